@@ -1,0 +1,148 @@
+namespace FastRelay;
+
+/// <summary>
+/// Every bound of the product, in one place, each with the sketch that justifies it. Every settable key may stand under
+/// <c>[limits]</c> in the configuration (in snake case); <c>docs/LIMITS.md</c> says for each what the peer is told.
+/// Constants are bounds of the format or the protocol and cannot be set.
+/// </summary>
+public sealed record Limits
+{
+    // ---- Receiving -------------------------------------------------------------------------------------------------
+
+    /// <summary>Sessions that may be open at once on all listeners. One more is told 421 4.3.2. 10,000 sessions with input cost 10,000 x 48 KiB at worst.</summary>
+    public int ReceiveSessions { get; init; } = 10_000;
+
+    /// <summary>Sessions that one client address may hold; one more is told 421 4.7.0. Loopback is not counted.</summary>
+    public int ReceiveSessionsPerAddress { get; init; } = 1_000;
+
+    /// <summary>Octets of a command line with its CRLF. RFC 5321 4.5.3.1.4 asks for 512, extensions for more. Longer: 500 5.5.2, once.</summary>
+    public int CommandLineBytes { get; init; } = 2_048;
+
+    /// <summary>Octets of a message in stored form. More: 552 5.3.4. Announced by SIZE (RFC 1870).</summary>
+    public long MessageBytes { get; init; } = 50L << 20;
+
+    /// <summary>Octets of a message's header section. More: 552 5.3.4.</summary>
+    public int HeaderBytes { get; init; } = 1 << 20;
+
+    /// <summary>Recipients of one message; RFC 5321 4.5.3.1.8 asks for 100. More: 452 4.5.3, and the accepted ones are served.</summary>
+    public int Recipients { get; init; } = 1_000;
+
+    /// <summary>Received fields that a message may carry; RFC 5321 6.3 asks for at least 100. More: 554 5.4.6.</summary>
+    public int Hops { get; init; } = 100;
+
+    /// <summary>Bad commands in one session before 421 4.7.0 and the end.</summary>
+    public int SessionErrors { get; init; } = 20;
+
+    /// <summary>Messages of one session before 421 4.7.0 and the end; bulk senders reuse theirs for long.</summary>
+    public int SessionMessages { get; init; } = 1_000_000;
+
+    /// <summary>Wait for the next command, ms (RFC 5321 4.5.3.2.7: 5 minutes). Then 421 4.4.2.</summary>
+    public int IdleTimeoutMs { get; init; } = 300_000;
+
+    /// <summary>Wait for the next piece of a message, ms (RFC 5321 4.5.3.2.5 is 3 minutes for the sender's side).</summary>
+    public int DataTimeoutMs { get; init; } = 180_000;
+
+    /// <summary>From MAIL to the end of the message, ms. A drip-feeding client ends here.</summary>
+    public int TransactionTimeoutMs { get; init; } = 3_600_000;
+
+    /// <summary>A TLS handshake, ms, on both sides.</summary>
+    public int TlsHandshakeTimeoutMs { get; init; } = 30_000;
+
+    // ---- Journal and queue -----------------------------------------------------------------------------------------
+
+    /// <summary>Messages in the queue. At the bound: 452 4.3.1. 10 million cost at most 1.5 GiB of index.</summary>
+    public long QueueEntries { get; init; } = 10_000_000;
+
+    /// <summary>Octets of live records in the spool. At the bound: 452 4.3.1.</summary>
+    public long QueueBytes { get; init; } = 1L << 40;
+
+    /// <summary>Free bytes that the file system keeps: below, new mail is told 452 4.3.1 and delivery goes on.</summary>
+    public long FreeBytesFloor { get; init; } = 64L << 20;
+
+    /// <summary>A segment of the journal, bytes; start-up takes a smaller one on a small file system.</summary>
+    public int SegmentBytes { get; init; } = 64 << 20;
+
+    /// <summary>One body chunk, and the largest message that is one record, bytes. A session in DATA owns one such buffer.</summary>
+    public const int ChunkBytes = 32 * 1024;
+
+    /// <summary>A commit group with its frame closes at this size, bytes: 1 MiB less 8 KiB, what a replicated stream's message may hold.</summary>
+    public const int GroupBytes = (1 << 20) - (8 << 10);
+
+    /// <summary>Staging, bytes: two buffers of this size.</summary>
+    public const int StagingBytes = 8 << 20;
+
+    /// <summary>Recipients whose address and state one envelope record can hold, bytes of the whole envelope.</summary>
+    public const int EnvelopeBytes = 512 * 1024;
+
+    // ---- Routing ---------------------------------------------------------------------------------------------------
+
+    /// <summary>Domains in the resolver cache.</summary>
+    public int DnsCacheEntries { get; init; } = 100_000;
+
+    /// <summary>DNS queries in flight; each holds a socket.</summary>
+    public int DnsQueries { get; init; } = 256;
+
+    /// <summary>One DNS query, ms, per server.</summary>
+    public int DnsTimeoutMs { get; init; } = 5_000;
+
+    /// <summary>Least time that an answer is kept, seconds, whatever its TTL.</summary>
+    public int DnsTtlFloorSeconds { get; init; } = 5;
+
+    /// <summary>Most time that an answer is kept, seconds.</summary>
+    public int DnsTtlCapSeconds { get; init; } = 86_400;
+
+    /// <summary>Most time that a negative answer is kept, seconds (RFC 2308 section 5 advises 1 to 3 hours).</summary>
+    public int DnsNegativeTtlCapSeconds { get; init; } = 3_600;
+
+    /// <summary>MX hosts considered of one domain; the rest is ignored after ordering.</summary>
+    public int MxHosts { get; init; } = 20;
+
+    /// <summary>Addresses tried in one delivery attempt (RFC 5321 5.1 wants at least two).</summary>
+    public int MxAddressesTried { get; init; } = 5;
+
+    // ---- Delivering ------------------------------------------------------------------------------------------------
+
+    /// <summary>Outgoing connections in all.</summary>
+    public int SendSessions { get; init; } = 2_000;
+
+    /// <summary>Outgoing connections to one site from one source.</summary>
+    public int SendSessionsPerSite { get; init; } = 20;
+
+    /// <summary>Messages down one connection before QUIT.</summary>
+    public int MessagesPerConnection { get; init; } = 1_000;
+
+    /// <summary>Recipients in one outgoing transaction; the rest go in the next.</summary>
+    public int RecipientsPerTransaction { get; init; } = 100;
+
+    /// <summary>Connecting, ms (the RFC leaves it open; TCP's own limit is minutes).</summary>
+    public int ConnectTimeoutMs { get; init; } = 30_000;
+
+    /// <summary>Banner, EHLO, MAIL and RCPT replies, ms (RFC 5321 4.5.3.2.1 to 3: 5 minutes).</summary>
+    public int CommandTimeoutMs { get; init; } = 300_000;
+
+    /// <summary>The reply to DATA, ms (RFC 5321 4.5.3.2.4: 2 minutes).</summary>
+    public int DataReplyTimeoutMs { get; init; } = 120_000;
+
+    /// <summary>One block of data to the peer, ms (RFC 5321 4.5.3.2.5: 3 minutes).</summary>
+    public int DataBlockTimeoutMs { get; init; } = 180_000;
+
+    /// <summary>The reply to the final dot, ms (RFC 5321 4.5.3.2.6: 10 minutes).</summary>
+    public int FinalDotTimeoutMs { get; init; } = 600_000;
+
+    /// <summary>An idle connection is kept for the next message this long, ms.</summary>
+    public int ReuseIdleMs { get; init; } = 2_000;
+
+    /// <summary>Octets of one reply from a peer; more ends the session.</summary>
+    public const int ReplyBytes = 64 * 1024;
+
+    /// <summary>Octets of a reply's text that are kept for logs, bounces and <c>queue show</c>.</summary>
+    public const int ReplyTextBytes = 512;
+
+    // ---- Stopping --------------------------------------------------------------------------------------------------
+
+    /// <summary>After SIGTERM, wait for owed final replies, ms; the rest is marked in doubt.</summary>
+    public int DrainTimeoutMs { get; init; } = 30_000;
+
+    /// <summary>Log bytes that wait for a slow reader; lines past it are dropped and counted.</summary>
+    public const int LogBytes = 1 << 20;
+}

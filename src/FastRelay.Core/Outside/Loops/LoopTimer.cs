@@ -1,0 +1,27 @@
+namespace FastRelay.Outside;
+
+/// <summary>
+/// A deadline embedded in its owner. When due, <paramref name="onDue"/> is enqueued on the loop. Arming, moving and
+/// disarming cost a few writes: sessions move theirs with every command.
+/// </summary>
+/// <param name="loop">The loop that owns it.</param>
+/// <param name="onDue">Run when the time has come; it sees <see cref="IsArmed"/> false.</param>
+public sealed class LoopTimer(Loop loop, LoopItem onDue)
+{
+    internal LoopTimer? Next;
+    internal LoopTimer? Previous;
+    internal int Slot = -1;
+    internal LoopItem OnDue => onDue;
+
+    /// <summary>Due time on the loop's <see cref="Loop.NowMs"/> scale; <see cref="long.MaxValue"/> when not armed.</summary>
+    public long DueMs { get; internal set; } = long.MaxValue;
+
+    /// <summary>True from <see cref="After"/> until due or <see cref="Cancel"/>.</summary>
+    public bool IsArmed => DueMs != long.MaxValue;
+
+    /// <summary>Arms, or moves, to <paramref name="delayMs"/> milliseconds from now (0 or more).</summary>
+    public void After(long delayMs) => loop.SetTimer(this, loop.NowMs + delayMs);
+
+    /// <summary>Disarms.</summary>
+    public void Cancel() => loop.CancelTimer(this);
+}

@@ -1,0 +1,14 @@
+namespace FastRelay.Outside;
+
+/// <summary>
+/// Where log lines go. A reader that has stopped blocks nobody: lines that find no room are dropped and counted.
+/// </summary>
+public abstract class Output
+{
+    /// <summary>Takes one whole line with its final newline; any thread.</summary>
+    /// <returns>False when it was dropped.</returns>
+    public abstract bool TryWrite(ReadOnlySpan<byte> line);
+
+    /// <summary>Lines dropped since the start.</summary>
+    public abstract long Dropped { get; }
+}
