@@ -1,0 +1,65 @@
+namespace FastRelay.Observe;
+
+/// <summary>Counts since the start, owned by the loop; other threads read them as approximate figures.</summary>
+public sealed class Counters
+{
+    /// <summary>Connections accepted.</summary>
+    public long ConnectionsIn { get; set; }
+
+    /// <summary>Connections turned away by a limit.</summary>
+    public long ConnectionsRefused { get; set; }
+
+    /// <summary>Receive sessions open now.</summary>
+    public long SessionsIn { get; set; }
+
+    /// <summary>TLS sessions begun by clients.</summary>
+    public long TlsIn { get; set; }
+
+    /// <summary>TLS handshakes of clients that failed.</summary>
+    public long TlsInFailed { get; set; }
+
+    /// <summary>Messages answered 250.</summary>
+    public long Accepted { get; set; }
+
+    /// <summary>Octets of those messages, in stored form.</summary>
+    public long AcceptedBytes { get; set; }
+
+    /// <summary>Recipients of those messages.</summary>
+    public long AcceptedRecipients { get; set; }
+
+    /// <summary>Commands and messages answered 4xx.</summary>
+    public long RefusedTemporarily { get; set; }
+
+    /// <summary>Commands and messages answered 5xx.</summary>
+    public long RefusedPermanently { get; set; }
+
+    /// <summary>Recipients delivered.</summary>
+    public long Delivered { get; set; }
+
+    /// <summary>Attempts for a recipient that were put off.</summary>
+    public long Deferred { get; set; }
+
+    /// <summary>Recipients that failed for good.</summary>
+    public long Failed { get; set; }
+
+    /// <summary>Bounces written.</summary>
+    public long Bounced { get; set; }
+
+    /// <summary>Failures that nobody can be told of: the reverse-path was null.</summary>
+    public long Dropped { get; set; }
+
+    /// <summary>Deliveries lost after the final dot: the peer may have the message.</summary>
+    public long InDoubt { get; set; }
+
+    /// <summary>Connections dialled.</summary>
+    public long ConnectionsOut { get; set; }
+
+    /// <summary>Dials that failed.</summary>
+    public long ConnectionsOutFailed { get; set; }
+
+    /// <summary>Send sessions open now.</summary>
+    public long SessionsOut { get; set; }
+
+    /// <summary>Opportunistic TLS handshakes that failed and were redialled in clear.</summary>
+    public long TlsFallbacks { get; set; }
+}
