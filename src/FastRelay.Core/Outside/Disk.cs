@@ -86,6 +86,9 @@ public abstract class Disk
 
     /// <summary>Runs a job on a lane, then completes it on the loop. Loop thread.</summary>
     public abstract void Submit(DiskJob job, DiskLane lane);
+
+    /// <summary>Runs the blocking part of a job, for disks that live in other assemblies.</summary>
+    protected static void Execute(DiskJob job) => job.Execute();
 }
 
 /// <summary>An open file. Positional calls only; safe from any thread.</summary>

@@ -12,4 +12,7 @@ public abstract class Offload
 {
     /// <summary>Queues a job; loop thread.</summary>
     public abstract void Submit(OffloadJob job);
+
+    /// <summary>Runs the pool's part of a job, for implementations that live in other assemblies.</summary>
+    protected static void Execute(OffloadJob job) => job.Execute();
 }
