@@ -1,0 +1,43 @@
+namespace FastRelay.Routing;
+
+/// <summary>One row of the route table; the first that matches wins.</summary>
+/// <param name="Pattern">A domain (<c>sink.test</c>), the domains below one (<c>.example.com</c>, not itself), or all (<c>*</c>). Any case.</param>
+/// <param name="NextHop">Where its mail goes.</param>
+/// <param name="Tls">What its deliveries ask of TLS.</param>
+public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls);
+
+/// <summary>
+/// Where a recipient's mail goes, with the key under which the queue gathers it: for MX delivery the lower-case domain
+/// (or the address literal), else the route's text. Equal keys mean the same way with the same TLS policy.
+/// </summary>
+public sealed class Route
+{
+    internal Route(string key, string domain, NextHop nextHop, TlsPolicy tls)
+    {
+        Key = key;
+        Domain = domain;
+        NextHop = nextHop;
+        Tls = tls;
+    }
+
+    /// <summary>Identity of the destination.</summary>
+    public string Key { get; }
+
+    /// <summary>For MX delivery the recipient's domain or address literal, lower case; else empty.</summary>
+    public string Domain { get; }
+
+    /// <summary>The way out.</summary>
+    public NextHop NextHop { get; }
+
+    /// <summary>What deliveries ask of TLS.</summary>
+    public TlsPolicy Tls { get; }
+
+    /// <summary>The key with its TLS policy when that is not the usual one.</summary>
+    internal static string KeyOf(string text, TlsPolicy tls) => tls switch
+    {
+        TlsPolicy.None => text + " tls=none",
+        TlsPolicy.Required => text + " tls=required",
+        TlsPolicy.Verified => text + " tls=verified",
+        _ => text,
+    };
+}

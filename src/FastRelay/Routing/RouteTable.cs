@@ -1,0 +1,88 @@
+namespace FastRelay.Routing;
+
+/// <summary>
+/// The route table, compiled: one dictionary probe for the domain and one for each domain above it, however many rows
+/// there are. Matching allocates nothing.
+/// </summary>
+public sealed class RouteTable
+{
+    private readonly RouteRule[] _rules;
+    private readonly Route?[] _routes;
+    private readonly Dictionary<string, int> _exact = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _below = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _exactLookup;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _belowLookup;
+    private readonly int _all = int.MaxValue;
+
+    /// <summary>Compiles rules in their order.</summary>
+    public RouteTable(IReadOnlyList<RouteRule> rules)
+    {
+        _rules = [.. rules];
+        _routes = new Route?[_rules.Length];
+        _exactLookup = _exact.GetAlternateLookup<ReadOnlySpan<char>>();
+        _belowLookup = _below.GetAlternateLookup<ReadOnlySpan<char>>();
+        var same = new Dictionary<string, Route>(StringComparer.Ordinal);
+        for (int i = 0; i < _rules.Length; i++)
+        {
+            RouteRule rule = _rules[i];
+            string pattern = rule.Pattern.ToLowerInvariant();
+            if (pattern == "*")
+            {
+                _all = Math.Min(_all, i);
+            }
+            else if (pattern.StartsWith('.'))
+            {
+                _below.TryAdd(pattern[1..].TrimEnd('.'), i);
+            }
+            else
+            {
+                _exact.TryAdd(pattern.TrimEnd('.'), i);
+            }
+            if (rule.NextHop.Kind != NextHopKind.Mx)
+            {
+                string key = Route.KeyOf(rule.NextHop.ToString(), rule.Tls);
+                if (!same.TryGetValue(key, out Route? route))
+                {
+                    route = new Route(key, "", rule.NextHop, rule.Tls);
+                    same.Add(key, route);
+                }
+                _routes[i] = route;
+            }
+        }
+    }
+
+    /// <summary>Rows.</summary>
+    public int Count => _rules.Length;
+
+    /// <summary>Finds the first row that matches.</summary>
+    /// <param name="domain">Lower case, without the final dot.</param>
+    /// <returns>Its index, or -1.</returns>
+    public int Match(ReadOnlySpan<char> domain)
+    {
+        int best = _all;
+        if (_exactLookup.TryGetValue(domain, out int exact))
+        {
+            best = Math.Min(best, exact);
+        }
+        // An address literal has dots, and nothing is above it.
+        if (_below.Count > 0 && !(domain.Length > 0 && domain[0] == '['))
+        {
+            ReadOnlySpan<char> parent = domain;
+            for (int dot = parent.IndexOf('.'); dot >= 0; dot = parent.IndexOf('.'))
+            {
+                parent = parent[(dot + 1)..];
+                if (_belowLookup.TryGetValue(parent, out int below))
+                {
+                    best = Math.Min(best, below);
+                }
+            }
+        }
+        return best == int.MaxValue ? -1 : best;
+    }
+
+    /// <summary>The row itself.</summary>
+    public RouteRule Rule(int index) => _rules[index];
+
+    /// <summary>The route of a row whose next hop does not depend on the domain; null for MX delivery.</summary>
+    public Route? FixedRoute(int index) => _routes[index];
+}

@@ -1,0 +1,31 @@
+using System.Net;
+
+namespace FastRelay.Routing;
+
+/// <summary>What the configuration says about routing.</summary>
+public sealed record RouterOptions
+{
+    /// <summary>The route table; the first row that matches a recipient's domain wins, MX delivery when none does.</summary>
+    public IReadOnlyList<RouteRule> Rules { get; init; } = [];
+
+    /// <summary>Remote port of MX delivery and of routes that name none.</summary>
+    public int RemotePort { get; init; } = 25;
+
+    /// <summary>
+    /// True lets DNS lead to private, loopback and link-local addresses. Next hops that the operator names in a route
+    /// are always allowed.
+    /// </summary>
+    public bool AllowPrivate { get; init; }
+
+    /// <summary>What MX deliveries ask of TLS when no row says otherwise.</summary>
+    public TlsPolicy Tls { get; init; } = TlsPolicy.Opportunistic;
+
+    /// <summary>Names of this relay: an MX host of that name is ourselves (RFC 5321 5.1). Any case.</summary>
+    public IReadOnlyList<string> OwnNames { get; init; } = [];
+
+    /// <summary>Where this relay listens; an address may be <c>0.0.0.0</c> or <c>::</c>.</summary>
+    public IReadOnlyList<IPEndPoint> Listening { get; init; } = [];
+
+    /// <summary>Addresses of this host, for listeners on all addresses; loopback is always one.</summary>
+    public IReadOnlyList<IPAddress> OwnAddresses { get; init; } = [];
+}
