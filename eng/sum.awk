@@ -20,7 +20,7 @@ BEGIN {
 }
 
 /^UnitTestResult[ \t\r\n]/ {
-    name = attribute("testName")
+    shown = name = attribute("testName")
     sub(/\(.*/, "", name)
     outcome = attribute("outcome")
     if (outcome == "Passed") passed++
@@ -28,7 +28,7 @@ BEGIN {
         skipped++
         if (!(name in reasons)) { print "eng/test: skipped, and not named in " allowed ": " name; bad = 1 }
     }
-    else { failed++; failures[failed] = name }
+    else { failed++; failures[failed] = substr(shown, 1, 200) }
 }
 
 function attribute(key,    at, rest) {
