@@ -1,0 +1,41 @@
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>Our words for what went wrong without a reply: shown in logs, in <c>queue show</c> and in bounces.</summary>
+public static class FailureText
+{
+    private static readonly byte[][] s_texts = Make();
+
+    /// <summary>STARTTLS is demanded by policy and was not offered.</summary>
+    public static ReadOnlyMemory<byte> TlsNotOffered { get; } = "TLS is required and the host does not offer STARTTLS"u8.ToArray();
+
+    /// <summary>The words for a cause; empty for those that carry a reply.</summary>
+    public static ReadOnlyMemory<byte> Of(OutcomeCause cause) => s_texts[(int)cause];
+
+    private static byte[][] Make()
+    {
+        var texts = new byte[Enum.GetValues<OutcomeCause>().Length][];
+        for (int i = 0; i < texts.Length; i++)
+        {
+            texts[i] = Words((OutcomeCause)i).ToArray();
+        }
+        return texts;
+    }
+
+    private static ReadOnlySpan<byte> Words(OutcomeCause cause) => cause switch
+    {
+        OutcomeCause.ConnectFailed => "the connection was refused or the host cannot be reached"u8,
+        OutcomeCause.ConnectTimeout => "the host did not answer the connection in time"u8,
+        OutcomeCause.ConnectionLost => "the host closed or lost the connection"u8,
+        OutcomeCause.InDoubt => "the connection was lost after the end of the message: the host may have taken it"u8,
+        OutcomeCause.ReplyTimeout => "the host did not reply in time"u8,
+        OutcomeCause.BadReply => "the host gave an answer that makes no sense"u8,
+        OutcomeCause.TlsFailed => "the TLS handshake failed"u8,
+        OutcomeCause.TooBig => "the message is larger than the host takes"u8,
+        OutcomeCause.CorruptBody => "the stored message is damaged and was not sent"u8,
+        OutcomeCause.NotSupported => "the host does not offer an extension that the message needs"u8,
+        OutcomeCause.ShuttingDown => "the relay stopped before the message was sent"u8,
+        _ => default,
+    };
+}

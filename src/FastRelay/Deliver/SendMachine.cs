@@ -1,0 +1,302 @@
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>
+/// The SMTP client as a pure machine (RFC 5321 3.1 to 3.9; RFC 2920; RFC 3207 4): bytes of replies in, commands and
+/// per-recipient outcomes out. No IO, clock or await. One per connection, reused by <see cref="Start"/>.
+/// </summary>
+/// <remarks>
+/// A reply that nobody asked for, or of a kind that its command cannot have, ends the connection: there is no way back
+/// in step.
+/// </remarks>
+public sealed class SendMachine
+{
+    private enum Phase : byte
+    {
+        Banner,
+        Ehlo,
+        Helo,
+        StartTls,
+        Handshake,
+        Ready,
+        Transaction,
+        Quit,
+        Closed,
+    }
+
+    private readonly byte[] _helloName;
+    private readonly byte[] _text = new byte[Limits.ReplyTextBytes];
+    private readonly SendTransaction _transaction;
+    private ReplyParser _parser = new(ReplyParser.LineOctetsUsual, Limits.ReplyBytes, ReplyParser.LinesUsual);
+    private EhloCapabilities _capabilities;
+    private Phase _phase = Phase.Closed;
+    private SmtpStage _stage;
+    private StartTlsUse _tlsUse;
+    private bool _tlsOn;
+    private bool _written;
+
+    /// <summary>Creates a machine.</summary>
+    /// <param name="helloName">What EHLO says: our domain or an address literal, validated.</param>
+    /// <param name="recipientsMax">Recipients of one transaction at most.</param>
+    public SendMachine(byte[] helloName, int recipientsMax)
+    {
+        Check.That(helloName.Length is > 0 and <= 255);
+        _helloName = helloName;
+        _transaction = new SendTransaction(recipientsMax);
+    }
+
+    /// <summary>The recipients of the transaction and what became of them.</summary>
+    public TransactionLedger Ledger => _transaction.Ledger;
+
+    /// <summary>What the peer offered after its last EHLO.</summary>
+    public ref readonly EhloCapabilities Capabilities => ref _capabilities;
+
+    /// <summary>What is being waited for: the row of the outcome policy and of the timeouts.</summary>
+    public SmtpStage Stage => _phase == Phase.Transaction ? _transaction.Stage : _stage;
+
+    /// <summary>A reply is owed to us.</summary>
+    public bool AwaitsReply => _phase switch
+    {
+        Phase.Banner => true,
+        Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Quit => _written,
+        Phase.Transaction => _transaction.AwaitsReply,
+        _ => false,
+    };
+
+    /// <summary>Another transaction may begin.</summary>
+    public bool IsUsable => _phase == Phase.Ready && !_transaction.IsSuspect;
+
+    /// <summary>QUIT may be said.</summary>
+    public bool CanQuit => _phase == Phase.Ready;
+
+    /// <summary>Transactions of this connection that ended with the connection intact.</summary>
+    public int Completed { get; private set; }
+
+    /// <summary>
+    /// The transaction ended before the peer answered its MAIL, on a connection that had served before: peers close
+    /// idle and long-used connections so, and it says nothing about the message.
+    /// </summary>
+    public bool NotAttempted { get; private set; }
+
+    /// <summary>Why the connection failed; meaningful after <see cref="SendStep.Closed"/>.</summary>
+    public Outcome Failure { get; private set; }
+
+    /// <summary>The reply's text, or our words, for <see cref="Failure"/>; valid until <see cref="Start"/>.</summary>
+    public ReadOnlyMemory<byte> FailureReason { get; private set; }
+
+    /// <summary>The envelope index of the recipient that the next <see cref="Write"/> names; -1 when it names none.</summary>
+    public int NextRecipient => _phase == Phase.Transaction ? _transaction.NextRecipient : -1;
+
+    /// <summary>A new connection; the peer speaks first.</summary>
+    public SendStep Start(StartTlsUse tls)
+    {
+        _tlsUse = tls;
+        _tlsOn = false;
+        Completed = 0;
+        NotAttempted = false;
+        Failure = default;
+        FailureReason = default;
+        _capabilities = default;
+        _parser.Reset();
+        _transaction.Clear();
+        return Enter(Phase.Banner, SmtpStage.Banner, SendStep.Read);
+    }
+
+    /// <summary>Takes what is there of the next owed reply; while the body is sent, of a reply that comes too early.</summary>
+    /// <param name="input">Unconsumed bytes followed by newer ones.</param>
+    /// <param name="consumed">Bytes to drop from its front; what follows belongs to the next reply.</param>
+    public SendStep Receive(ReadOnlySpan<byte> input, out int consumed)
+    {
+        Check.That(AwaitsReply || _transaction.IsInBody, "a reply was read that nobody owes");
+        ReplyStatus status = _phase == Phase.Ehlo
+            ? _parser.Feed(input, _text, ref _capabilities, out consumed)
+            : _parser.Feed(input, _text, out consumed);
+        return status switch
+        {
+            ReplyStatus.NeedMore => SendStep.Read,
+            ReplyStatus.Bad => Lost(OutcomeCause.BadReply),
+            _ => OnReply(new ServerReply(_parser.Code, _parser.EnhancedCode, _text.AsSpan(0, _parser.TextLength))),
+        };
+    }
+
+    /// <summary>Writes the next command that may go now.</summary>
+    /// <param name="into">At least <see cref="CommandWriter.CommandBytes"/>.</param>
+    /// <param name="reversePath">Of the message under way, without brackets.</param>
+    /// <param name="mailbox">The recipient <see cref="NextRecipient"/>; empty when that is -1.</param>
+    /// <returns>Bytes written; 0 when nothing more may go before a reply.</returns>
+    public int Write(Span<byte> into, ReadOnlySpan<byte> reversePath, ReadOnlySpan<byte> mailbox)
+    {
+        Check.That(into.Length >= CommandWriter.CommandBytes);
+        if (_phase == Phase.Transaction)
+        {
+            return _transaction.Write(into, _capabilities, reversePath, mailbox);
+        }
+        if (_written || _phase is not (Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Quit))
+        {
+            return 0;
+        }
+        _written = true;
+        return _phase switch
+        {
+            Phase.Ehlo => CommandWriter.Hello(into, extended: true, _helloName),
+            Phase.Helo => CommandWriter.Hello(into, extended: false, _helloName),
+            Phase.StartTls => CommandWriter.Bare(into, "STARTTLS\r\n"u8),
+            _ => CommandWriter.Bare(into, "QUIT\r\n"u8),
+        };
+    }
+
+    /// <summary>The handshake worked: what the peer said in clear is forgotten (RFC 3207 4.2).</summary>
+    public SendStep TlsStarted()
+    {
+        Check.That(_phase == Phase.Handshake);
+        _tlsOn = true;
+        return Enter(Phase.Ehlo, SmtpStage.Ehlo);
+    }
+
+    /// <summary>The handshake failed; the connection is of no more use.</summary>
+    public SendStep TlsFailed(ReadOnlyMemory<byte> reason)
+    {
+        Check.That(_phase == Phase.Handshake);
+        return Close(OutcomePolicy.From(SmtpStage.StartTls, OutcomeCause.TlsFailed), reason);
+    }
+
+    /// <summary>Begins a transaction with the first <paramref name="recipients"/> of <see cref="TransactionLedger.Indexes"/>.</summary>
+    /// <param name="recipients">1 to the bound.</param>
+    /// <param name="contentBytes">Octets of the content as SIZE counts them: without stuffed dots.</param>
+    /// <param name="eightBit">The client said BODY=8BITMIME. To a host without 8BITMIME the message is sent as it is.</param>
+    public SendStep Begin(int recipients, long contentBytes, bool eightBit)
+    {
+        Check.That(IsUsable);
+        NotAttempted = false;
+        _transaction.Begin(recipients, contentBytes, eightBit);
+        if (_capabilities.SizeMax > 0 && contentBytes > _capabilities.SizeMax)
+        {
+            _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.TooBig), FailureText.Of(OutcomeCause.TooBig).Span);
+            return SendStep.Done;
+        }
+        return Enter(Phase.Transaction, SmtpStage.Mail);
+    }
+
+    /// <summary>The final dot went to the network: from here the peer may have the message.</summary>
+    public SendStep BodySent()
+    {
+        Check.That(_phase == Phase.Transaction);
+        _transaction.BodySent();
+        return SendStep.Read;
+    }
+
+    /// <summary>Ends the connection politely, outside a transaction.</summary>
+    public SendStep Quit()
+    {
+        Check.That(CanQuit);
+        return Enter(Phase.Quit, SmtpStage.Quit);
+    }
+
+    /// <summary>
+    /// The connection is lost, a time ran out, or the peer talks nonsense. Recipients without an outcome are put off;
+    /// after the final dot they are in doubt.
+    /// </summary>
+    public SendStep Lost(OutcomeCause cause)
+    {
+        NotAttempted = Completed > 0 && _phase == Phase.Transaction
+            && (_transaction.ResetRefused || (cause == OutcomeCause.ConnectionLost && _transaction.IsUntouched));
+        Outcome outcome = OutcomePolicy.From(Stage, cause);
+        return EndWith(outcome, FailureText.Of(outcome.Cause));
+    }
+
+    private SendStep OnReply(in ServerReply reply)
+    {
+        if (reply.Code == 421)
+        {
+            // The peer closes, whatever was asked (RFC 5321 3.8).
+            NotAttempted = Completed > 0 && _phase == Phase.Transaction && _transaction.IsUntouched;
+            return EndWith(reply.At(Stage), _text.AsMemory(0, reply.Text.Length));
+        }
+        switch (_phase)
+        {
+            case Phase.Banner:
+                return reply.Kind == 2 ? Enter(Phase.Ehlo, SmtpStage.Ehlo) : Refused(reply);
+            case Phase.Ehlo when reply.Kind == 5 && !_tlsOn:
+                return Enter(Phase.Helo, SmtpStage.Ehlo);
+            case Phase.Ehlo or Phase.Helo:
+                return reply.Kind == 2 ? OnGreeted() : Refused(reply);
+            case Phase.StartTls when reply.Kind == 2:
+                return Enter(Phase.Handshake, SmtpStage.StartTls, SendStep.StartTls);
+            case Phase.StartTls:
+                return _tlsUse == StartTlsUse.WhenOffered && reply.Kind is 4 or 5 ? BeReady(SendStep.Ready) : Refused(reply);
+            case Phase.Transaction:
+                return OnTransactionReply(reply);
+            default:
+                return Close(default, default);
+        }
+    }
+
+    private SendStep OnGreeted()
+    {
+        if (_tlsOn || _tlsUse == StartTlsUse.Never)
+        {
+            return BeReady(SendStep.Ready);
+        }
+        if (_capabilities.Has(SmtpExtensions.StartTls))
+        {
+            return Enter(Phase.StartTls, SmtpStage.StartTls);
+        }
+        return _tlsUse == StartTlsUse.Always
+            ? Close(OutcomePolicy.From(SmtpStage.StartTls, OutcomeCause.TlsFailed), FailureText.TlsNotOffered)
+            : BeReady(SendStep.Ready);
+    }
+
+    private SendStep OnTransactionReply(in ServerReply reply)
+    {
+        SendStep step = _transaction.OnReply(reply);
+        switch (step)
+        {
+            case SendStep.Done:
+                Completed++;
+                return BeReady(SendStep.Done);
+            case SendStep.Closed:
+                return Lost(OutcomeCause.BadReply);
+            default:
+                return step;
+        }
+    }
+
+    private SendStep Refused(in ServerReply reply) => reply.Kind == 3
+        ? Lost(OutcomeCause.BadReply)
+        : Close(reply.At(Stage), _text.AsMemory(0, reply.Text.Length));
+
+    // Ends the connection, and the transaction when one is open.
+    private SendStep EndWith(Outcome outcome, ReadOnlyMemory<byte> reason)
+    {
+        bool open = _transaction.IsOpen;
+        if (open)
+        {
+            _transaction.End(outcome, reason.Span);
+        }
+        Close(outcome, reason);
+        return open ? SendStep.Done : SendStep.Closed;
+    }
+
+    private SendStep Close(Outcome outcome, ReadOnlyMemory<byte> reason)
+    {
+        Failure = outcome;
+        FailureReason = reason;
+        _phase = Phase.Closed;
+        return SendStep.Closed;
+    }
+
+    private SendStep BeReady(SendStep step) => Enter(Phase.Ready, SmtpStage.Mail, step);
+
+    private SendStep Enter(Phase phase, SmtpStage stage, SendStep step = SendStep.Write)
+    {
+        if (phase is Phase.Ehlo or Phase.Helo)
+        {
+            _capabilities = default;
+        }
+        _phase = phase;
+        _stage = stage;
+        _written = false;
+        return step;
+    }
+}

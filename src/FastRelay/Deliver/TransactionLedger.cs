@@ -1,0 +1,154 @@
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>
+/// The recipients of one outgoing transaction: which of them the peer took, and what became of each, with the reply
+/// that decided it. The exact accounting of <see cref="SendMachine"/>; bounded by the recipients of a transaction.
+/// </summary>
+public sealed class TransactionLedger
+{
+    private enum State : byte
+    {
+        Open,
+        Accepted,
+        Decided,
+    }
+
+    private struct Slot
+    {
+        public State State;
+        public Outcome Outcome;
+        public int TextStart;
+        public int TextLength;
+    }
+
+    private const int FirstTextBytes = 1024;
+    private readonly int[] _indexes;
+    private readonly Slot[] _slots;
+    private byte[] _text = new byte[FirstTextBytes];
+    private int _textLength;
+
+    /// <summary>Creates a ledger.</summary>
+    /// <param name="recipientsMax">Recipients of one transaction at most (<see cref="Limits.RecipientsPerTransaction"/>).</param>
+    public TransactionLedger(int recipientsMax)
+    {
+        Check.That(recipientsMax > 0);
+        _indexes = new int[recipientsMax];
+        _slots = new Slot[recipientsMax];
+    }
+
+    /// <summary>Room for the envelope indexes of the recipients, in ascending order; filled before <see cref="Begin"/>.</summary>
+    public Span<int> Indexes => _indexes;
+
+    /// <summary>Recipients of the transaction.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Recipients that the peer took and whose fate is not known yet.</summary>
+    public int Accepted { get; private set; }
+
+    /// <summary>Recipients whose fate is known.</summary>
+    public int Decided { get; private set; }
+
+    /// <summary>Starts a transaction with the first <paramref name="count"/> of <see cref="Indexes"/>.</summary>
+    public void Begin(int count)
+    {
+        Check.That(count > 0 && count <= _indexes.Length);
+        Count = count;
+        Accepted = 0;
+        Decided = 0;
+        _slots.AsSpan(0, count).Clear();
+        _textLength = 0;
+        if (_text.Length > 8 * FirstTextBytes)
+        {
+            // One transaction with long refusals must not make the session keep their room.
+            _text = new byte[FirstTextBytes];
+        }
+    }
+
+    /// <summary>The envelope index of a recipient.</summary>
+    public int IndexAt(int position) => _indexes[position];
+
+    /// <summary>What became of a recipient.</summary>
+    public Outcome OutcomeAt(int position)
+    {
+        Check.That(_slots[position].State == State.Decided);
+        return _slots[position].Outcome;
+    }
+
+    /// <summary>The reply's text, or the reason in our words; valid until <see cref="Begin"/>.</summary>
+    public ReadOnlyMemory<byte> TextAt(int position) =>
+        _text.AsMemory(_slots[position].TextStart, _slots[position].TextLength);
+
+    /// <summary>The peer took a recipient; nothing happens to one that is decided already (a refused MAIL).</summary>
+    public void Accept(int position)
+    {
+        if (_slots[position].State == State.Open)
+        {
+            _slots[position].State = State.Accepted;
+            Accepted++;
+        }
+    }
+
+    /// <summary>Decides one recipient; nothing happens to one that is decided already.</summary>
+    public void Decide(int position, Outcome outcome, ReadOnlySpan<byte> text)
+    {
+        if (_slots[position].State != State.Decided)
+        {
+            Set(position, outcome, Keep(text), text.Length);
+        }
+    }
+
+    /// <summary>Decides every recipient that the peer took.</summary>
+    public void DecideAccepted(Outcome outcome, ReadOnlySpan<byte> text) => DecideAll(State.Accepted, outcome, text);
+
+    /// <summary>Decides every recipient that is not decided.</summary>
+    public void DecideRest(Outcome outcome, ReadOnlySpan<byte> text)
+    {
+        DecideAll(State.Open, outcome, text);
+        DecideAll(State.Accepted, outcome, text);
+    }
+
+    private void DecideAll(State from, Outcome outcome, ReadOnlySpan<byte> text)
+    {
+        int start = -1;
+        for (int i = 0; i < Count; i++)
+        {
+            if (_slots[i].State == from)
+            {
+                if (start < 0)
+                {
+                    start = Keep(text);
+                }
+                Set(i, outcome, start, text.Length);
+            }
+        }
+    }
+
+    private void Set(int position, Outcome outcome, int textStart, int textLength)
+    {
+        ref Slot slot = ref _slots[position];
+        if (slot.State == State.Accepted)
+        {
+            Accepted--;
+        }
+        slot.State = State.Decided;
+        slot.Outcome = outcome;
+        slot.TextStart = textStart;
+        slot.TextLength = textLength;
+        Decided++;
+    }
+
+    private int Keep(ReadOnlySpan<byte> text)
+    {
+        int start = _textLength;
+        if (start + text.Length > _text.Length)
+        {
+            // Bounded by the recipients of a transaction and the kept text of a reply.
+            Array.Resize(ref _text, Math.Max(_text.Length * 2, start + text.Length));
+        }
+        text.CopyTo(_text.AsSpan(start));
+        _textLength += text.Length;
+        return start;
+    }
+}
