@@ -21,6 +21,8 @@ public sealed class Loop
     private int _head;
     private int _count;
     private LoopItem? _posted;
+    private long _nowMs;
+    private bool _inTurn;
     private int _sleeping;
     private int _threadId;
     private volatile bool _stopping;
@@ -39,8 +41,21 @@ public sealed class Loop
         _threadId = Environment.CurrentManagedThreadId;
     }
 
-    /// <summary>Monotonic milliseconds since the loop was made, read once a turn.</summary>
-    public long NowMs { get; private set; }
+    /// <summary>Monotonic milliseconds since the loop was made, read once a turn; between turns (start-up) read anew.</summary>
+    public long NowMs
+    {
+        get
+        {
+            if (!_inTurn)
+            {
+                UpdateNow();
+            }
+            return _nowMs;
+        }
+    }
+
+    /// <summary>Turns begun: the unit in which links share the loop.</summary>
+    public long Turns { get; private set; }
 
     /// <summary>Items that wait in the run queue.</summary>
     public int QueueLength => _count;
@@ -126,19 +141,23 @@ public sealed class Loop
     /// <returns>True when anything ran.</returns>
     public bool Turn(bool canSleep)
     {
-        UpdateNow();
+        Turns++;
         _poller.Poll(this, SleepTime(canSleep));
         Volatile.Write(ref _sleeping, 0);
         UpdateNow();
-        _timers.Fire(this, NowMs);
+        _inTurn = true;
+        _timers.Fire(this, _nowMs);
         TakePosted();
         int batch = _count;
         for (int i = 0; i < batch; i++)
         {
             LoopItem item = Pop();
-            Volatile.Write(ref item.Queued, 0);
+            // A full fence, not a release: a poster that still sees 1 has written its news before, and Run must see
+            // them. With a plain store, Run's loads may pass it and the news is lost.
+            Interlocked.Exchange(ref item.Queued, 0);
             item.Run();
         }
+        _inTurn = false;
         return batch > 0;
     }
 
@@ -157,10 +176,12 @@ public sealed class Loop
             Volatile.Write(ref _sleeping, 0);
             return 0;
         }
-        return _timers.NextWaitMs(NowMs);
+        // The turn before may have been long; only a loop that is about to sleep pays for a second look at the clock.
+        UpdateNow();
+        return _timers.NextWaitMs(_nowMs);
     }
 
-    private void UpdateNow() => NowMs = (long)_time.GetElapsedTime(_startTimestamp).TotalMilliseconds;
+    private void UpdateNow() => _nowMs = (long)_time.GetElapsedTime(_startTimestamp).TotalMilliseconds;
 
     private void TakePosted()
     {

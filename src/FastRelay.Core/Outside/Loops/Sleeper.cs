@@ -22,10 +22,11 @@ public sealed class Sleeper : LoopItem
         return _signal.WaitAsync();
     }
 
-    /// <summary>Ends a sleep early; does nothing when nobody sleeps.</summary>
+    /// <summary>Ends a sleep early; does nothing when nobody sleeps or the time has passed.</summary>
     public void Wake()
     {
-        if (_signal.IsWaiting)
+        // Armed, or due and not yet run: in both cases the sleeper has not been told anything.
+        if (_signal.IsWaiting && (_timer.IsArmed || _timer.IsDue))
         {
             _timer.Cancel();
             _signal.Set(false);
@@ -33,11 +34,5 @@ public sealed class Sleeper : LoopItem
     }
 
     /// <inheritdoc/>
-    protected internal override void Run()
-    {
-        if (_signal.IsWaiting)
-        {
-            _signal.Set(true);
-        }
-    }
+    protected internal override void Run() => _signal.Set(true);
 }

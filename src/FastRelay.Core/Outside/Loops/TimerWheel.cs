@@ -16,6 +16,7 @@ internal sealed class TimerWheel
 
     public void Set(LoopTimer timer, long dueMs)
     {
+        timer.IsDue = false;
         // Rounded up: a timer never fires early.
         long tick = Math.Max((dueMs + TickMs - 1) / TickMs, _nextTick);
         if (timer.Slot >= 0)
@@ -34,6 +35,7 @@ internal sealed class TimerWheel
 
     public void Cancel(LoopTimer timer)
     {
+        timer.IsDue = false;
         if (timer.Slot >= 0)
         {
             Unlink(timer);
@@ -98,7 +100,8 @@ internal sealed class TimerWheel
             if (timer.DueMs <= nowMs)
             {
                 timer.DueMs = long.MaxValue;
-                loop.Enqueue(timer.OnDue);
+                timer.IsDue = true;
+                loop.Enqueue(timer);
             }
             else
             {

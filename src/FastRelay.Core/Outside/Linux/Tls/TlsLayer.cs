@@ -1,0 +1,143 @@
+using System.IO.Pipelines;
+using System.Net.Security;
+using System.Runtime.CompilerServices;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+
+namespace FastRelay.Outside.Linux;
+
+/// <summary>
+/// TLS over a link: <see cref="SslStream"/> on the link's bytes, with a reader and a writer of the link's own rules
+/// above it. Exceptions of the stream end here and become results.
+/// </summary>
+internal sealed class TlsLayer : IDisposable
+{
+    private readonly EpollLink _link;
+    private readonly SslStream _stream;
+    private readonly TlsReader _reader;
+    private readonly TlsWriter _writer;
+    private bool _disposed;
+
+    public TlsLayer(EpollLink link)
+    {
+        _link = link;
+        _stream = new SslStream(new LinkStream(link), leaveInnerStreamOpen: true);
+        _reader = new TlsReader(link, this, _stream);
+        _writer = new TlsWriter(link, this, _stream);
+    }
+
+    /// <summary>Decrypted input.</summary>
+    public PipeReader Reader => _reader;
+
+    /// <summary>Output to be encrypted.</summary>
+    public PipeWriter Writer => _writer;
+
+    /// <summary>The TLS layer itself failed: nothing can be read or written any more.</summary>
+    public bool Failed { get; private set; }
+
+    /// <summary>Protocol and cipher; null before the handshake is done.</summary>
+    public string? Name { get; private set; }
+
+    /// <summary>Shakes hands as the server.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<TlsResult> ServeAsync(SslServerAuthenticationOptions options, int dropped)
+    {
+        try
+        {
+            await _stream.AuthenticateAsServerAsync(options);
+            return Established(dropped);
+        }
+        catch (Exception e) when (e is not CheckFailedException)
+        {
+            return Refused(e, dropped);
+        }
+    }
+
+    /// <summary>Shakes hands as the client.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<TlsResult> ConnectAsync(SslClientAuthenticationOptions options, int dropped)
+    {
+        try
+        {
+            // A chain is judged by what the peer sent and what we trust: no download may block the loop.
+            options.CertificateChainPolicy ??= new X509ChainPolicy();
+            options.CertificateChainPolicy.DisableCertificateDownloads = true;
+            options.CertificateChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+            await _stream.AuthenticateAsClientAsync(options);
+            return Established(dropped);
+        }
+        catch (Exception e) when (e is not CheckFailedException)
+        {
+            return Refused(e, dropped);
+        }
+    }
+
+    /// <summary>Takes note of a failure; the link's own error goes before.</summary>
+    public void Fail()
+    {
+        if (_link.ReadError is LinkError.None && _link.WriteError is LinkError.None)
+        {
+            Failed = true;
+        }
+    }
+
+    /// <summary>Sends close_notify when that can be done at once.</summary>
+    public void SayGoodbye()
+    {
+        if (Name is null || Failed || _disposed || _link.WriteError != LinkError.None)
+        {
+            return;
+        }
+        try
+        {
+            // Writing never throws below, so a task that is not done yet ends with the link and needs no observer.
+            _ = _stream.ShutdownAsync();
+        }
+        catch (Exception e) when (e is not CheckFailedException)
+        {
+            // A write is under way: the peer learns of the end by that of the connection.
+            Failed = true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _reader.Release();
+            _writer.Release();
+            _stream.Dispose();
+        }
+    }
+
+    private TlsResult Established(int dropped)
+    {
+        Name = $"{ProtocolName(_stream.SslProtocol)} {_stream.NegotiatedCipherSuite}";
+        return new TlsResult(true, "", dropped);
+    }
+
+    private TlsResult Refused(Exception e, int dropped)
+    {
+        Fail();
+        LinkError error = _link.WriteError != LinkError.None ? _link.WriteError : _link.ReadError;
+        string reason = error switch
+        {
+            LinkError.Eof => "the peer closed the connection",
+            LinkError.Reset => "the peer reset the connection",
+            LinkError.Aborted => "aborted",
+            _ => e.InnerException is { } inner ? inner.GetBaseException().Message : e.Message,
+        };
+        // A failed handshake is the end of the TLS layer also when the peer left because of it.
+        Failed = error is LinkError.None or LinkError.Eof;
+        return new TlsResult(false, reason, dropped);
+    }
+
+    private static string ProtocolName(SslProtocols protocol) => protocol switch
+    {
+        SslProtocols.Tls13 => "TLSv1.3",
+        SslProtocols.Tls12 => "TLSv1.2",
+        _ => protocol.ToString(),
+    };
+}

@@ -1,0 +1,188 @@
+using System.IO.Pipelines;
+using System.Net.Security;
+using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
+
+namespace FastRelay.Outside.Linux;
+
+/// <summary>
+/// The decrypted input of a link. Waits with a zero-byte read, so that an idle TLS link owns no buffer of ours and the
+/// stream none of its own. The read of the stream goes on when a waiting reader is cancelled.
+/// </summary>
+internal sealed class TlsReader : PipeReader
+{
+    private readonly EpollLink _link;
+    private readonly TlsLayer _layer;
+    private readonly SslStream _stream;
+    private readonly ReadOperation _operation;
+    private readonly Action _onFilled;
+    private InputBuffer _input;
+    private ValueTaskAwaiter<int> _fill;
+    private bool _filling;
+    private bool _ended;
+    private bool _cancelled;
+
+    public TlsReader(EpollLink link, TlsLayer layer, SslStream stream)
+    {
+        _link = link;
+        _layer = layer;
+        _stream = stream;
+        _operation = new ReadOperation(this);
+        _onFilled = OnFilled;
+        _input = new InputBuffer(link.Buffers);
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+    {
+        _link.Loop.CheckThread();
+        if (TryTake(out ReadResult result))
+        {
+            return new ValueTask<ReadResult>(result);
+        }
+        StartFill();
+        return TryTake(out result) ? new ValueTask<ReadResult>(result) : _operation.Wait();
+    }
+
+    /// <inheritdoc/>
+    public override bool TryRead(out ReadResult result)
+    {
+        _link.Loop.CheckThread();
+        Check.That(!_operation.IsWaiting, "two readers on one link");
+        if (TryTake(out result))
+        {
+            return true;
+        }
+        StartFill();
+        return TryTake(out result);
+    }
+
+    /// <inheritdoc/>
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+    /// <inheritdoc/>
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => _input.Advance(consumed, examined);
+
+    /// <inheritdoc/>
+    public override void CancelPendingRead()
+    {
+        _cancelled = true;
+        if (_operation.IsWaiting)
+        {
+            _link.Loop.Enqueue(_operation);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Complete(Exception? exception = null) => Release();
+
+    /// <summary>Gives the buffer back; nothing is read any more.</summary>
+    public void Release()
+    {
+        _ended = true;
+        if (_filling)
+        {
+            _input.Abandon();
+        }
+        else
+        {
+            _input.Release();
+        }
+    }
+
+    private bool TryTake(out ReadResult result)
+    {
+        bool cancelled = _cancelled;
+        bool completed = !cancelled && !_input.HasUnexamined && _ended;
+        if (!cancelled && !completed && !_input.HasUnexamined)
+        {
+            result = default;
+            return false;
+        }
+        _cancelled = false;
+        result = new ReadResult(_input.Unconsumed(), cancelled, completed);
+        return true;
+    }
+
+    private void StartFill()
+    {
+        if (_filling)
+        {
+            return;
+        }
+        _filling = true;
+#pragma warning disable CA2012 // Consumed once, by OnFilled: a method that awaited it could not be cancelled.
+        _fill = FillAsync().GetAwaiter();
+#pragma warning restore CA2012
+        if (_fill.IsCompleted)
+        {
+            OnFilled();
+        }
+        else
+        {
+            _fill.UnsafeOnCompleted(_onFilled);
+        }
+    }
+
+    private void OnFilled()
+    {
+        int n = _fill.GetResult();
+        _fill = default;
+        _filling = false;
+        if (_operation.IsWaiting)
+        {
+            _link.Loop.Enqueue(_operation);
+        }
+        if (!_ended)
+        {
+            _input.Filled(n);
+            _ended = n == 0;
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> FillAsync()
+    {
+        try
+        {
+            _ = await _stream.ReadAsync(Memory<byte>.Empty);
+            return _ended ? 0 : await _stream.ReadAsync(_input.Room());
+        }
+        catch (Exception e) when (e is not CheckFailedException)
+        {
+            _layer.Fail();
+            return 0;
+        }
+    }
+
+    private sealed class ReadOperation(TlsReader reader) : LoopItem, IValueTaskSource<ReadResult>
+    {
+        private ManualResetValueTaskSourceCore<ReadResult> _core;
+
+        public bool IsWaiting { get; private set; }
+
+        public ValueTask<ReadResult> Wait()
+        {
+            Check.That(!IsWaiting, "two readers on one link");
+            IsWaiting = true;
+            _core.Reset();
+            return new ValueTask<ReadResult>(this, _core.Version);
+        }
+
+        protected internal override void Run()
+        {
+            if (IsWaiting && reader.TryTake(out ReadResult result))
+            {
+                IsWaiting = false;
+                _core.SetResult(result);
+            }
+        }
+
+        ReadResult IValueTaskSource<ReadResult>.GetResult(short token) => _core.GetResult(token);
+
+        ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _core.GetStatus(token);
+
+        void IValueTaskSource<ReadResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, ValueTaskSourceOnCompletedFlags.None);
+    }
+}
