@@ -1,0 +1,53 @@
+namespace FastRelay.Journal;
+
+/// <summary>Learns what a journal holds when it is opened: the queue.</summary>
+public interface IReplay
+{
+    /// <summary>Called once for each live message after the journal was read, in order of id, before <see cref="MessageJournal.Open"/> returns.</summary>
+    /// <param name="message">Its handle.</param>
+    /// <param name="envelope">Its envelope; which recipients are pending says <see cref="ReplayState.IsPending"/>.</param>
+    /// <param name="state">What is known of earlier attempts.</param>
+    void Message(MessageHandle message, in Envelope envelope, in ReplayState state);
+}
+
+/// <summary>What earlier attempts at some recipients of a message came to, as last recorded.</summary>
+public readonly ref struct DeferredSet
+{
+    internal DeferredSet(int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
+    {
+        Attempts = attempts;
+        NextDueUnixMs = nextDueUnixMs;
+        Reason = reason;
+    }
+
+    /// <summary>Attempts made.</summary>
+    public int Attempts { get; }
+
+    /// <summary>When the next is due, Unix ms.</summary>
+    public long NextDueUnixMs { get; }
+
+    /// <summary>Why the last one did not settle them.</summary>
+    public ReadOnlySpan<byte> Reason { get; }
+}
+
+/// <summary>What the journal knows of a message beside its envelope, while <see cref="IReplay.Message"/> runs.</summary>
+public readonly ref struct ReplayState
+{
+    private readonly MessageJournal _journal;
+    private readonly MessageHandle _message;
+
+    internal ReplayState(MessageJournal journal, MessageHandle message)
+    {
+        _journal = journal;
+        _message = message;
+    }
+
+    /// <summary>The operator holds it.</summary>
+    public bool Hold => _journal.IsHeld(_message);
+
+    /// <summary>True while the recipient is not settled.</summary>
+    public bool IsPending(int recipientIndex) => _journal.IsPending(_message, recipientIndex);
+
+    /// <summary>What the last attempt at a recipient recorded; false when none was made.</summary>
+    public bool TryGetDeferred(int recipientIndex, out DeferredSet set) => _journal.TryGetDeferred(_message, recipientIndex, out set);
+}

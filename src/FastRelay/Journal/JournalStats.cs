@@ -1,0 +1,28 @@
+namespace FastRelay.Journal;
+
+/// <summary>Counts of a journal at one moment.</summary>
+/// <param name="Syncs">fdatasyncs of commit groups that returned 0.</param>
+/// <param name="Groups">Groups made durable.</param>
+/// <param name="Records">Records in them.</param>
+/// <param name="Bytes">Bytes written for them, padding included.</param>
+/// <param name="LiveBytes">Bytes of records that are still needed.</param>
+/// <param name="Messages">Messages with a pending recipient.</param>
+/// <param name="Segments">Segments in use, the open one included.</param>
+/// <param name="Spares">Segments ready for use.</param>
+/// <param name="FreeBytes">Free on the file system, as last looked.</param>
+/// <param name="Failures">Writes and syncs that failed.</param>
+/// <param name="Moved">Records copied forward to reclaim segments.</param>
+/// <param name="Recycled">Segments reclaimed.</param>
+public readonly record struct JournalStats(
+    long Syncs,
+    long Groups,
+    long Records,
+    long Bytes,
+    long LiveBytes,
+    long Messages,
+    int Segments,
+    int Spares,
+    long FreeBytes,
+    long Failures,
+    long Moved,
+    long Recycled);
