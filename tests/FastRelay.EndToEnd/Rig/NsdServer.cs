@@ -44,8 +44,7 @@ public sealed class NsdServer : IDisposable
             }
         }
         File.WriteAllLines(Path.Combine(_folder, "nsd.conf"), config);
-        string program = File.Exists("/usr/sbin/nsd") ? "/usr/sbin/nsd" : "nsd";
-        _process = Tool.Start(program, ["-d", "-c", Path.Combine(_folder, "nsd.conf")], _folder);
+        _process = Tool.Start(Needs.Program("nsd"), ["-d", "-c", Path.Combine(_folder, "nsd.conf")], _folder);
         Task<string> error = _process.StandardError.ReadToEndAsync();
         Task<string> output = _process.StandardOutput.ReadToEndAsync();
         string first = zones.First(z => z.Records is not null).Zone;

@@ -13,7 +13,7 @@ public static class SmtpSource
             .. reuse ? new[] { "-d" } : [],
             "-c", "-s", $"{sessions}", "-m", $"{messages}", "-l", $"{bytes}", "-f", "source@volume.test", "-t", to, .. more, $"{address}:{port}",
         ];
-        Process process = Tool.Start(Postfix.Program("smtp-source"), arguments);
+        Process process = Tool.Start(Needs.Program("smtp-source"), arguments);
         _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
         return process;
     }
