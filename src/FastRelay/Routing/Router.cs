@@ -234,23 +234,7 @@ public sealed class Router
         foreach (IPEndPoint listening in _options.Listening)
         {
             if (listening.Port == port
-                && (listening.Address.Equals(address) || (AddressRules.IsAny(listening.Address) && IsOwnAddress(address))))
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private bool IsOwnAddress(IPAddress address)
-    {
-        if (IPAddress.IsLoopback(address) || AddressRules.IsAny(address))
-        {
-            return true;
-        }
-        foreach (IPAddress own in _options.OwnAddresses)
-        {
-            if (own.Equals(address))
+                && (listening.Address.Equals(address) || (AddressRules.IsAny(listening.Address) && (AddressRules.IsAny(address) || _world.Network.IsOwnAddress(address)))))
             {
                 return true;
             }

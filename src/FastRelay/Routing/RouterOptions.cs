@@ -25,7 +25,4 @@ public sealed record RouterOptions
 
     /// <summary>Where this relay listens; an address may be <c>0.0.0.0</c> or <c>::</c>.</summary>
     public IReadOnlyList<IPEndPoint> Listening { get; init; } = [];
-
-    /// <summary>Addresses of this host, for listeners on all addresses; loopback is always one.</summary>
-    public IReadOnlyList<IPAddress> OwnAddresses { get; init; } = [];
 }

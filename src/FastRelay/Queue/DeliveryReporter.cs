@@ -1,0 +1,270 @@
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Smtp;
+
+namespace FastRelay.Queue;
+
+/// <summary>Turns the outcomes of one attempt into journal records, log lines, the entry's next state, and bounces.</summary>
+internal sealed class DeliveryReporter(QueueState queue)
+{
+    private RecipientOutcome[] _outcomes = new RecipientOutcome[16];
+    private int _outcomeCount;
+    private readonly List<FailedRecipient> _failed = [];
+
+    public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
+    {
+        ref Entry entry = ref queue.Slab[delivery.Entry];
+        Check.That(entry.State == EntryState.InFlight && entry.Message == delivery.Message.Slot, "a delivery is reported once");
+        bool expired = queue.NowSeconds >= entry.ExpireSeconds;
+        bool noNotice = (entry.Flags & (EntryFlags.NullReversePath | EntryFlags.Removing)) != 0;
+        int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
+        int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
+        bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
+        bool inDoubt = false;
+        ReadOnlySpan<byte> reason = default;
+        _outcomeCount = 0;
+        _failed.Clear();
+        foreach (ref readonly RecipientReport report in reports)
+        {
+            Outcome outcome = report.Outcome;
+            Check.That(outcome.Class != OutcomeClass.None, "a report says what became of the recipient");
+            if (outcome.Class == OutcomeClass.Deferred && expired)
+            {
+                outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired) with { ReplyCode = outcome.ReplyCode };
+            }
+            switch (outcome.Class)
+            {
+                case OutcomeClass.Delivered:
+                    entry.Pending--;
+                    queue.Counters.Delivered++;
+                    Add(report.Index, RecipientResult.Delivered);
+                    break;
+                case OutcomeClass.Failed:
+                    entry.Pending--;
+                    Fail(in entry, report, outcome, attempt, noNotice);
+                    break;
+                default:
+                    queue.Counters.Deferred++;
+                    inDoubt |= outcome.Cause == OutcomeCause.InDoubt;
+                    if (report.Index < tooMany || !IsTooMany(outcome))
+                    {
+                        deferred = true;
+                        reason = reason.IsEmpty ? Cut(report.ReplyText.Span) : reason;
+                        Add(report.Index, RecipientResult.Deferred);
+                    }
+                    break;
+            }
+            LogOutcome(delivery, envelope, attempt, report, outcome, attempts);
+        }
+        Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
+        Finish(delivery, tooMany, attempts, deferred, inDoubt, reason);
+        if (_failed.Count > 0)
+        {
+            Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
+            queue.Bounces.Bounce(delivery.Message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed));
+        }
+    }
+
+    /// <summary>Records the outcomes and moves the entry on.</summary>
+    private void Finish(in Delivery delivery, int tooMany, int attempts, bool deferred, bool inDoubt, ReadOnlySpan<byte> reason)
+    {
+        int handle = delivery.Entry;
+        ref Entry entry = ref queue.Slab[handle];
+        long delayMs = deferred ? queue.Options.RetryAfterMs(attempts, queue.World.Random, inDoubt) : 0;
+        if (_outcomeCount > 0)
+        {
+            long nextDue = deferred ? queue.UnixMs + delayMs : 0;
+            queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason);
+        }
+        if (deferred && !reason.IsEmpty)
+        {
+            entry.Reason = queue.Reasons.Add(reason);
+        }
+        Landed(delivery);
+        if (entry.Pending == 0)
+        {
+            queue.Free(handle);
+            return;
+        }
+        foreach (FailedRecipient failed in _failed)
+        {
+            queue.Extra(handle).Failed.Add(failed.Index);
+        }
+        int next = Math.Min(tooMany, NextCursor(handle));
+        if (next != int.MaxValue)
+        {
+            // The round goes on with the recipients that this transaction had no room for.
+            EntryExtra extra = queue.Extra(handle);
+            extra.Cursor = next;
+            extra.NextCursor = -1;
+            entry.Flags = deferred ? entry.Flags | EntryFlags.RoundDeferred : entry.Flags;
+            MoveOn(handle, 0, first: true);
+            return;
+        }
+        entry.Flags &= ~EntryFlags.RoundDeferred;
+        entry.Attempts = (ushort)attempts;
+        if (queue.ExtraOrNone(handle) is { } done)
+        {
+            done.Cursor = 0;
+        }
+        // Somebody who was not reported although taken is tried again like the deferred.
+        MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), first: false);
+    }
+
+    /// <summary>The site's delivery is over.</summary>
+    public static void Landed(in Delivery delivery)
+    {
+        if (delivery.SiteOrNone is { } site)
+        {
+            site.InFlight--;
+            Check.That(site.InFlight >= 0, "a site has no fewer than no deliveries");
+        }
+    }
+
+    /// <summary>To the next state: what the operator asked for meanwhile comes first.</summary>
+    public void MoveOn(int handle, long delayMs, bool first)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        if ((entry.Flags & EntryFlags.Removing) != 0)
+        {
+            queue.Settle(handle);
+        }
+        else if ((entry.Flags & EntryFlags.Holding) != 0)
+        {
+            entry.Flags &= ~EntryFlags.Holding;
+            queue.Hold(handle);
+        }
+        else if (delayMs == 0 || (entry.Flags & EntryFlags.RetryWanted) != 0)
+        {
+            entry.Flags &= ~EntryFlags.RetryWanted;
+            queue.MakeReady(handle, first);
+        }
+        else
+        {
+            queue.Defer(handle, delayMs);
+        }
+    }
+
+    private int NextCursor(int handle) =>
+        queue.ExtraOrNone(handle) is { NextCursor: >= 0 } extra ? extra.NextCursor : int.MaxValue;
+
+    /// <summary>
+    /// The first recipient that a host had no room for in a transaction in which it took others (RFC 5321 4.5.3.1.10):
+    /// it goes in the next transaction at once. Each such transaction delivers to somebody, so this ends.
+    /// </summary>
+    private static int FirstOfTooMany(ReadOnlySpan<RecipientReport> reports)
+    {
+        int first = int.MaxValue;
+        bool delivered = false;
+        foreach (ref readonly RecipientReport report in reports)
+        {
+            delivered |= report.Outcome.Class == OutcomeClass.Delivered;
+            if (IsTooMany(report.Outcome))
+            {
+                first = Math.Min(first, report.Index);
+            }
+        }
+        return delivered ? first : int.MaxValue;
+    }
+
+    private static bool IsTooMany(in Outcome outcome) =>
+        outcome is { Class: OutcomeClass.Deferred, Cause: OutcomeCause.Reply, ReplyCode: 452 or 552 }
+        && (outcome.EnhancedCode.IsNone || outcome.EnhancedCode is { Subject: 5, Detail: 3 });
+
+    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice)
+    {
+        queue.Counters.Failed++;
+        if (noNotice)
+        {
+            queue.Counters.Dropped += (entry.Flags & EntryFlags.Removing) == 0 ? 1 : 0;
+            Add(report.Index, RecipientResult.Dropped);
+            return;
+        }
+        string host = attempt.Host.Length == 0 ? "" : attempt.Address is null ? attempt.Host : $"{attempt.Host} ({attempt.Address.Address})";
+        _failed.Add(new FailedRecipient(report.Index, outcome, host, Cut(report.ReplyText.Span).ToArray()));
+    }
+
+    private void Add(int index, RecipientResult result)
+    {
+        if (_outcomeCount == _outcomes.Length)
+        {
+            Array.Resize(ref _outcomes, _outcomes.Length * 2);
+        }
+        _outcomes[_outcomeCount++] = new RecipientOutcome(index, result);
+    }
+
+    private void LogOutcome(
+        in Delivery delivery,
+        in Envelope envelope,
+        in AttemptInfo attempt,
+        in RecipientReport report,
+        in Outcome outcome,
+        int attempts)
+    {
+        Span<byte> id = stackalloc byte[16];
+        int idLength = queue.Journal.IdOf(delivery.Message).Format(id);
+        Span<byte> code = stackalloc byte[EnhancedCode.TextLengthMax];
+        outcome.EnhancedCode.TryFormat(code, out int codeLength);
+        long now = queue.World.Loop.NowMs;
+        LogLine line = (outcome.Class == OutcomeClass.Delivered ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
+            .Add("status"u8, StatusOf(outcome.Class))
+            .Add("id"u8, id[..idLength])
+            .Add("from"u8, envelope.ReversePath)
+            .Add("to"u8, envelope.Recipient(report.Index))
+            .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key);
+        if (attempt.Host.Length > 0)
+        {
+            line = line.Add("host"u8, attempt.Host);
+        }
+        if (attempt.Address is not null)
+        {
+            line = line.Add("addr"u8, attempt.Address);
+        }
+        line.Add("tls"u8, attempt.Tls)
+            .Add("attempts"u8, attempts)
+            .AddSeconds("delay"u8, Math.Max(0, queue.UnixMs - queue.Journal.ArrivalUnixMs(delivery.Message)))
+            .AddSeconds("waited"u8, delivery.WaitedMs)
+            .AddSeconds("connect"u8, attempt.ConnectMs)
+            .AddSeconds("transfer"u8, now - delivery.TakenMs)
+            .Add("code"u8, outcome.ReplyCode)
+            .Add("dsn"u8, code[..codeLength])
+            .Add("cause"u8, CauseOf(outcome.Cause))
+            .Add("reply"u8, Cut(report.ReplyText.Span))
+            .Write();
+    }
+
+    private static ReadOnlySpan<byte> Cut(ReadOnlySpan<byte> text) => text[..Math.Min(text.Length, Limits.ReplyTextBytes)];
+
+    private static ReadOnlySpan<byte> StatusOf(OutcomeClass outcome) => outcome switch
+    {
+        OutcomeClass.Delivered => "delivered"u8,
+        OutcomeClass.Failed => "failed"u8,
+        _ => "deferred"u8,
+    };
+
+    /// <summary>A cause as logs show it.</summary>
+    internal static ReadOnlySpan<byte> CauseOf(OutcomeCause cause) => cause switch
+    {
+        OutcomeCause.Reply => "reply"u8,
+        OutcomeCause.ConnectFailed => "connect-failed"u8,
+        OutcomeCause.ConnectTimeout => "connect-timeout"u8,
+        OutcomeCause.ConnectionLost => "connection-lost"u8,
+        OutcomeCause.InDoubt => "in-doubt"u8,
+        OutcomeCause.ReplyTimeout => "reply-timeout"u8,
+        OutcomeCause.BadReply => "bad-reply"u8,
+        OutcomeCause.TlsFailed => "tls-failed"u8,
+        OutcomeCause.DnsTemporary => "dns"u8,
+        OutcomeCause.NoSuchDomain => "no-such-domain"u8,
+        OutcomeCause.NullMx => "null-mx"u8,
+        OutcomeCause.MailLoop => "loop"u8,
+        OutcomeCause.Expired => "expired"u8,
+        OutcomeCause.TooBig => "too-big"u8,
+        OutcomeCause.CorruptBody => "corrupt-body"u8,
+        OutcomeCause.ByOperator => "operator"u8,
+        OutcomeCause.NotSupported => "not-supported"u8,
+        OutcomeCause.ByRoute => "route"u8,
+        OutcomeCause.Discarded => "discarded"u8,
+        OutcomeCause.ShuttingDown => "shutting-down"u8,
+        _ => "none"u8,
+    };
+}

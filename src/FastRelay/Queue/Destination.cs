@@ -1,0 +1,83 @@
+using FastRelay.Outside;
+using FastRelay.Routing;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// A domain, an address literal or a route: what is planned as one. It holds its ready messages and its DNS state, and
+/// is linked to its site as a whole.
+/// </summary>
+public sealed class Destination
+{
+    internal EntryList ReadyList;
+
+    internal Destination(int number, Route route)
+    {
+        Number = number;
+        Route = route;
+    }
+
+    /// <summary>Its identity: lower-case domain, or the route's text.</summary>
+    public string Key => Route.Key;
+
+    /// <summary>Its way out.</summary>
+    public Route Route { get; }
+
+    /// <summary>The plan in force; null before the first.</summary>
+    public Plan? Plan { get; internal set; }
+
+    /// <summary>The site of that plan; null while there is none.</summary>
+    public Site? Site { get; internal set; }
+
+    /// <summary>Entries in all states.</summary>
+    public int Entries { get; internal set; }
+
+    /// <summary>Entries that wait for nothing but their turn.</summary>
+    public int Ready => ReadyList.Count;
+
+    /// <summary>When DNS is asked again after it failed, on the loop's scale; <see cref="long.MaxValue"/> when it has not failed.</summary>
+    public long DnsRetryMs => DnsTimer?.DueMs ?? long.MaxValue;
+
+    /// <summary>Why its mail waits for DNS; empty when it does not.</summary>
+    public string DnsReason => Plan is { Status: PlanStatus.Temporary } plan ? plan.Reason : "";
+
+    internal int Number { get; }
+
+    /// <summary>Planning waits for its turn or is under way.</summary>
+    internal bool Planning { get; set; }
+
+    internal int DnsFailures { get; set; }
+
+    internal LoopTimer? DnsTimer { get; set; }
+
+    /// <summary>Next of those that wait for planning.</summary>
+    internal Destination? NextToPlan { get; set; }
+
+    /// <summary>Next of those whose mail is settled without an attempt.</summary>
+    internal Destination? NextToSettle { get; set; }
+
+    internal bool Settling { get; set; }
+
+    /// <summary>Ring of the destinations of a site that have ready work; null when not in it.</summary>
+    internal Destination? NextInSite { get; set; }
+
+    internal Destination? PreviousInSite { get; set; }
+
+    /// <summary>Order number of the last message that was added, and its entry: finds the entry of a message's next recipient at once.</summary>
+    internal long LastAdded { get; set; }
+
+    internal int LastEntry { get; set; }
+
+    /// <summary>Since when it has no entry, on the loop's scale.</summary>
+    internal long EmptySinceMs { get; set; }
+
+    /// <summary>The list of those without entries, oldest first.</summary>
+    internal Destination? NextEmpty { get; set; }
+
+    internal Destination? PreviousEmpty { get; set; }
+
+    internal bool InEmptyList { get; set; }
+
+    /// <summary>True when its mail needs no attempt: every message is failed, or thrown away, by the plan.</summary>
+    internal bool IsSettledByPlan => Plan is { Status: not (PlanStatus.Ok or PlanStatus.Temporary) };
+}

@@ -1,0 +1,350 @@
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Routing;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// All destinations: found by a recipient's domain without allocating, planned one at a time each and a bounded number
+/// at once, asked again on a schedule of their own when DNS does not answer.
+/// </summary>
+internal sealed class DestinationTable : LoopItem
+{
+    /// <summary>Stands for a domain that no route can be found for; no plan accepts it as a name.</summary>
+    private const string Unroutable = "?";
+
+    private readonly QueueState _queue;
+    private readonly Router _router;
+    private readonly Loop _loop;
+    private readonly Dictionary<string, Destination> _byDomain = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Destination>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly Dictionary<Route, Destination> _byRoute = [];
+    private readonly Stack<int> _freeNumbers = new();
+    private Destination?[] _byNumber = new Destination?[64];
+    private int _nextNumber = 1;
+    private Destination? _planFirst;
+    private Destination? _planLast;
+    private int _plansInFlight;
+    private Destination? _emptyFirst;
+    private Destination? _emptyLast;
+
+    public DestinationTable(QueueState queue, Router router)
+    {
+        _queue = queue;
+        _router = router;
+        _loop = queue.World.Loop;
+        _lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    public int Count => _byDomain.Count + _byRoute.Count;
+
+    public IEnumerable<Destination> All => _byDomain.Values.Concat(_byRoute.Values);
+
+    public Destination this[int number] => _byNumber[number]!;
+
+    /// <summary>The destination of a recipient; made when it is new.</summary>
+    public Destination Of(ReadOnlySpan<byte> mailbox)
+    {
+        Span<char> buffer = stackalloc char[DomainNames.MaxLength];
+        int length = DomainNames.DomainOf(mailbox, buffer);
+        ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
+        if (_lookup.TryGetValue(domain, out Destination? known))
+        {
+            return known;
+        }
+        if (_router.FixedRoute(domain) is { } route)
+        {
+            if (!_byRoute.TryGetValue(route, out Destination? byRoute))
+            {
+                byRoute = Make(route);
+                _byRoute.Add(route, byRoute);
+            }
+            return byRoute;
+        }
+        string name = domain.ToString();
+        Destination made = Make(_router.MxRoute(name));
+        _byDomain.Add(name, made);
+        return made;
+    }
+
+    /// <summary>The destination of a recipient when there is one; null otherwise.</summary>
+    public Destination? Find(ReadOnlySpan<char> domain) =>
+        _lookup.TryGetValue(domain, out Destination? known) ? known
+        : _router.FixedRoute(domain) is { } route ? _byRoute.GetValueOrDefault(route)
+        : null;
+
+    /// <summary>True when a recipient belongs to a destination.</summary>
+    public bool Serves(Destination destination, ReadOnlySpan<byte> mailbox)
+    {
+        Span<char> buffer = stackalloc char[DomainNames.MaxLength];
+        int length = DomainNames.DomainOf(mailbox, buffer);
+        ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
+        Route? route = _router.FixedRoute(domain);
+        return destination.Route.NextHop.Kind == NextHopKind.Mx
+            ? route is null && domain.SequenceEqual(destination.Route.Domain)
+            : route == destination.Route;
+    }
+
+    public void Entered(Destination destination)
+    {
+        destination.Entries++;
+        if (destination.InEmptyList)
+        {
+            RemoveEmpty(destination);
+        }
+    }
+
+    public void Left(Destination destination)
+    {
+        destination.Entries--;
+        Check.That(destination.Entries >= 0, "a destination has no fewer than no entries");
+        if (destination.Entries == 0)
+        {
+            destination.DnsTimer?.Cancel();
+            AddEmpty(destination);
+        }
+    }
+
+    /// <summary>Forgets some of the destinations that have been empty for long.</summary>
+    /// <returns>True when there may be more to forget.</returns>
+    public bool ForgetEmpty(int budget)
+    {
+        while (_emptyFirst is { } destination && _loop.NowMs - destination.EmptySinceMs >= _queue.Options.ForgetMs)
+        {
+            if (budget-- == 0)
+            {
+                return true;
+            }
+            RemoveEmpty(destination);
+            if (destination.Planning || destination.Settling)
+            {
+                AddEmpty(destination);
+                continue;
+            }
+            Unlink(destination);
+            if (destination.Route.NextHop.Kind == NextHopKind.Mx)
+            {
+                _byDomain.Remove(destination.Route.Domain);
+            }
+            else
+            {
+                _byRoute.Remove(destination.Route);
+            }
+            _byNumber[destination.Number] = null;
+            _freeNumbers.Push(destination.Number);
+        }
+        return false;
+    }
+
+    /// <summary>Called when a destination that is not in its site's ring has ready work.</summary>
+    public void HasReady(Destination destination)
+    {
+        Plan? plan = destination.Plan;
+        bool expired = plan is null or { Status: PlanStatus.Temporary } || plan.ExpiresMs <= _loop.NowMs;
+        if (destination.IsSettledByPlan && !expired)
+        {
+            _queue.Settler.Add(destination);
+            return;
+        }
+        if (plan is { Status: PlanStatus.Ok } && destination.Site is { } site && (!expired || site.Active > 0))
+        {
+            // Connections that are there serve on while an expired plan is renewed; new ones wait for the new plan.
+            site.Join(destination);
+            _queue.Sites.Wake(site);
+        }
+        if (expired && destination.DnsRetryMs == long.MaxValue)
+        {
+            Renew(destination);
+        }
+    }
+
+    /// <summary>Plans a destination, unless that is under way.</summary>
+    public void Renew(Destination destination)
+    {
+        if (destination.Planning)
+        {
+            return;
+        }
+        destination.Planning = true;
+        if (_planLast is null)
+        {
+            _planFirst = destination;
+        }
+        else
+        {
+            _planLast.NextToPlan = destination;
+        }
+        _planLast = destination;
+        _loop.Enqueue(this);
+    }
+
+    /// <summary>Asks DNS again at once, when it had failed; the operator's wish.</summary>
+    public void Forgive(Destination destination)
+    {
+        destination.DnsFailures = 0;
+        destination.DnsTimer?.Cancel();
+        if (destination.Plan is { Status: not PlanStatus.Ok } && destination.Ready > 0)
+        {
+            Renew(destination);
+        }
+    }
+
+    protected override void Run()
+    {
+        while (_planFirst is { } destination && _plansInFlight < _queue.Limits.DnsQueries)
+        {
+            _planFirst = destination.NextToPlan;
+            _planLast = _planFirst is null ? null : _planLast;
+            destination.NextToPlan = null;
+            _plansInFlight++;
+            _ = PlanAsync(destination);
+        }
+    }
+
+    private async Task PlanAsync(Destination destination)
+    {
+        try
+        {
+            Plan plan = await _router.PlanAsync(destination.Route);
+            _plansInFlight--;
+            destination.Planning = false;
+            Apply(destination, plan);
+            if (_planFirst is not null)
+            {
+                _loop.Enqueue(this);
+            }
+        }
+        catch (Exception e)
+        {
+            Check.Fatal(e.ToString());
+        }
+    }
+
+    private void Apply(Destination destination, Plan plan)
+    {
+        destination.Plan = plan;
+        destination.DnsTimer?.Cancel();
+        if (plan.Status == PlanStatus.Ok)
+        {
+            destination.DnsFailures = 0;
+            Site site = _queue.Sites.Get(plan);
+            if (destination.Site != site)
+            {
+                Unlink(destination);
+                destination.Site = site;
+                site.Destinations++;
+            }
+            if (destination.Ready > 0)
+            {
+                if (destination.NextInSite is null)
+                {
+                    site.Join(destination);
+                }
+                _queue.Sites.Wake(site);
+            }
+            return;
+        }
+        Unlink(destination);
+        if (plan.Status == PlanStatus.Temporary)
+        {
+            if (destination.Entries > 0)
+            {
+                WaitForDns(destination, plan);
+            }
+            return;
+        }
+        destination.DnsFailures = 0;
+        if (destination.Ready > 0)
+        {
+            _queue.Settler.Add(destination);
+        }
+    }
+
+    private void WaitForDns(Destination destination, Plan plan)
+    {
+        destination.DnsFailures++;
+        QueueOptions options = _queue.Options;
+        long wait = options.BackoffMs(options.DnsRetryMs, options.DnsRetryCapMs, destination.DnsFailures, _queue.World.Random);
+        destination.DnsTimer ??= new LoopTimer(_loop, new DnsRetry(this, destination));
+        destination.DnsTimer.After(wait);
+        _queue.Log.Warn("dns_deferred"u8).Add("destination"u8, destination.Key).Add("ready"u8, destination.Ready)
+            .Add("failures"u8, destination.DnsFailures).AddSeconds("wait"u8, wait).Add("dsn"u8, "4.4.3"u8).Add("reason"u8, plan.Reason).Write();
+    }
+
+    private void Unlink(Destination destination)
+    {
+        if (destination.Site is not { } site)
+        {
+            return;
+        }
+        if (destination.NextInSite is not null)
+        {
+            site.Leave(destination);
+        }
+        destination.Site = null;
+        site.Destinations--;
+        _queue.Sites.Wake(site);
+    }
+
+    private Destination Make(Route route)
+    {
+        int number = _freeNumbers.Count > 0 ? _freeNumbers.Pop() : _nextNumber++;
+        if (number >= _byNumber.Length)
+        {
+            Array.Resize(ref _byNumber, _byNumber.Length * 2);
+        }
+        var made = new Destination(number, route);
+        _byNumber[number] = made;
+        AddEmpty(made);
+        return made;
+    }
+
+    private void AddEmpty(Destination destination)
+    {
+        destination.InEmptyList = true;
+        destination.EmptySinceMs = _loop.NowMs;
+        destination.PreviousEmpty = _emptyLast;
+        if (_emptyLast is null)
+        {
+            _emptyFirst = destination;
+        }
+        else
+        {
+            _emptyLast.NextEmpty = destination;
+        }
+        _emptyLast = destination;
+    }
+
+    private void RemoveEmpty(Destination destination)
+    {
+        if (destination.PreviousEmpty is null)
+        {
+            _emptyFirst = destination.NextEmpty;
+        }
+        else
+        {
+            destination.PreviousEmpty.NextEmpty = destination.NextEmpty;
+        }
+        if (destination.NextEmpty is null)
+        {
+            _emptyLast = destination.PreviousEmpty;
+        }
+        else
+        {
+            destination.NextEmpty.PreviousEmpty = destination.PreviousEmpty;
+        }
+        destination.NextEmpty = destination.PreviousEmpty = null;
+        destination.InEmptyList = false;
+    }
+
+    private sealed class DnsRetry(DestinationTable table, Destination destination) : LoopItem
+    {
+        protected override void Run()
+        {
+            if (destination.Ready > 0)
+            {
+                table.Renew(destination);
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using FastRelay.Journal;
+using FastRelay.Smtp;
+
+namespace FastRelay.Queue;
+
+/// <summary>Makes sessions for sites that have work; Deliver's. Called from the loop's run queue, never from inside a call into the queue.</summary>
+public abstract class Dispatcher
+{
+    /// <summary>
+    /// Puts one more session to work for a site: wakes an idle kept connection (<see cref="Site.Idle"/> - 1) or starts a
+    /// session (<see cref="Site.Sessions"/> + 1), which then calls <see cref="MessageQueue.TryTake"/> until that says
+    /// false. Only called while <see cref="Site.CanRun"/>.
+    /// </summary>
+    /// <returns>
+    /// False when there is no room for another session in all: the queue calls again for this site after
+    /// <see cref="MessageQueue.RoomAgain"/>.
+    /// </returns>
+    public abstract bool Dispatch(Site site);
+}
+
+/// <summary>A recipient that failed for good.</summary>
+/// <param name="Index">Its number in the envelope.</param>
+/// <param name="Outcome">Why.</param>
+/// <param name="HostText">Who said so, as <c>mx.example (192.0.2.1)</c>; empty when no host was asked.</param>
+/// <param name="ReplyText">What it said, or our own words; at most <see cref="Limits.ReplyTextBytes"/> octets.</param>
+public readonly record struct FailedRecipient(int Index, Outcome Outcome, string HostText, byte[] ReplyText);
+
+/// <summary>Tells senders of failures; Bounce's.</summary>
+public abstract class BounceSink
+{
+    /// <summary>
+    /// Takes over recipients that failed for good. They stay pending in the journal until the bounce's own record
+    /// settles them, so that neither a crash nor a full disk loses the notice. Not called for null reverse-paths.
+    /// </summary>
+    public abstract void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed);
+}

@@ -1,0 +1,132 @@
+namespace FastRelay.Queue;
+
+/// <summary>
+/// Entries in pages of 4,096, with a free list: adding and freeing allocate nothing once the pages are there. Pages
+/// hold no references, so the collector never looks into them.
+/// </summary>
+internal sealed class EntrySlab
+{
+    private const int PageBits = 12;
+    private const int PageSize = 1 << PageBits;
+    private Entry[][] _pages = new Entry[16][];
+    private int _pageCount;
+    private int _next = 1;
+    private int _free;
+
+    /// <summary>Entries in use.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>All handles are below this.</summary>
+    public int End => _next;
+
+    /// <summary>The entry of a handle, in use or not; 1 to <see cref="End"/> - 1.</summary>
+    public ref Entry this[int handle] => ref _pages[handle >> PageBits][handle & (PageSize - 1)];
+
+    /// <summary>Takes an entry; all its fields are zero.</summary>
+    public int Allocate()
+    {
+        Count++;
+        if (_free != 0)
+        {
+            int reused = _free;
+            ref Entry entry = ref this[reused];
+            _free = entry.Next;
+            entry = default;
+            return reused;
+        }
+        int handle = _next++;
+        if (handle >> PageBits == _pageCount)
+        {
+            if (_pageCount == _pages.Length)
+            {
+                Array.Resize(ref _pages, _pages.Length * 2);
+            }
+            _pages[_pageCount++] = new Entry[PageSize];
+        }
+        return handle;
+    }
+
+    /// <summary>Gives an entry back.</summary>
+    public void Release(int handle)
+    {
+        ref Entry entry = ref this[handle];
+        Check.That(entry.State != EntryState.Free, "an entry is freed once");
+        entry = default;
+        entry.Next = _free;
+        _free = handle;
+        Count--;
+    }
+}
+
+/// <summary>A list of entries, first in, first out, linked through <see cref="Entry.Next"/> and <see cref="Entry.Previous"/>. The default value is empty.</summary>
+internal struct EntryList
+{
+    private int _last;
+
+    /// <summary>The first entry, or 0.</summary>
+    public int First { get; private set; }
+
+    /// <summary>Entries in the list.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Adds at the end.</summary>
+    public void AddLast(EntrySlab slab, int handle)
+    {
+        ref Entry entry = ref slab[handle];
+        entry.Next = 0;
+        entry.Previous = _last;
+        if (_last == 0)
+        {
+            First = handle;
+        }
+        else
+        {
+            slab[_last].Next = handle;
+        }
+        _last = handle;
+        Count++;
+    }
+
+    /// <summary>Adds at the front.</summary>
+    public void AddFirst(EntrySlab slab, int handle)
+    {
+        ref Entry entry = ref slab[handle];
+        entry.Previous = 0;
+        entry.Next = First;
+        if (First == 0)
+        {
+            _last = handle;
+        }
+        else
+        {
+            slab[First].Previous = handle;
+        }
+        First = handle;
+        Count++;
+    }
+
+    /// <summary>Takes one out, wherever it stands.</summary>
+    public void Remove(EntrySlab slab, int handle)
+    {
+        ref Entry entry = ref slab[handle];
+        if (entry.Previous == 0)
+        {
+            First = entry.Next;
+        }
+        else
+        {
+            slab[entry.Previous].Next = entry.Next;
+        }
+        if (entry.Next == 0)
+        {
+            _last = entry.Previous;
+        }
+        else
+        {
+            slab[entry.Next].Previous = entry.Previous;
+        }
+        entry.Next = entry.Previous = 0;
+        Count--;
+        Check.That(Count >= 0, "a list has no fewer than no entries");
+    }
+}

@@ -1,0 +1,299 @@
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Routing;
+using FastRelay.Smtp;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// The queue: which message goes when, and to which site. It holds one entry for each (message, destination), rebuilt
+/// from the journal at every start, plans destinations, paces sites, retries on a schedule and gives up in time. One
+/// owner, the loop's thread; nothing here blocks.
+/// </summary>
+public sealed class MessageQueue : IReplay
+{
+    private readonly QueueState _queue;
+    private readonly Loop _loop;
+    private long _added;
+
+    /// <summary>Creates an empty queue. Recovery then fills it, and <see cref="Attach"/> gives it the journal.</summary>
+    /// <param name="world">Loop, clocks, random.</param>
+    /// <param name="router">Plans destinations.</param>
+    /// <param name="options">Schedules.</param>
+    /// <param name="limits">Bounds.</param>
+    /// <param name="log">One line for each recipient's outcome, each site's backoff, each DNS failure.</param>
+    /// <param name="counters">Delivered, Deferred, Failed, Dropped.</param>
+    public MessageQueue(World world, Router router, QueueOptions options, Limits limits, Log log, Counters counters)
+    {
+        _loop = world.Loop;
+        _queue = new QueueState(world, router, options, limits, log, counters);
+    }
+
+    /// <summary>Makes sessions; without one nothing is delivered.</summary>
+    public Dispatcher? Dispatcher
+    {
+        get => _queue.Sites.Dispatcher;
+        set
+        {
+            _queue.Sites.Dispatcher = value;
+            _queue.Sites.WakeAll();
+        }
+    }
+
+    /// <summary>Tells senders of failures; must be there before anything fails.</summary>
+    public BounceSink? Bounces
+    {
+        get => _queue.Bounces;
+        set => _queue.Bounces = value;
+    }
+
+    /// <summary>True ends taking: no new transaction begins. Reports and releases still come in.</summary>
+    public bool Stopping
+    {
+        get => _queue.Stopping;
+        set
+        {
+            _queue.Stopping = value;
+            if (!value)
+            {
+                _queue.Sites.WakeAll();
+            }
+        }
+    }
+
+    /// <summary>Entries in all states: one for each message and destination.</summary>
+    public int Entries => _queue.Slab.Count;
+
+    /// <summary>Entries that wait for their turn, for DNS, or for a site to end its backoff.</summary>
+    public long Ready => _queue.CountOf(EntryState.Ready);
+
+    /// <summary>Entries that wait for their next attempt.</summary>
+    public long Deferred => _queue.CountOf(EntryState.Deferred);
+
+    /// <summary>Entries being delivered.</summary>
+    public long InFlight => _queue.CountOf(EntryState.InFlight);
+
+    /// <summary>Entries that the operator holds.</summary>
+    public long Held => _queue.CountOf(EntryState.Held);
+
+    /// <summary>Destinations known.</summary>
+    public int DestinationCount => _queue.Destinations.Count;
+
+    /// <summary>Sites known.</summary>
+    public int SiteCount => _queue.Sites.Count;
+
+    internal QueueState State => _queue;
+
+    /// <summary>Gives the journal, after it has replayed into this queue and before the loop runs.</summary>
+    public void Attach(MessageJournal journal)
+    {
+        _loop.CheckThread();
+        Check.That(!_queue.HasJournal, "a queue has one journal");
+        _queue.Journal = journal;
+        _queue.Clock.Start();
+        _queue.Clock.Arm();
+        _queue.Settler.Attached();
+    }
+
+    /// <summary>
+    /// Takes over a message whose commit is durable: one entry for each of its destinations, ready at once. No
+    /// allocation when its destinations are known.
+    /// </summary>
+    public void Add(MessageHandle message, in Envelope envelope)
+    {
+        _loop.CheckThread();
+        Check.That(message.IsValid && _queue.Messages[message.Slot] == 0, "a message is added once, and its slot is used again only when it is settled");
+        long order = ++_added;
+        EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
+        int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        int count = 0;
+        int first = 0;
+        foreach (EnvelopeRecipient recipient in envelope)
+        {
+            Destination destination = _queue.Destinations.Of(recipient.Mailbox);
+            if (destination.LastAdded != order)
+            {
+                destination.LastAdded = order;
+                destination.LastEntry = _queue.New(message, destination, expire, flags);
+                first = destination.LastEntry;
+                count++;
+            }
+            _queue.Slab[destination.LastEntry].Pending++;
+        }
+        Check.That(count > 0, "a message has a recipient");
+        // The chain of the message is followed only past what is known of it: making one ready changes no chain.
+        for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
+        {
+            if (count > 1)
+            {
+                _queue.Slab[handle].Flags |= EntryFlags.Shared;
+            }
+            _queue.MakeReady(handle);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Message(MessageHandle message, in Envelope envelope, in ReplayState state)
+    {
+        long order = ++_added;
+        EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
+        int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        int first = 0;
+        bool shared = false;
+        Destination? only = null;
+        foreach (EnvelopeRecipient recipient in envelope)
+        {
+            Destination destination = _queue.Destinations.Of(recipient.Mailbox);
+            // Settled recipients count as well: they must be told from the pending ones of another destination.
+            shared |= only is not null && only != destination;
+            only ??= destination;
+            if (!state.IsPending(recipient.Index))
+            {
+                continue;
+            }
+            int due = RecallAttempt(state, recipient.Index, out int attempts, out int reason);
+            if (destination.LastAdded != order)
+            {
+                destination.LastAdded = order;
+                destination.LastEntry = first = _queue.New(message, destination, expire, flags);
+                _queue.Slab[first].DueSeconds = due;
+            }
+            ref Entry entry = ref _queue.Slab[destination.LastEntry];
+            entry.Pending++;
+            // The earliest of its recipients decides: one that was not tried in the last round is ready.
+            entry.DueSeconds = Math.Min(entry.DueSeconds, due);
+            entry.Attempts = (ushort)Math.Max(entry.Attempts, attempts);
+            entry.Reason = reason != 0 ? reason : entry.Reason;
+        }
+        for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
+        {
+            _queue.Slab[handle].Flags |= shared ? EntryFlags.Shared : EntryFlags.None;
+            int waitSeconds = _queue.Slab[handle].DueSeconds - _queue.NowSeconds;
+            if (state.Hold)
+            {
+                _queue.Hold(handle);
+            }
+            else if (waitSeconds > 0)
+            {
+                _queue.Defer(handle, waitSeconds * 1000L);
+            }
+            else
+            {
+                _queue.MakeReady(handle);
+            }
+        }
+    }
+
+    /// <summary>The next delivery of a site, which is then in flight; destinations take turns.</summary>
+    /// <returns>False when there is none, or the queue is stopping.</returns>
+    public bool TryTake(Site site, out Delivery delivery)
+    {
+        _loop.CheckThread();
+        if (_queue.Stopping || site.Turn is not { } destination)
+        {
+            delivery = default;
+            return false;
+        }
+        int handle = destination.ReadyList.First;
+        site.Turn = destination.NextInSite;
+        _queue.TakeOut(handle);
+        site.InFlight++;
+        if (destination.Plan!.ExpiresMs <= _loop.NowMs)
+        {
+            _queue.Destinations.Renew(destination);
+        }
+        delivery = _queue.DeliveryOf(handle, site);
+        return true;
+    }
+
+    /// <summary>
+    /// The recipients of a delivery: those of its destination that are pending, at most
+    /// <see cref="Limits.RecipientsPerTransaction"/> and as many as fit. The rest stays for the next transaction.
+    /// </summary>
+    /// <param name="delivery">In flight.</param>
+    /// <param name="envelope">The message's.</param>
+    /// <param name="into">Filled with recipient numbers, ascending.</param>
+    /// <param name="more">True when there are more than fit.</param>
+    /// <returns>How many; when 0, report nothing for it with an empty <see cref="Report"/>.</returns>
+    public int CollectRecipients(in Delivery delivery, in Envelope envelope, Span<int> into, out bool more)
+    {
+        _loop.CheckThread();
+        return _queue.CollectRecipients(delivery, envelope, into, out more);
+    }
+
+    /// <summary>
+    /// Ends a delivery: records what became of each recipient that was collected, defers, bounces, logs one line each.
+    /// The message may be settled and its handle invalid when this returns.
+    /// </summary>
+    /// <param name="delivery">In flight.</param>
+    /// <param name="envelope">The message's, still open.</param>
+    /// <param name="attempt">With whom.</param>
+    /// <param name="reports">Each collected recipient once.</param>
+    public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
+    {
+        _loop.CheckThread();
+        _queue.Reporter.Report(delivery, envelope, attempt, reports);
+    }
+
+    /// <summary>Ends a delivery that was not attempted: it is ready again, first in its destination, its attempts unchanged.</summary>
+    public void Release(in Delivery delivery)
+    {
+        _loop.CheckThread();
+        Check.That(_queue.Slab[delivery.Entry].State == EntryState.InFlight, "a delivery is released once");
+        DeliveryReporter.Landed(delivery);
+        if (_queue.ExtraOrNone(delivery.Entry) is { } extra)
+        {
+            extra.NextCursor = -1;
+        }
+        _queue.Reporter.MoveOn(delivery.Entry, 0, first: true);
+    }
+
+    /// <summary>
+    /// None of a site's hosts could be used (connection, banner, EHLO, TLS). It backs off on a schedule of its own, and
+    /// its messages keep theirs; while others of its deliveries are in flight it is only slowed down.
+    /// </summary>
+    /// <param name="site">The site.</param>
+    /// <param name="outcome">Why.</param>
+    /// <param name="reason">The same in words, or in those of the host.</param>
+    public void SiteFailed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason)
+    {
+        _loop.CheckThread();
+        _queue.Sites.Failed(site, outcome, reason);
+    }
+
+    /// <summary>A site took a connection or a message: ends its backoff and lets its concurrency grow.</summary>
+    public void SiteSucceeded(Site site)
+    {
+        _loop.CheckThread();
+        _queue.Sites.Succeeded(site);
+    }
+
+    /// <summary>There is room for a session again, after <see cref="Dispatcher.Dispatch"/> had said that there is none.</summary>
+    public void RoomAgain()
+    {
+        _loop.CheckThread();
+        _queue.Sites.RoomAgain();
+    }
+
+    private int ExpireSeconds(long arrivalUnixMs)
+    {
+        long age = Math.Max(0, _queue.UnixMs - arrivalUnixMs);
+        return (int)((_loop.NowMs + Math.Max(0, _queue.Options.ExpireMs - age) + 999) / 1000);
+    }
+
+    /// <summary>When a recipient is due by what was recorded of its last attempt, on the loop's scale in seconds.</summary>
+    private int RecallAttempt(in ReplayState state, int index, out int attempts, out int reason)
+    {
+        if (!state.TryGetDeferred(index, out DeferredSet set))
+        {
+            attempts = reason = 0;
+            return _queue.NowSeconds;
+        }
+        attempts = Math.Clamp(set.Attempts, 0, ushort.MaxValue);
+        reason = set.Reason.IsEmpty ? 0 : _queue.Reasons.Add(set.Reason);
+        // A stored time further off than the longest wait comes from a clock that has jumped.
+        long wait = Math.Clamp(set.NextDueUnixMs - _queue.UnixMs, 0, _queue.Options.LongestWaitMs);
+        return (int)((_loop.NowMs + wait + 999) / 1000);
+    }
+}

@@ -1,0 +1,107 @@
+using FastRelay.Outside;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// Drives what happens by time: entries that become due, and the sweep for those that have been in the queue too long
+/// in a place where no attempt looks at them. Work is cut into slices, so that a million due entries do not stop
+/// the sessions.
+/// </summary>
+internal sealed class QueueClock : LoopItem
+{
+    /// <summary>Entries touched in one turn.</summary>
+    public const int Slice = 256;
+
+    private const int SweepSlice = 2_048;
+    private const int OverdueSeconds = 3_600;
+    private readonly QueueState _queue;
+    private readonly LoopTimer _timer;
+    private readonly LoopTimer _sweepTimer;
+    private readonly Sweep _sweep;
+
+    public QueueClock(QueueState queue)
+    {
+        _queue = queue;
+        _timer = new LoopTimer(queue.World.Loop, this);
+        _sweep = new Sweep(this);
+        _sweepTimer = new LoopTimer(queue.World.Loop, _sweep);
+    }
+
+    /// <summary>Begins sweeping.</summary>
+    public void Start() => _sweepTimer.After(_queue.Options.SweepMs);
+
+    /// <summary>Makes sure that the wheel is looked at when its next entry is due.</summary>
+    public void Arm()
+    {
+        int next = _queue.Wheel.NextSeconds();
+        if (next == int.MaxValue)
+        {
+            return;
+        }
+        long dueMs = next * 1000L;
+        if (!_timer.IsArmed || dueMs < _timer.DueMs)
+        {
+            _timer.After(Math.Max(0, dueMs - _queue.World.Loop.NowMs));
+        }
+    }
+
+    protected override void Run()
+    {
+        int budget = Slice;
+        int now = _queue.NowSeconds;
+        while (_queue.Wheel.TryNext(now, ref budget, out int handle))
+        {
+            _queue.TakenOut(handle, EntryState.Deferred);
+            _queue.MakeReady(handle);
+        }
+        if (budget <= 0)
+        {
+            _queue.World.Loop.Enqueue(this);
+        }
+        else
+        {
+            Arm();
+        }
+    }
+
+    private sealed class Sweep(QueueClock clock) : LoopItem
+    {
+        private int _at = 1;
+
+        protected override void Run()
+        {
+            QueueState queue = clock._queue;
+            int now = queue.NowSeconds;
+            int end = Math.Min(_at + SweepSlice, queue.Slab.End);
+            for (; _at < end; _at++)
+            {
+                ref Entry entry = ref queue.Slab[_at];
+                if (entry.State == EntryState.Ready && entry.ExpireSeconds <= now && IsStuck(queue, in entry, now))
+                {
+                    queue.TakeOut(_at);
+                    queue.Settle(_at);
+                }
+            }
+            if (_at < queue.Slab.End || queue.Destinations.ForgetEmpty(Slice))
+            {
+                queue.World.Loop.Enqueue(this);
+                return;
+            }
+            _at = 1;
+            clock._sweepTimer.After(queue.Options.SweepMs);
+        }
+
+        /// <summary>
+        /// An entry whose turn is near gets its last attempt; one that waits for a site or for DNS does not hope any
+        /// longer, and neither does one that has been passed over for an hour.
+        /// </summary>
+        private static bool IsStuck(QueueState queue, in Entry entry, int now)
+        {
+            Destination destination = queue.Destinations[entry.Destination];
+            return destination.Site is not { } site
+                || site.Failures > 0
+                || queue.World.Loop.NowMs < site.BackoffUntilMs
+                || now - entry.ExpireSeconds > OverdueSeconds;
+        }
+    }
+}

@@ -1,0 +1,290 @@
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Routing;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// What the parts of the queue share: the entries and the moves between their states. Every move keeps the counts, the
+/// lists and the site's ready work true; nothing else writes <see cref="Entry.State"/>.
+/// </summary>
+internal sealed class QueueState
+{
+    private readonly long[] _counts = new long[6];
+    private readonly Dictionary<int, EntryExtra> _extras = [];
+    private readonly Stack<EntryExtra> _idleExtras = new();
+    private MessageJournal? _journal;
+
+    public QueueState(World world, Router router, QueueOptions options, Limits limits, Log log, Counters counters)
+    {
+        World = world;
+        Options = options;
+        Limits = limits;
+        Log = log;
+        Counters = counters;
+        Wheel = new DueWheel(Slab, NowSeconds);
+        Sites = new SiteTable(this);
+        Destinations = new DestinationTable(this, router);
+        Clock = new QueueClock(this);
+        Settler = new Settler(this);
+        Reporter = new DeliveryReporter(this);
+    }
+
+    public World World { get; }
+
+    public QueueOptions Options { get; }
+
+    public Limits Limits { get; }
+
+    public Log Log { get; }
+
+    public Counters Counters { get; }
+
+    public EntrySlab Slab { get; } = new();
+
+    public DueWheel Wheel { get; }
+
+    public MessageEntries Messages { get; } = new();
+
+    public ReasonTable Reasons { get; } = new();
+
+    public SiteTable Sites { get; }
+
+    public DestinationTable Destinations { get; }
+
+    public QueueClock Clock { get; }
+
+    public Settler Settler { get; }
+
+    public DeliveryReporter Reporter { get; }
+
+    public BounceSink? Bounces { get; set; }
+
+    public bool Stopping { get; set; }
+
+    public bool HasJournal => _journal is not null;
+
+    public MessageJournal Journal
+    {
+        get
+        {
+            Check.That(_journal is not null, "the queue has a journal before anything is taken from it");
+            return _journal;
+        }
+        set => _journal = value;
+    }
+
+    public int NowSeconds => (int)(World.Loop.NowMs / 1000);
+
+    public long UnixMs => World.Time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    public long CountOf(EntryState state) => _counts[(int)state];
+
+    /// <summary>Makes an entry, in no list; the caller moves it on at once.</summary>
+    public int New(MessageHandle message, Destination destination, int expireSeconds, EntryFlags flags)
+    {
+        int handle = Slab.Allocate();
+        ref Entry entry = ref Slab[handle];
+        entry.Message = message.Slot;
+        entry.Destination = destination.Number;
+        entry.ExpireSeconds = expireSeconds;
+        entry.Flags = flags;
+        entry.State = EntryState.InFlight;
+        _counts[(int)EntryState.InFlight]++;
+        entry.NextOfMessage = Messages[message.Slot];
+        Messages[message.Slot] = handle;
+        Destinations.Entered(destination);
+        return handle;
+    }
+
+    /// <summary>From nowhere to the end, or the front, of its destination's list.</summary>
+    public void MakeReady(int handle, bool first = false)
+    {
+        ref Entry entry = ref Slab[handle];
+        Move(ref entry, EntryState.InFlight, EntryState.Ready);
+        entry.DueSeconds = NowSeconds;
+        Destination destination = Destinations[entry.Destination];
+        if (first)
+        {
+            destination.ReadyList.AddFirst(Slab, handle);
+        }
+        else
+        {
+            destination.ReadyList.AddLast(Slab, handle);
+        }
+        if (destination.NextInSite is not null)
+        {
+            destination.Site!.Ready++;
+            Sites.Wake(destination.Site);
+            return;
+        }
+        Destinations.HasReady(destination);
+    }
+
+    /// <summary>From nowhere into the wheel. The last attempt falls on the moment of expiry at the latest.</summary>
+    /// <param name="handle">In flight, or in no list.</param>
+    /// <param name="delayMs">From now.</param>
+    /// <param name="pastExpiry">True waits the whole delay all the same.</param>
+    public void Defer(int handle, long delayMs, bool pastExpiry = false)
+    {
+        ref Entry entry = ref Slab[handle];
+        Move(ref entry, EntryState.InFlight, EntryState.Deferred);
+        long due = (World.Loop.NowMs + delayMs + 999) / 1000;
+        entry.DueSeconds = (int)(pastExpiry ? due : Math.Min(due, Math.Max(entry.ExpireSeconds, NowSeconds + 1)));
+        Wheel.Add(handle);
+        Clock.Arm();
+    }
+
+    /// <summary>From nowhere to the operator's hold.</summary>
+    public void Hold(int handle) => Move(ref Slab[handle], EntryState.InFlight, EntryState.Held);
+
+    /// <summary>From nowhere to the list of those that are settled without an attempt.</summary>
+    public void Settle(int handle)
+    {
+        Move(ref Slab[handle], EntryState.InFlight, EntryState.Settling);
+        Settler.Add(handle);
+    }
+
+    /// <summary>Out of whatever list it is in, ready to be moved on; not for those being settled or in flight.</summary>
+    public void TakeOut(int handle)
+    {
+        ref Entry entry = ref Slab[handle];
+        switch (entry.State)
+        {
+            case EntryState.Ready:
+                Destination destination = Destinations[entry.Destination];
+                destination.ReadyList.Remove(Slab, handle);
+                if (destination.NextInSite is not null)
+                {
+                    destination.Site!.Ready--;
+                    if (destination.Ready == 0)
+                    {
+                        destination.Site.Leave(destination);
+                    }
+                }
+                break;
+            case EntryState.Deferred:
+                Wheel.Remove(handle);
+                break;
+            case EntryState.Held:
+                break;
+            default:
+                Check.That(false, "an entry that is busy cannot be taken out");
+                break;
+        }
+        Move(ref entry, entry.State, EntryState.InFlight);
+    }
+
+    /// <summary>The wheel or the settler has taken it out of its list.</summary>
+    public void TakenOut(int handle, EntryState from) => Move(ref Slab[handle], from, EntryState.InFlight);
+
+    /// <summary>Frees an entry that is in no list.</summary>
+    public void Free(int handle)
+    {
+        ref Entry entry = ref Slab[handle];
+        Check.That(entry.State == EntryState.InFlight, "an entry is freed from nowhere");
+        _counts[(int)EntryState.InFlight]--;
+        if ((entry.Flags & EntryFlags.Extra) != 0)
+        {
+            DropExtra(handle);
+        }
+        int slot = entry.Message;
+        int at = Messages[slot];
+        if (at == handle)
+        {
+            Messages[slot] = entry.NextOfMessage;
+        }
+        else
+        {
+            while (Slab[at].NextOfMessage != handle)
+            {
+                at = Slab[at].NextOfMessage;
+            }
+            Slab[at].NextOfMessage = entry.NextOfMessage;
+        }
+        Destination destination = Destinations[entry.Destination];
+        Slab.Release(handle);
+        Destinations.Left(destination);
+    }
+
+    /// <summary>An entry that was just taken, as a delivery.</summary>
+    public Delivery DeliveryOf(int handle, Site? site)
+    {
+        ref Entry entry = ref Slab[handle];
+        return new Delivery(
+            handle,
+            new MessageHandle(entry.Message),
+            Destinations[entry.Destination],
+            site,
+            entry.Attempts,
+            Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L,
+            World.Loop.NowMs);
+    }
+
+    /// <summary>See <see cref="MessageQueue.CollectRecipients"/>.</summary>
+    public int CollectRecipients(in Delivery delivery, in Envelope envelope, Span<int> into, out bool more)
+    {
+        EntryFlags flags = Slab[delivery.Entry].Flags;
+        EntryExtra? extra = ExtraOrNone(delivery.Entry);
+        int from = extra?.Cursor ?? 0;
+        int room = Math.Min(into.Length, Limits.RecipientsPerTransaction);
+        int count = 0;
+        more = false;
+        foreach (EnvelopeRecipient recipient in envelope)
+        {
+            int index = recipient.Index;
+            if (index < from
+                || !Journal.IsPending(delivery.Message, index)
+                || (extra is not null && extra.Failed.Contains(index))
+                || ((flags & EntryFlags.Shared) != 0 && !Destinations.Serves(delivery.Destination, recipient.Mailbox)))
+            {
+                continue;
+            }
+            if (count == room)
+            {
+                more = true;
+                Extra(delivery.Entry).NextCursor = index;
+                break;
+            }
+            into[count++] = index;
+        }
+        return count;
+    }
+
+    /// <summary>What few entries need; made when missing.</summary>
+    public EntryExtra Extra(int handle)
+    {
+        ref Entry entry = ref Slab[handle];
+        if ((entry.Flags & EntryFlags.Extra) != 0)
+        {
+            return _extras[handle];
+        }
+        EntryExtra extra = _idleExtras.Count > 0 ? _idleExtras.Pop() : new EntryExtra();
+        extra.Clear();
+        _extras.Add(handle, extra);
+        entry.Flags |= EntryFlags.Extra;
+        return extra;
+    }
+
+    /// <summary>The extra of an entry, or null.</summary>
+    public EntryExtra? ExtraOrNone(int handle) =>
+        (Slab[handle].Flags & EntryFlags.Extra) != 0 ? _extras[handle] : null;
+
+    private void DropExtra(int handle)
+    {
+        if (_extras.Remove(handle, out EntryExtra? extra) && _idleExtras.Count < 64)
+        {
+            _idleExtras.Push(extra);
+        }
+        Slab[handle].Flags &= ~EntryFlags.Extra;
+    }
+
+    private void Move(ref Entry entry, EntryState from, EntryState to)
+    {
+        Check.That(entry.State == from, "an entry moves from the state that it is in");
+        entry.State = to;
+        _counts[(int)from]--;
+        _counts[(int)to]++;
+    }
+}

@@ -1,0 +1,228 @@
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Routing;
+using FastRelay.Smtp;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// Settles what needs no attempt: expired and removed entries, and all mail of destinations whose plan says failed or
+/// discarded. One entry after the other, at most a slice a turn; what it decides goes the same way as a next hop's
+/// answer does.
+/// </summary>
+internal sealed class Settler
+{
+    private const long IoRetryMs = 60_000;
+    private readonly QueueState _queue;
+    private readonly Signal<bool> _wake;
+    private readonly Signal<bool> _turn;
+    private EntryList _entries;
+    private Destination? _first;
+    private Destination? _last;
+    private int[] _indexes = [];
+    private RecipientReport[] _reports = [];
+    private bool _running;
+    private bool _idle;
+
+    public Settler(QueueState queue)
+    {
+        _queue = queue;
+        _wake = new Signal<bool>(queue.World.Loop);
+        _turn = new Signal<bool>(queue.World.Loop);
+    }
+
+    /// <summary>An entry to settle for itself.</summary>
+    public void Add(int handle)
+    {
+        _entries.AddLast(_queue.Slab, handle);
+        Start();
+    }
+
+    /// <summary>A destination whose plan settles its ready mail.</summary>
+    public void Add(Destination destination)
+    {
+        if (destination.Settling)
+        {
+            return;
+        }
+        destination.Settling = true;
+        if (_last is null)
+        {
+            _first = destination;
+        }
+        else
+        {
+            _last.NextToSettle = destination;
+        }
+        _last = destination;
+        Start();
+    }
+
+    private void Start()
+    {
+        if (!_queue.HasJournal)
+        {
+            return;
+        }
+        if (!_running)
+        {
+            _running = true;
+            _ = RunAsync();
+        }
+        else if (_idle)
+        {
+            _idle = false;
+            _wake.Set(true);
+        }
+    }
+
+    /// <summary>The journal is there: begins with what recovery found.</summary>
+    public void Attached()
+    {
+        if (_first is not null || _entries.Count > 0)
+        {
+            Start();
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            int budget = QueueClock.Slice;
+            while (true)
+            {
+                // Also the first time: never from inside the call that added the entry.
+                if (budget == QueueClock.Slice || budget <= 0)
+                {
+                    budget = QueueClock.Slice;
+                    ValueTask<bool> turn = _turn.WaitAsync();
+                    _turn.Set(true);
+                    await turn;
+                }
+                if (!TryNext(out Delivery delivery))
+                {
+                    _idle = true;
+                    await _wake.WaitAsync();
+                    budget = QueueClock.Slice;
+                    continue;
+                }
+                budget--;
+                await SettleAsync(delivery);
+            }
+        }
+        catch (Exception e)
+        {
+            Check.Fatal(e.ToString());
+        }
+    }
+
+    private bool TryNext(out Delivery delivery)
+    {
+        if (_entries.First is int handle and not 0)
+        {
+            _entries.Remove(_queue.Slab, handle);
+            _queue.TakenOut(handle, EntryState.Settling);
+            delivery = _queue.DeliveryOf(handle, null);
+            return true;
+        }
+        while (_first is { } destination)
+        {
+            if (destination.IsSettledByPlan && destination.ReadyList.First is int ready and not 0)
+            {
+                _queue.TakeOut(ready);
+                delivery = _queue.DeliveryOf(ready, null);
+                return true;
+            }
+            _first = destination.NextToSettle;
+            _last = _first is null ? null : _last;
+            destination.NextToSettle = null;
+            destination.Settling = false;
+        }
+        delivery = default;
+        return false;
+    }
+
+    private async ValueTask SettleAsync(Delivery delivery)
+    {
+        BodyReader body = _queue.Journal.OpenBody();
+        body.Start(delivery.Message);
+        BodyStatus status = await body.PrepareAsync();
+        if (status == BodyStatus.IoError)
+        {
+            body.Close();
+            _queue.Defer(delivery.Entry, IoRetryMs, pastExpiry: true);
+            return;
+        }
+        Settle(delivery, body.Envelope);
+        body.Close();
+    }
+
+    private void Settle(in Delivery delivery, in Envelope envelope)
+    {
+        if (_indexes.Length == 0)
+        {
+            _indexes = new int[_queue.Limits.RecipientsPerTransaction];
+            _reports = new RecipientReport[_queue.Limits.RecipientsPerTransaction];
+        }
+        int handle = delivery.Entry;
+        ref Entry entry = ref _queue.Slab[handle];
+        (Outcome outcome, string text) = Verdict(in entry, delivery.Destination);
+        byte[] reply = Encoding.ASCII.GetBytes(text);
+        int count = _queue.CollectRecipients(delivery, envelope, _indexes, out _);
+        for (int i = 0; i < count; i++)
+        {
+            _reports[i] = new RecipientReport(_indexes[i], outcome, reply);
+        }
+        _queue.Reporter.Report(delivery, envelope, default(AttemptInfo) with { Host = "" }, _reports.AsSpan(0, count));
+    }
+
+    private (Outcome Outcome, string Text) Verdict(in Entry entry, Destination destination)
+    {
+        if ((entry.Flags & EntryFlags.Removing) != 0)
+        {
+            return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator), "removed by the operator");
+        }
+        if (destination.IsSettledByPlan && destination.Plan is { } plan)
+        {
+            return Verdict(plan);
+        }
+        string last = Encoding.Latin1.GetString(_queue.Reasons.Text(entry.Reason));
+        if (destination.DnsReason.Length > 0)
+        {
+            last = destination.DnsReason;
+        }
+        else if (last.Length == 0 && destination.Site is { } site)
+        {
+            last = site.BackoffReason;
+        }
+        string text = last.Length == 0 ? "waited too long in the queue" : "waited too long in the queue; last: " + last;
+        return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired), text);
+    }
+
+    private static (Outcome Outcome, string Text) Verdict(Plan plan)
+    {
+        switch (plan.Status)
+        {
+            case PlanStatus.Discard:
+                return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Discarded), "discarded by the operator's route");
+            case PlanStatus.Error:
+                ReadOnlySpan<byte> text = Encoding.ASCII.GetBytes(plan.Reason);
+                Outcome byRoute = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByRoute);
+                return EnhancedCode.TryParse(text, out EnhancedCode code, out int consumed)
+                    ? (byRoute with { EnhancedCode = code }, plan.Reason[consumed..].TrimStart())
+                    : (byRoute, plan.Reason);
+            case PlanStatus.NullMx:
+                return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.NullMx), plan.Reason);
+            case PlanStatus.Loop:
+                return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.MailLoop), plan.Reason);
+            case PlanStatus.Refused:
+                return (new Outcome(OutcomeClass.Failed, Reach.Message, OutcomeCause.ConnectFailed, 0, new EnhancedCode(5, 4, 4)), plan.Reason);
+            case PlanStatus.NoHosts:
+                return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.NoSuchDomain) with { EnhancedCode = new EnhancedCode(5, 4, 4) }, plan.Reason);
+            default:
+                return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.NoSuchDomain), plan.Reason);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+using FastRelay.Outside;
+using FastRelay.Routing;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// A set of hosts that several destinations share: connections, concurrency and backoff belong to it. Its ready
+/// destinations take turns, one message each.
+/// </summary>
+public sealed class Site
+{
+    private readonly SiteTable _table;
+
+    internal Site(SiteTable table, Plan plan)
+    {
+        _table = table;
+        Plan = plan;
+    }
+
+    /// <summary>Name of its set of hosts, or the route's text.</summary>
+    public string Key => Plan.SiteKey;
+
+    /// <summary>The hosts; always one with status Ok.</summary>
+    public Plan Plan { get; internal set; }
+
+    /// <summary>Connections to it, being dialled, in use or idle. Deliver counts it up when it starts a session and down when the session has ended.</summary>
+    public int Sessions
+    {
+        get => _sessions;
+        set
+        {
+            Check.That(value >= 0, "a site has no fewer than no sessions");
+            bool fewer = value < _sessions;
+            _sessions = value;
+            if (fewer)
+            {
+                _table.Wake(this);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Those of <see cref="Sessions"/> that are connected, found nothing to take, and wait to be woken by
+    /// <see cref="Dispatcher.Dispatch"/>. Deliver counts it up and down.
+    /// </summary>
+    public int Idle
+    {
+        get => _idle;
+        set
+        {
+            Check.That(value >= 0, "a site has no fewer than no idle sessions");
+            _idle = value;
+        }
+    }
+
+    /// <summary>Deliveries that wait for nothing but a session.</summary>
+    public int Ready { get; internal set; }
+
+    /// <summary>Deliveries taken and not yet reported.</summary>
+    public int InFlight { get; internal set; }
+
+    /// <summary>Sessions that may work at once just now: adapts to what the site bears, at most <see cref="Limits.SendSessionsPerSite"/>.</summary>
+    public int Limit => _table.LimitOf(this);
+
+    /// <summary>True when another session may be put to work: not stopping, not backing off, below <see cref="Limit"/>.</summary>
+    public bool CanRun => _table.CanRun(this);
+
+    /// <summary>Why it backs off; empty when it does not.</summary>
+    public string BackoffReason { get; internal set; } = "";
+
+    /// <summary>Until when, on the loop's scale; 0 when it does not.</summary>
+    public long BackoffUntilMs { get; internal set; }
+
+    /// <summary>Failures in a row.</summary>
+    public int Failures { get; internal set; }
+
+    /// <summary>Destinations that are linked to it.</summary>
+    public int Destinations { get; internal set; }
+
+    private int _sessions;
+    private int _idle;
+
+    /// <summary>Sessions at work or about to be.</summary>
+    internal int Active => _sessions - _idle;
+
+    /// <summary>The concurrency that the site has been seen to bear.</summary>
+    internal double Window { get; set; }
+
+    /// <summary>When it last took a connection or a message, on the loop's scale.</summary>
+    internal long LastSuccessMs { get; set; } = long.MinValue / 2;
+
+    internal LoopTimer? Timer { get; set; }
+
+    /// <summary>The destination whose turn is next.</summary>
+    internal Destination? Turn { get; set; }
+
+    internal Site? NextToWake { get; set; }
+
+    internal bool WakeQueued { get; set; }
+
+    internal Site? NextStarved { get; set; }
+
+    internal bool IsStarved { get; set; }
+
+    /// <summary>Adds a destination with ready work; its turn comes last.</summary>
+    internal void Join(Destination destination)
+    {
+        Check.That(destination.NextInSite is null);
+        Ready += destination.ReadyList.Count;
+        if (Turn is null)
+        {
+            destination.NextInSite = destination.PreviousInSite = destination;
+            Turn = destination;
+            return;
+        }
+        destination.NextInSite = Turn;
+        destination.PreviousInSite = Turn.PreviousInSite;
+        Turn.PreviousInSite!.NextInSite = destination;
+        Turn.PreviousInSite = destination;
+    }
+
+    /// <summary>Takes a destination out, with what it still has ready.</summary>
+    internal void Leave(Destination destination)
+    {
+        Check.That(destination.NextInSite is not null);
+        Ready -= destination.ReadyList.Count;
+        if (destination.NextInSite == destination)
+        {
+            Turn = null;
+        }
+        else
+        {
+            destination.NextInSite!.PreviousInSite = destination.PreviousInSite;
+            destination.PreviousInSite!.NextInSite = destination.NextInSite;
+            if (Turn == destination)
+            {
+                Turn = destination.NextInSite;
+            }
+        }
+        destination.NextInSite = destination.PreviousInSite = null;
+    }
+}

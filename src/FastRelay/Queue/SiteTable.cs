@@ -1,0 +1,243 @@
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Routing;
+using FastRelay.Smtp;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// All sites, and the one place that decides whether a site may have another session: concurrency that grows by one
+/// for each window of successes and halves when the site fails, and a backoff that touches no message's timer.
+/// </summary>
+internal sealed class SiteTable : LoopItem
+{
+    private const double FirstWindow = 5;
+    private const long SoftBackoffMs = 5_000;
+    private readonly QueueState _queue;
+    private readonly Loop _loop;
+    private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
+    private Site? _wakeFirst;
+    private Site? _wakeLast;
+    private Site? _starvedFirst;
+    private Site? _starvedLast;
+    private bool _room;
+
+    public SiteTable(QueueState queue)
+    {
+        _queue = queue;
+        _loop = queue.World.Loop;
+    }
+
+    public Dispatcher? Dispatcher { get; set; }
+
+    public int Count => _sites.Count;
+
+    public Dictionary<string, Site>.ValueCollection All => _sites.Values;
+
+    public Site? Find(string key) => _sites.GetValueOrDefault(key);
+
+    /// <summary>The site of a plan; the newest plan is the one that is dialled.</summary>
+    public Site Get(Plan plan)
+    {
+        if (_sites.TryGetValue(plan.SiteKey, out Site? site))
+        {
+            if (plan.ExpiresMs >= site.Plan.ExpiresMs)
+            {
+                site.Plan = plan;
+            }
+            return site;
+        }
+        site = new Site(this, plan) { Window = FirstWindow };
+        _sites.Add(plan.SiteKey, site);
+        return site;
+    }
+
+    /// <summary>My current share, read here and nowhere else.</summary>
+    public int LimitOf(Site site) => site.Failures > 0
+        ? 1
+        : Math.Clamp((int)site.Window, 1, Math.Max(1, _queue.Limits.SendSessionsPerSite));
+
+    public bool CanRun(Site site) =>
+        !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && site.Active < LimitOf(site);
+
+    /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
+    public void Wake(Site site)
+    {
+        if (site.WakeQueued)
+        {
+            return;
+        }
+        site.WakeQueued = true;
+        if (_wakeLast is null)
+        {
+            _wakeFirst = site;
+        }
+        else
+        {
+            _wakeLast.NextToWake = site;
+        }
+        _wakeLast = site;
+        _loop.Enqueue(this);
+    }
+
+    /// <summary>A session has ended, so one more may start somewhere.</summary>
+    public void RoomAgain()
+    {
+        if (_starvedFirst is not null)
+        {
+            _room = true;
+            _loop.Enqueue(this);
+        }
+    }
+
+    public void Failed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason)
+    {
+        long now = _loop.NowMs;
+        if (now < site.BackoffUntilMs)
+        {
+            // The rest of a cohort that was dialling at the same time tells nothing new.
+            return;
+        }
+        site.Window = Math.Max(1, site.Window / 2);
+        site.BackoffReason = System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]);
+        long wait;
+        if (site.InFlight > 0)
+        {
+            // Others are being served: too many at once, not a dead site.
+            wait = _queue.Options.BackoffMs(SoftBackoffMs, SoftBackoffMs, 1, _queue.World.Random);
+        }
+        else
+        {
+            site.Failures++;
+            wait = _queue.Options.BackoffMs(_queue.Options.SiteBackoffMs, _queue.Options.RetryMs[^1], site.Failures, _queue.World.Random);
+        }
+        site.BackoffUntilMs = now + wait;
+        site.Timer ??= new LoopTimer(_loop, new BackoffOver(this, site));
+        site.Timer.After(wait);
+        _queue.Log.Warn("site_backoff"u8).Add("site"u8, site.Key).Add("failures"u8, site.Failures).AddSeconds("wait"u8, wait)
+            .Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, reason).Write();
+    }
+
+    public void Succeeded(Site site)
+    {
+        if (site.Failures > 0)
+        {
+            _queue.Log.Line("site_ok"u8).Add("site"u8, site.Key).Add("failures"u8, site.Failures).Add("ready"u8, site.Ready).Write();
+        }
+        site.LastSuccessMs = _loop.NowMs;
+        site.Failures = 0;
+        site.Window = Math.Min(site.Window + (1 / site.Window), Math.Max(1, _queue.Limits.SendSessionsPerSite));
+        // A pause that a busy site was given runs its course; a probe that worked ends the backoff.
+        Wake(site);
+    }
+
+    /// <summary>Ends a backoff at once; the operator's wish.</summary>
+    public void Forgive(Site site)
+    {
+        site.BackoffUntilMs = 0;
+        site.BackoffReason = "";
+        site.Failures = 0;
+        site.Timer?.Cancel();
+        Wake(site);
+    }
+
+    /// <summary>Looks whether an empty site can be forgotten.</summary>
+    public void Consider(Site site)
+    {
+        if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
+        {
+            site.Timer?.Cancel();
+            _sites.Remove(site.Key);
+        }
+    }
+
+    public void WakeAll()
+    {
+        foreach (Site site in _sites.Values)
+        {
+            Wake(site);
+        }
+    }
+
+    protected override void Run()
+    {
+        Site? site = _wakeFirst;
+        _wakeFirst = _wakeLast = null;
+        while (site is not null)
+        {
+            Site? next = site.NextToWake;
+            site.NextToWake = null;
+            site.WakeQueued = false;
+            if (site.Ready > 0)
+            {
+                Dispatch(site);
+            }
+            else
+            {
+                Consider(site);
+            }
+            site = next;
+        }
+        while (_room && _starvedFirst is { } starved)
+        {
+            _starvedFirst = starved.NextStarved;
+            _starvedLast = _starvedFirst is null ? null : _starvedLast;
+            starved.NextStarved = null;
+            starved.IsStarved = false;
+            Dispatch(starved);
+        }
+        _room = false;
+    }
+
+    private void Dispatch(Site site)
+    {
+        if (Dispatcher is null)
+        {
+            return;
+        }
+        while (site.Ready > 0 && CanRun(site) && site.Active < site.InFlight + site.Ready)
+        {
+            int before = site.Active;
+            if (!Dispatcher.Dispatch(site))
+            {
+                _room = false;
+                Starve(site);
+                return;
+            }
+            if (site.Active <= before)
+            {
+                return;
+            }
+        }
+    }
+
+    private void Starve(Site site)
+    {
+        if (site.IsStarved)
+        {
+            return;
+        }
+        site.IsStarved = true;
+        if (_starvedLast is null)
+        {
+            _starvedFirst = site;
+        }
+        else
+        {
+            _starvedLast.NextStarved = site;
+        }
+        _starvedLast = site;
+    }
+
+    private sealed class BackoffOver(SiteTable table, Site site) : LoopItem
+    {
+        protected override void Run()
+        {
+            if (site.Failures == 0)
+            {
+                site.BackoffReason = "";
+            }
+            table.Wake(site);
+        }
+    }
+}
