@@ -12,7 +12,7 @@ internal static class PathReader
     private static readonly SearchValues<byte> DomainEnd = SearchValues.Create(",:>@ <\""u8);
 
     /// <summary>True when nothing but a space may and does follow.</summary>
-    internal static bool EndsAt(ReadOnlySpan<byte> argument, int at) => at == argument.Length || argument[at] is (byte)' ' or (byte)'\t';
+    internal static bool EndsAt(ReadOnlySpan<byte> argument, int at) => at == argument.Length || argument[at] == ' ';
 
     internal static PathStatus Read(ReadOnlySpan<byte> argument, bool utf8, bool postmaster, out MailPath path, out int consumed)
     {

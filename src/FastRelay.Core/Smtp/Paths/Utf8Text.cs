@@ -31,11 +31,12 @@ internal static class Utf8Text
 
     /// <summary>
     /// Copies text so that it can stand in a log line, a header or a bounce: controls and octets that are no UTF-8 become '?', a tab a space.
-    /// Stops at a character boundary when <paramref name="destination"/> is full.
+    /// Stops at a character boundary when <paramref name="destination"/> is full; then <paramref name="isCut"/>.
     /// </summary>
     /// <returns>Octets written.</returns>
-    internal static int CopySanitised(ReadOnlySpan<byte> text, Span<byte> destination)
+    internal static int CopySanitised(ReadOnlySpan<byte> text, Span<byte> destination, out bool isCut)
     {
+        isCut = false;
         var written = 0;
         while (!text.IsEmpty)
         {
@@ -45,7 +46,8 @@ internal static class Utf8Text
             written += clean;
             if (odd != clean)
             {
-                return written; // nothing odd left, or no room up to it
+                isCut = clean < text.Length; // else nothing odd was left
+                return written;
             }
 
             // Broken octets are replaced one by one, so that the result does not depend on how a decoder groups them.
@@ -53,6 +55,7 @@ internal static class Utf8Text
             var length = isText ? used : 1;
             if (destination.Length - written < length)
             {
+                isCut = true;
                 return written;
             }
 

@@ -39,6 +39,7 @@ public struct ReplyParser
     private int _lines;
     private bool _swallowing;
     private bool _lastSeen;
+    private bool _textIsCut;
     private ReplyStatus _status;
 
     /// <summary>A parser with the usual bounds.</summary>
@@ -135,6 +136,7 @@ public struct ReplyParser
         _lines = 0;
         _swallowing = false;
         _lastSeen = false;
+        _textIsCut = false;
         _status = ReplyStatus.NeedMore;
         Code = 0;
         EnhancedCode = default;
@@ -224,7 +226,8 @@ public struct ReplyParser
 
     private void Append(ReadOnlySpan<byte> lineText, Span<byte> text)
     {
-        if (lineText.IsEmpty)
+        // Once cut, nothing more: a later line must not look like the rest of an earlier one.
+        if (lineText.IsEmpty || _textIsCut)
         {
             return;
         }
@@ -234,7 +237,7 @@ public struct ReplyParser
             text[TextLength++] = (byte)' ';
         }
 
-        TextLength += Utf8Text.CopySanitised(lineText, text[TextLength..]);
+        TextLength += Utf8Text.CopySanitised(lineText, text[TextLength..], out _textIsCut);
     }
 
     // Three digits, then '-' when more lines follow, a space or nothing on the last (RFC 5321 4.2.1).
