@@ -105,8 +105,13 @@ public static class DomainNames
         }
         ReadOnlySpan<char> inner = domain[1..^1];
         bool six = inner.StartsWith("ipv6:", StringComparison.OrdinalIgnoreCase);
-        return TryParseAddress(six ? inner[5..] : inner, out address)
-            && address.AddressFamily == (six ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork);
+        if (TryParseAddress(six ? inner[5..] : inner, out IPAddress? parsed)
+            && parsed.AddressFamily == (six ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork))
+        {
+            address = parsed;
+            return true;
+        }
+        return false;
     }
 
     private static bool IsDottedQuad(ReadOnlySpan<char> text)
