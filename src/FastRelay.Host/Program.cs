@@ -1,1 +1,1 @@
-Console.WriteLine("fastrelay");
+return FastRelay.Host.Commands.CommandLine.Run(args, Console.Out, Console.Error);

@@ -1,0 +1,56 @@
+using System.CommandLine;
+using FastRelay.Config;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay check</c>: is the configuration right, and what is in force.</summary>
+public static class CheckCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "check",
+            "Checks a configuration, prints what is in force as TOML and the memory that its limits add up to. Every error is named with its file, line and key.",
+            "fastrelay check                               # what holds without a file",
+            "fastrelay check --config relay.toml           # exit code 78 and one line an error when it is wrong",
+            "fastrelay check -c relay.toml > effective.toml");
+        Option<string?> config = ConfigFile.Option();
+        command.Options.Add(config);
+        command.SetAction(result => Run(
+            result.GetValue(config), result.InvocationConfiguration.Output, result.InvocationConfiguration.Error));
+        return command;
+    }
+
+    private static int Run(string? path, TextWriter output, TextWriter error)
+    {
+        RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
+        if (config is null)
+        {
+            return ExitCode.BadConfig;
+        }
+        int problems = 0;
+        foreach (string problem in ConfigFiles.Problems(config))
+        {
+            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            problems++;
+        }
+        if (problems > 0)
+        {
+            return ExitCode.BadConfig;
+        }
+        if (ConfigFiles.Ending(config) is { } ending)
+        {
+            error.WriteLine($"warning: {ending}");
+        }
+        output.Write(EffectiveConfig.Write(config));
+        output.WriteLine();
+        output.WriteLine($"# Memory when every limit is reached at once: {ConfigText.ShowSize(MemoryEstimate.Total(config))}");
+        foreach (MemoryPart part in MemoryEstimate.Parts(config))
+        {
+            output.WriteLine($"#   {ConfigText.ShowSize(part.Bytes),10}  {part.Count} x {ConfigText.ShowSize(part.EachBytes)}  {part.What}");
+        }
+        output.WriteLine($"# Descriptors at most: {MemoryEstimate.Descriptors(config)}");
+        return ExitCode.Ok;
+    }
+}

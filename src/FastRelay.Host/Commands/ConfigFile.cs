@@ -1,0 +1,59 @@
+using System.CommandLine;
+using FastRelay.Config;
+using FastRelay.Routing;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary>The <c>--config</c> option, and the file behind it.</summary>
+public static class ConfigFile
+{
+    /// <summary>A new option for one command.</summary>
+    public static Option<string?> Option() => new("--config", "-c")
+    {
+        Description = "Configuration file (TOML); without it the relay serves this host on 127.0.0.1:2525",
+        HelpName = "FILE",
+    };
+
+    /// <summary>Reads the configuration; what is wrong goes to <paramref name="error"/>, one line each.</summary>
+    /// <param name="path">The file, or null for what holds without one.</param>
+    /// <param name="error">Complaints.</param>
+    /// <param name="warnings">True prints warnings there too.</param>
+    /// <returns>Null when it is wrong.</returns>
+    public static RelayConfig? Load(string? path, TextWriter error, bool warnings = false)
+    {
+        ConfigResult result = Read(path);
+        foreach (ConfigError problem in result.Errors)
+        {
+            error.WriteLine(problem.ToString());
+        }
+        if (warnings && result.Config is not null)
+        {
+            foreach (ConfigError warning in result.Warnings)
+            {
+                error.WriteLine($"warning: {warning}");
+            }
+        }
+        return result.Config;
+    }
+
+    private static ConfigResult Read(string? path)
+    {
+        if (path is null)
+        {
+            return new ConfigResult(RelayConfig.Default(Environment.MachineName, Environment.CurrentDirectory), [], []);
+        }
+        string text;
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {e.Message}")], []);
+        }
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget);
+    }
+
+    private static string? CheckTarget(string to) => NextHop.TryParse(to, out _, out string error) ? null : error;
+}

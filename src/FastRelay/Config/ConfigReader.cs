@@ -1,0 +1,395 @@
+using System.Net;
+
+namespace FastRelay.Config;
+
+/// <summary>Judges a route's <c>to</c>: null when it is right, else what is wrong with it. What a next hop means is Routing's.</summary>
+public delegate string? TargetCheck(string to);
+
+/// <summary>
+/// Reads a configuration from text into a <see cref="RelayConfig"/>. It collects every error, each with its line, and
+/// touches no file: whether paths can be read is the host's to say.
+/// </summary>
+public sealed class ConfigReader
+{
+    private readonly string _file;
+    private readonly string _folder;
+    private readonly TargetCheck _checkTarget;
+    private readonly List<ConfigError> _errors = [];
+    private readonly List<ConfigError> _warnings = [];
+
+    private ConfigReader(string file, string folder, TargetCheck checkTarget)
+    {
+        _file = file;
+        _folder = folder;
+        _checkTarget = checkTarget;
+    }
+
+    /// <summary>Reads a document.</summary>
+    /// <param name="text">TOML.</param>
+    /// <param name="file">Its name, for errors.</param>
+    /// <param name="folder">Absolute: where relative paths in it begin.</param>
+    /// <param name="systemName">The system's host name, for a document that names none.</param>
+    /// <param name="checkTarget">Judges the targets of routes.</param>
+    public static ConfigResult Read(string text, string file, string folder, string systemName, TargetCheck checkTarget)
+    {
+        var reader = new ConfigReader(file, folder, checkTarget);
+        ConfigNode root = ConfigDocument.Parse(text, file, reader._errors);
+        RelayConfig? config = reader._errors.Count == 0 ? reader.Root(root, RelayConfig.Default(systemName, folder)) : null;
+        List<ConfigError> errors = [.. reader._errors.OrderBy(e => e.Line)];
+        return new ConfigResult(errors.Count == 0 ? config : null, errors, reader._warnings);
+    }
+
+    internal void Error(int line, string key, string message) => _errors.Add(new ConfigError(_file, line, key, message));
+
+    private void Warn(int line, string key, string message) => _warnings.Add(new ConfigError(_file, line, key, message));
+
+    private RelayConfig Root(ConfigNode node, RelayConfig config)
+    {
+        var root = new TableReader(node, "", this);
+        config = HostName(root, config);
+        if (root.Text("spool", "/var/lib/fastrelay") is { } spool)
+        {
+            config = config with { Spool = Path.GetFullPath(spool, _folder) };
+        }
+        if (root.Choice("sync", "group", "none") == 1)
+        {
+            config = config with { Sync = SyncKind.None };
+            Warn(root.Node("sync")!.Line, "sync", "\"none\" is for comparisons: a crash of the machine loses mail that was answered 250");
+        }
+        // TLS first: what a listener offers depends on it.
+        config = config with { Tls = Tls(root.Table("tls")) };
+        config = config with { Listen = Listen(root, config) };
+        config = config with { RelayFor = RelayFor(root, config) };
+        config = Limits(root.Table("limits"), config);
+        config = Dns(root.Table("dns"), config);
+        config = Queue(root.Table("queue"), config);
+        config = Deliver(root.Table("deliver"), config);
+        config = config with { Routes = Routes(root, config) };
+        config = Admin(root.Table("admin"), config);
+        root.Later("auth");
+        root.Later("submission");
+        root.Finish();
+        return config;
+    }
+
+    private static RelayConfig HostName(TableReader root, RelayConfig config)
+    {
+        string? name = root.Text("hostname", "relay.example.net");
+        if (name is null)
+        {
+            return config;
+        }
+        string lower = name.ToLowerInvariant();
+        if (!IsHostName(lower))
+        {
+            root.Error(root.Node("hostname")!, "hostname", $"\"{name}\" is no host name: labels of letters, digits and hyphens with dots between, as in \"relay.example.net\"");
+        }
+        return config with { HostName = lower };
+    }
+
+    private TlsConfig Tls(TableReader tls)
+    {
+        string? certificate = PathOf(tls, "certificate", "relay.crt");
+        string? key = PathOf(tls, "key", "relay.key");
+        if ((certificate is null) != (key is null))
+        {
+            string missing = certificate is null ? "certificate" : "key";
+            Error(tls.Line, tls.Key(missing), "is missing: a certificate and its key belong together");
+        }
+        string? authorities = PathOf(tls, "ca", "/etc/ssl/certs/ca-certificates.crt");
+        tls.Finish();
+        return new TlsConfig { Certificate = certificate, Key = key, Authorities = authorities };
+    }
+
+    private string? PathOf(TableReader table, string key, string example) =>
+        table.Text(key, example) is { } path ? Path.GetFullPath(path, _folder) : null;
+
+    private List<ListenConfig> Listen(TableReader root, RelayConfig config)
+    {
+        ListenTls usual = config.Tls.Certificate is null ? ListenTls.None : ListenTls.StartTls;
+        List<TableReader>? tables = root.Tables("listen");
+        if (tables is null)
+        {
+            return [.. config.Listen.Select(l => l with { Tls = usual })];
+        }
+        var all = new List<ListenConfig>();
+        foreach (TableReader table in tables)
+        {
+            IPEndPoint? address = EndPoint(table, "address", "0.0.0.0:25", -1);
+            ConfigNode? tls = table.Node("tls");
+            if (tls is { Kind: NodeKind.Text, Text: "implicit" })
+            {
+                Error(tls.Line, table.Key("tls"), "\"implicit\" is not available yet in this release: \"starttls\" or \"none\"");
+            }
+            ListenTls offered = usual;
+            if (tls is { Text: not "implicit" } or { Kind: not NodeKind.Text })
+            {
+                int choice = table.Choice("tls", "none", "starttls");
+                offered = choice < 0 ? ListenTls.None : (ListenTls)choice;
+                if (offered == ListenTls.StartTls && config.Tls.Certificate is null)
+                {
+                    Error(tls.Line, table.Key("tls"), "\"starttls\" needs [tls] with certificate and key");
+                }
+            }
+            table.Later("submission");
+            table.Later("proxy_protocol");
+            table.Finish();
+            if (address is null)
+            {
+                continue;
+            }
+            if (address.Port != 0 && all.Exists(l => l.Address.Equals(address)))
+            {
+                Error(table.Line, table.Key("address"), $"{address} is listened on twice");
+            }
+            all.Add(new ListenConfig(address, offered));
+        }
+        if (tables.Count == 0)
+        {
+            root.Error(root.Node("listen")!, "listen", "is empty: a relay listens somewhere; without the key it is 127.0.0.1:2525");
+        }
+        return all;
+    }
+
+    private IPEndPoint? EndPoint(TableReader table, string key, string example, int defaultPort)
+    {
+        string? text = table.Text(key, example);
+        if (text is null)
+        {
+            if (table.Node(key) is null)
+            {
+                Error(table.Line, table.Key(key), $"is missing, as in {key} = \"{example}\"");
+            }
+            return null;
+        }
+        if (!ConfigText.TryParseEndPoint(text, defaultPort, out IPEndPoint? endPoint))
+        {
+            table.Error(table.Node(key)!, key, $"\"{text}\" is no address with a port: write \"{example}\", or \"[::]:25\" for IPv6");
+        }
+        return endPoint;
+    }
+
+    private List<IPNetwork> RelayFor(TableReader root, RelayConfig config)
+    {
+        List<TableReader>? tables = root.Tables("relay_for");
+        if (tables is null)
+        {
+            return [.. config.RelayFor];
+        }
+        var all = new List<IPNetwork>();
+        foreach (TableReader table in tables)
+        {
+            List<ConfigNode>? items = table.List("networks", "[\"127.0.0.0/8\", \"::1\"]");
+            if (items is null && table.Node("networks") is null)
+            {
+                Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]");
+            }
+            foreach (ConfigNode item in items ?? [])
+            {
+                string error = $"holds {item.Describe()}: every network is a text, as in \"10.0.0.0/8\"";
+                IPNetwork network = default;
+                if (item.Kind != NodeKind.Text || !ConfigText.TryParseNetwork(item.Text, out network, out error))
+                {
+                    Error(item.Line, table.Key("networks"), error);
+                    continue;
+                }
+                if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
+                {
+                    Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");
+                }
+                all.Add(network);
+            }
+            table.Later("users");
+            table.Later("certificates");
+            table.Later("domains");
+            table.Finish();
+        }
+        return all;
+    }
+
+    private RelayConfig Limits(TableReader table, RelayConfig config)
+    {
+        Limits limits = config.Limits;
+        var set = new HashSet<string>();
+        foreach (LimitRow row in LimitTable.Rows)
+        {
+            long? value = row.Unit switch
+            {
+                LimitUnit.Bytes => table.Size(row.Key, row.Min, row.Max),
+                LimitUnit.Milliseconds => table.Duration(row.Key, row.Min, row.Max),
+                LimitUnit.Seconds => table.Duration(row.Key, row.Min * 1000, row.Max * 1000) / 1000,
+                _ => table.Integer(row.Key, row.Min, row.Max),
+            };
+            if (value is { } known)
+            {
+                limits = row.Set(limits, known);
+                set.Add(row.Key);
+            }
+        }
+        table.Finish();
+        if (limits.DnsTtlFloorSeconds > limits.DnsTtlCapSeconds)
+        {
+            Error(table.Line, table.Key("dns_ttl_floor"), "must not be above dns_ttl_cap");
+        }
+        return config with { Limits = limits, LimitsSet = set };
+    }
+
+    /// <summary>A limit that also has a name in its own section; it may stand in one of the two places.</summary>
+    private static RelayConfig SameLimit(TableReader table, string key, string limit, RelayConfig config)
+    {
+        LimitRow row = LimitTable.Find(limit)!;
+        if (table.Duration(key, row.Min, row.Max) is not { } value)
+        {
+            return config;
+        }
+        if (config.LimitsSet.Contains(limit))
+        {
+            table.Error(table.Node(key)!, key, $"is the same as limits.{limit}, which is set too: keep one of them");
+        }
+        return config with { Limits = row.Set(config.Limits, value), LimitsSet = new HashSet<string>(config.LimitsSet) { limit } };
+    }
+
+    private RelayConfig Dns(TableReader table, RelayConfig config)
+    {
+        var servers = new List<IPEndPoint>();
+        foreach (ConfigNode item in table.List("servers", "[\"127.0.0.1:53\"]") ?? [])
+        {
+            if (item.Kind == NodeKind.Text && ConfigText.TryParseEndPoint(item.Text, 53, out IPEndPoint? server) && server!.Port > 0)
+            {
+                servers.Add(server);
+            }
+            else
+            {
+                Error(item.Line, table.Key("servers"), $"{item.Describe()} is no address of a name server: write \"127.0.0.1\", \"127.0.0.1:5353\" or \"[::1]:53\"");
+            }
+        }
+        config = SameLimit(table, "timeout", "dns_timeout", config);
+        table.Finish();
+        return config with { DnsServers = servers };
+    }
+
+    private static RelayConfig Queue(TableReader table, RelayConfig config)
+    {
+        const long day = 86_400_000;
+        const string example = "[\"5m\", \"10m\", \"1h\"]";
+        if (table.List("retry", example) is { } items)
+        {
+            var waits = new List<long>();
+            foreach (ConfigNode item in items)
+            {
+                waits.Add(table.Duration(item, "retry", 100, 7 * day) ?? 0);
+            }
+            if (waits.Count == 0)
+            {
+                table.Error(table.Node("retry")!, "retry", $"needs at least one wait, as in {example}");
+            }
+            config = config with { RetryMs = waits };
+        }
+        config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs };
+        table.Finish();
+        return config;
+    }
+
+    private static RelayConfig Deliver(TableReader table, RelayConfig config)
+    {
+        DeliverConfig deliver = config.Deliver;
+        deliver = deliver with
+        {
+            Port = (int)(table.Integer("port", 1, 65535) ?? deliver.Port),
+            AllowPrivate = table.Boolean("allow_private") ?? deliver.AllowPrivate,
+            Tls = TlsOf(table, deliver.Tls),
+        };
+        if (table.Text("source", "192.0.2.1") is { } text)
+        {
+            if (ConfigText.TryParseAddress(text, out IPAddress? source))
+            {
+                deliver = deliver with { Source = source };
+            }
+            else
+            {
+                table.Error(table.Node("source")!, "source", $"\"{text}\" is no address: write \"192.0.2.1\" or \"2001:db8::1\"");
+            }
+        }
+        config = SameLimit(table, "connect_timeout", "connect_timeout", config);
+        table.Finish();
+        return config with { Deliver = deliver };
+    }
+
+    private static DeliverTls TlsOf(TableReader table, DeliverTls usual)
+    {
+        int choice = table.Choice("tls", "none", "opportunistic", "required", "verified");
+        return choice < 0 ? usual : (DeliverTls)choice;
+    }
+
+    private List<RouteConfig> Routes(TableReader root, RelayConfig config)
+    {
+        var all = new List<RouteConfig>();
+        foreach (TableReader table in root.Tables("route") ?? [])
+        {
+            string domain = (table.Text("domain", "example.com") ?? "").ToLowerInvariant();
+            if (table.Node("domain") is not { } node)
+            {
+                Error(table.Line, table.Key("domain"), "is missing: \"example.com\", \".example.com\" for what is below it, or \"*\"");
+            }
+            else if (node.Kind == NodeKind.Text && domain != "*" && !IsHostName(domain.StartsWith('.') ? domain[1..] : domain))
+            {
+                table.Error(node, "domain", $"{node.Describe()} is no domain: write \"example.com\", \".example.com\" for what is below it, or \"*\"");
+            }
+            else if (all.Find(r => r.Domain == domain || r.Domain == "*") is { } earlier)
+            {
+                Warn(table.Line, table.Key("domain"), $"never matches: the route for \"{earlier.Domain}\" stands before it, and the first match wins");
+            }
+            string? to = table.Text("to", "smtp:[192.0.2.1]:25");
+            if (to is null && table.Node("to") is null)
+            {
+                Error(table.Line, table.Key("to"), "is missing, as in to = \"smtp:[192.0.2.1]:25\"");
+            }
+            if (to is not null && Target(to) is { } problem)
+            {
+                table.Error(table.Node("to")!, "to", problem);
+            }
+            DeliverTls tls = TlsOf(table, config.Deliver.Tls);
+            table.Later("sender");
+            table.Later("tenant");
+            table.Finish();
+            all.Add(new RouteConfig(domain, to ?? "", tls));
+        }
+        return all;
+    }
+
+    private string? Target(string to)
+    {
+        foreach (string later in (ReadOnlySpan<string>)["lmtp:", "maildir:", "mbox:", "pipe:"])
+        {
+            if (to.StartsWith(later, StringComparison.Ordinal))
+            {
+                return $"\"{later}\" is not available yet in this release";
+            }
+        }
+        return _checkTarget(to);
+    }
+
+    private RelayConfig Admin(TableReader table, RelayConfig config)
+    {
+        string? text = table.Text("http", "127.0.0.1:2580");
+        if (text == "")
+        {
+            config = config with { AdminHttp = null };
+        }
+        else if (text is not null)
+        {
+            config = config with { AdminHttp = EndPoint(table, "http", "127.0.0.1:2580", -1) };
+            if (config.AdminHttp is { } http && !IPAddress.IsLoopback(http.Address))
+            {
+                Warn(table.Node("http")!.Line, table.Key("http"), $"{http} has no password: whoever reaches it can read and empty the queue");
+            }
+        }
+        table.Finish();
+        return config;
+    }
+
+    private static bool IsHostName(string name) =>
+        name.Length is > 0 and <= 253 && name.Split('.').All(label =>
+            label.Length is > 0 and <= 63 && !label.StartsWith('-') && !label.EndsWith('-')
+            && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'));
+}

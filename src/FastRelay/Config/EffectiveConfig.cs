@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+
+namespace FastRelay.Config;
+
+/// <summary>Writes a configuration as the TOML that would give it, with everything that is in force.</summary>
+public static class EffectiveConfig
+{
+    private static readonly string[] s_tls = ["none", "opportunistic", "required", "verified"];
+
+    /// <summary>The document; reading it again gives the same configuration.</summary>
+    public static string Write(RelayConfig config)
+    {
+        var text = new StringBuilder();
+        Line(text, "hostname", Quote(config.HostName));
+        Line(text, "spool", Quote(config.Spool));
+        Line(text, "sync", config.Sync == SyncKind.Group ? "\"group\"" : "\"none\"");
+        foreach (ListenConfig listen in config.Listen)
+        {
+            text.Append("\n[[listen]]\n");
+            Line(text, "address", Quote(listen.Address.ToString()));
+            Line(text, "tls", listen.Tls == ListenTls.None ? "\"none\"" : "\"starttls\"");
+        }
+        text.Append("\n[[relay_for]]\n");
+        Line(text, "networks", List(config.RelayFor.Select(Network)));
+        Tls(text, config.Tls);
+        LimitLines(text, config.Limits);
+        text.Append("\n[dns]\n");
+        if (config.DnsServers.Count == 0)
+        {
+            text.Append("# servers: those of /etc/resolv.conf\n");
+        }
+        else
+        {
+            Line(text, "servers", List(config.DnsServers.Select(s => s.ToString())));
+        }
+        text.Append("\n[queue]\n");
+        Line(text, "retry", List(config.RetryMs.Select(ConfigText.FormatDuration)));
+        Line(text, "expire", Quote(ConfigText.FormatDuration(config.ExpireMs)));
+        text.Append("\n[deliver]\n");
+        Line(text, "port", config.Deliver.Port.ToString(CultureInfo.InvariantCulture));
+        Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");
+        Line(text, "tls", Quote(s_tls[(int)config.Deliver.Tls]));
+        if (config.Deliver.Source is { } source)
+        {
+            Line(text, "source", Quote(source.ToString()));
+        }
+        foreach (RouteConfig route in config.Routes)
+        {
+            text.Append("\n[[route]]\n");
+            Line(text, "domain", Quote(route.Domain));
+            Line(text, "to", Quote(route.To));
+            Line(text, "tls", Quote(s_tls[(int)route.Tls]));
+        }
+        text.Append("\n[admin]\n");
+        Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
+        return text.ToString();
+    }
+
+    /// <summary>A network as the configuration writes it; one host without its prefix length.</summary>
+    public static string Network(IPNetwork network)
+    {
+        int bits = network.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? 32 : 128;
+        return network.PrefixLength == bits ? network.BaseAddress.ToString() : network.ToString();
+    }
+
+    private static void Tls(StringBuilder text, TlsConfig tls)
+    {
+        text.Append("\n[tls]\n");
+        if (tls.Certificate is not null)
+        {
+            Line(text, "certificate", Quote(tls.Certificate));
+            Line(text, "key", Quote(tls.Key!));
+        }
+        else
+        {
+            text.Append("# certificate, key: none, so no listener offers STARTTLS\n");
+        }
+        if (tls.Authorities is not null)
+        {
+            Line(text, "ca", Quote(tls.Authorities));
+        }
+        else
+        {
+            text.Append("# ca: SSL_CERT_FILE, else the system's usual places\n");
+        }
+    }
+
+    private static void LimitLines(StringBuilder text, Limits limits)
+    {
+        text.Append("\n[limits]\n");
+        var usual = new Limits();
+        foreach (LimitRow row in LimitTable.Rows)
+        {
+            long value = row.Get(limits);
+            string written = row.Format(value);
+            text.Append(row.Key).Append(" = ").Append(row.Unit == LimitUnit.Count ? written : Quote(written));
+            if (value != row.Get(usual))
+            {
+                text.Append("  # default: ").Append(row.Format(row.Get(usual)));
+            }
+            text.Append('\n');
+        }
+    }
+
+    private static void Line(StringBuilder text, string key, string value) => text.Append(key).Append(" = ").Append(value).Append('\n');
+
+    private static string List(IEnumerable<string> items) => "[" + string.Join(", ", items.Select(Quote)) + "]";
+
+    private static string Quote(string text)
+    {
+        var quoted = new StringBuilder("\"");
+        foreach (char c in text)
+        {
+            if (c is '"' or '\\')
+            {
+                quoted.Append('\\').Append(c);
+            }
+            else if (char.IsControl(c))
+            {
+                quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
+            }
+            else
+            {
+                quoted.Append(c);
+            }
+        }
+        return quoted.Append('"').ToString();
+    }
+}

@@ -1,0 +1,74 @@
+using FastRelay.Outside;
+
+namespace FastRelay.Config;
+
+/// <summary>One part of the worst case.</summary>
+/// <param name="What">For people.</param>
+/// <param name="Count">How many.</param>
+/// <param name="EachBytes">What one costs at worst.</param>
+public readonly record struct MemoryPart(string What, long Count, long EachBytes)
+{
+    /// <summary>The product.</summary>
+    public long Bytes => Count * EachBytes;
+}
+
+/// <summary>
+/// The memory that the limits add up to when all of them are reached at once: what a host must have so that no
+/// client, peer or queue can make the process larger. Pages of the journal's maps are the page cache's and not counted.
+/// </summary>
+public static class MemoryEstimate
+{
+    /// <summary>One entry of the index: (message, destination), queue and journal side.</summary>
+    public const int IndexEntryBytes = 150;
+
+    /// <summary>A session's own objects: link, pipes, machine, timers.</summary>
+    private const int SessionBytes = 4 * 1024;
+
+    /// <summary>Buffers of one TLS session, ours and OpenSSL's.</summary>
+    private const int TlsBytes = 64 * 1024;
+
+    /// <summary>One cached answer: names, addresses, its links.</summary>
+    private const int DnsEntryBytes = 1024;
+
+    /// <summary>One query in flight: socket, buffers, the library's objects.</summary>
+    private const int DnsQueryBytes = 8 * 1024;
+
+    /// <summary>The runtime, code and what does not grow.</summary>
+    private const int BaseBytes = 32 << 20;
+
+    /// <summary>Longest path on the wire with what the envelope keeps beside it (RFC 5321 4.5.3.1.3).</summary>
+    private const int RecipientBytes = 256 + 8;
+
+    /// <summary>The parts, the largest first.</summary>
+    public static IReadOnlyList<MemoryPart> Parts(RelayConfig config)
+    {
+        Limits limits = config.Limits;
+        int links = Link.ReadBufferBytes + Link.WriteBufferBytes + SessionBytes;
+        bool tlsIn = config.Listen.Any(l => l.Tls != ListenTls.None);
+        long envelope = Math.Min(Limits.EnvelopeBytes, (long)limits.Recipients * RecipientBytes);
+        List<MemoryPart> parts =
+        [
+            new("queue index, an entry each", limits.QueueEntries, IndexEntryBytes),
+            new($"clients in DATA{(tlsIn ? " under TLS" : "")}", limits.ReceiveSessions, links + Limits.ChunkBytes + limits.CommandLineBytes + (tlsIn ? TlsBytes : 0)),
+            new("their envelopes, all recipients at full length", limits.ReceiveSessions, envelope),
+            new("deliveries under TLS", limits.SendSessions, links + Limits.ReplyTextBytes + TlsBytes),
+            new("resolver cache, an answer each", limits.DnsCacheEntries, DnsEntryBytes),
+            new("DNS queries in flight", limits.DnsQueries, DnsQueryBytes),
+            new("staging of the journal", 2, Limits.StagingBytes),
+            new("log lines that wait", 1, Limits.LogBytes),
+            new("the program itself", 1, BaseBytes),
+        ];
+        parts.Sort((a, b) => b.Bytes.CompareTo(a.Bytes));
+        return parts;
+    }
+
+    /// <summary>The sum, bytes.</summary>
+    public static long Total(RelayConfig config) => Parts(config).Sum(p => p.Bytes);
+
+    /// <summary>Descriptors that the limits add up to: sessions both ways, DNS sockets, listeners, journal segments and what the process itself holds.</summary>
+    public static long Descriptors(RelayConfig config) =>
+        (long)config.Limits.ReceiveSessions + config.Limits.SendSessions + config.Limits.DnsQueries + config.Listen.Count + OwnDescriptors;
+
+    /// <summary>Journal segments, epoll, events, admin connections, standard streams.</summary>
+    private const int OwnDescriptors = 256;
+}

@@ -1,0 +1,138 @@
+using System.Net;
+
+namespace FastRelay.Config;
+
+/// <summary>How a commit group is made durable.</summary>
+public enum SyncKind : byte
+{
+    /// <summary>One checked fdatasync a group, before any of its messages is answered 250.</summary>
+    Group,
+
+    /// <summary>No sync: for comparisons only. A crash of the machine loses mail that was answered 250.</summary>
+    None,
+}
+
+/// <summary>What a listener offers of TLS.</summary>
+public enum ListenTls : byte
+{
+    /// <summary>Clear text only.</summary>
+    None,
+
+    /// <summary>STARTTLS is announced (RFC 3207).</summary>
+    StartTls,
+}
+
+/// <summary>What a delivery asks of TLS (RFC 3207), in the words of the configuration.</summary>
+public enum DeliverTls : byte
+{
+    /// <summary>STARTTLS is never used.</summary>
+    None,
+
+    /// <summary>Used when offered, not verified; a failed handshake is redialled in clear.</summary>
+    Opportunistic,
+
+    /// <summary>Must be used, not verified; without it the delivery is deferred.</summary>
+    Required,
+
+    /// <summary>Must be used, with a certificate that verifies for the host's name; otherwise deferred.</summary>
+    Verified,
+}
+
+/// <summary>
+/// The configuration in force: every value is present, checked and in base units. It is made by
+/// <see cref="ConfigReader"/> from a file, or by <see cref="Default"/> when there is none.
+/// </summary>
+public sealed record RelayConfig
+{
+    /// <summary>Our own name: banner, EHLO, trace header, bounces. A host name in lower case.</summary>
+    public required string HostName { get; init; }
+
+    /// <summary>The folder of the journal. Relative to the configuration's folder in the file; resolved here.</summary>
+    public string Spool { get; init; } = "spool";
+
+    /// <summary>How commits are made durable.</summary>
+    public SyncKind Sync { get; init; }
+
+    /// <summary>Where clients are awaited; at least one.</summary>
+    public IReadOnlyList<ListenConfig> Listen { get; init; } = [new(new IPEndPoint(IPAddress.Loopback, 2525), ListenTls.None)];
+
+    /// <summary>Who may relay; nobody else. Loopback when nothing is said.</summary>
+    public IReadOnlyList<IPNetwork> RelayFor { get; init; } =
+        [new(new IPAddress([127, 0, 0, 0]), 8), new(IPAddress.IPv6Loopback, 128)];
+
+    /// <summary>Certificates.</summary>
+    public TlsConfig Tls { get; init; } = new();
+
+    /// <summary>Every bound, with what the file says about them.</summary>
+    public Limits Limits { get; init; } = new();
+
+    /// <summary>Keys of <see cref="LimitTable"/> that the file sets: what was asked for is given or refused, what was not is fitted to the host.</summary>
+    public IReadOnlySet<string> LimitsSet { get; init; } = new HashSet<string>();
+
+    /// <summary>Name servers; empty for those of /etc/resolv.conf.</summary>
+    public IReadOnlyList<IPEndPoint> DnsServers { get; init; } = [];
+
+    /// <summary>Waits between attempts, ms; the last repeats. At least one.</summary>
+    public IReadOnlyList<long> RetryMs { get; init; } = [300_000, 600_000, 1_200_000, 2_400_000, 3_600_000, 7_200_000];
+
+    /// <summary>After this long a message that was not delivered fails, ms (RFC 5321 4.5.4.1 advises 4 to 5 days).</summary>
+    public long ExpireMs { get; init; } = 5 * 86_400_000L;
+
+    /// <summary>Delivery.</summary>
+    public DeliverConfig Deliver { get; init; } = new();
+
+    /// <summary>The route table, first match wins; MX delivery when none matches.</summary>
+    public IReadOnlyList<RouteConfig> Routes { get; init; } = [];
+
+    /// <summary>Address of the admin's HTTP; null when it is off.</summary>
+    public IPEndPoint? AdminHttp { get; init; } = new(IPAddress.Loopback, 2580);
+
+    /// <summary>What runs without a file: this host only, MX delivery by the system's name servers.</summary>
+    /// <param name="systemName">The system's host name.</param>
+    /// <param name="folder">Where relative paths begin.</param>
+    public static RelayConfig Default(string systemName, string folder) => new()
+    {
+        HostName = systemName.ToLowerInvariant(),
+        Spool = Path.GetFullPath("spool", folder),
+    };
+}
+
+/// <summary>One <c>[[listen]]</c>.</summary>
+/// <param name="Address">Address and port; port 0 lets the system choose.</param>
+/// <param name="Tls">What it offers.</param>
+public sealed record ListenConfig(IPEndPoint Address, ListenTls Tls);
+
+/// <summary><c>[tls]</c>: paths, resolved; null when not given.</summary>
+public sealed record TlsConfig
+{
+    /// <summary>The server's certificate with its chain, PEM.</summary>
+    public string? Certificate { get; init; }
+
+    /// <summary>Its private key, PEM.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>Certificate authorities for verified delivery, PEM; null for SSL_CERT_FILE or the system's usual places.</summary>
+    public string? Authorities { get; init; }
+}
+
+/// <summary><c>[deliver]</c>; its timeouts stand in <see cref="Limits"/>.</summary>
+public sealed record DeliverConfig
+{
+    /// <summary>Remote port of MX delivery and of routes that name none.</summary>
+    public int Port { get; init; } = 25;
+
+    /// <summary>True lets DNS lead to loopback, private and link-local addresses.</summary>
+    public bool AllowPrivate { get; init; }
+
+    /// <summary>What deliveries ask of TLS when no route says otherwise.</summary>
+    public DeliverTls Tls { get; init; } = DeliverTls.Opportunistic;
+
+    /// <summary>Our address for outgoing connections; null for the system's choice.</summary>
+    public IPAddress? Source { get; init; }
+}
+
+/// <summary>One <c>[[route]]</c>.</summary>
+/// <param name="Domain">A domain, <c>.domain</c> for those below it, or <c>*</c>; lower case.</param>
+/// <param name="To">The next hop as written; what it means is Routing's.</param>
+/// <param name="Tls">What its deliveries ask of TLS.</param>
+public sealed record RouteConfig(string Domain, string To, DeliverTls Tls);

@@ -1,0 +1,269 @@
+using System.Net;
+using FastRelay.Config;
+using FastRelay.Routing;
+
+namespace FastRelay.Tests.Config;
+
+public sealed class ConfigReaderTests
+{
+    private static ConfigResult Read(string text) =>
+        ConfigReader.Read(text, "relay.toml", "/etc/fastrelay", "HOST.example", to => NextHop.TryParse(to, out _, out string error) ? null : error);
+
+    private static RelayConfig Good(string text)
+    {
+        ConfigResult result = Read(text);
+        Assert.Empty(result.Errors);
+        return result.Config!;
+    }
+
+    [Fact]
+    public void An_empty_file_serves_this_host_only()
+    {
+        RelayConfig config = Good("");
+        Assert.Equal("host.example", config.HostName);
+        Assert.Equal("/etc/fastrelay/spool", config.Spool);
+        Assert.Equal(SyncKind.Group, config.Sync);
+        Assert.Equal([new ListenConfig(new IPEndPoint(IPAddress.Loopback, 2525), ListenTls.None)], config.Listen);
+        Assert.Contains(config.RelayFor, n => n.Contains(IPAddress.Loopback));
+        Assert.Contains(config.RelayFor, n => n.Contains(IPAddress.IPv6Loopback));
+        Assert.DoesNotContain(config.RelayFor, n => n.Contains(IPAddress.Parse("192.0.2.1")));
+        Assert.Empty(config.DnsServers);
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 2580), config.AdminHttp);
+        Assert.Equal(25, config.Deliver.Port);
+        Assert.Equal(new Limits(), config.Limits);
+    }
+
+    [Fact]
+    public void Every_key_of_a_full_file_is_taken()
+    {
+        RelayConfig config = Good(Full);
+        Assert.Equal("relay.example.net", config.HostName);
+        Assert.Equal("/var/lib/fastrelay", config.Spool);
+        Assert.Equal(SyncKind.None, config.Sync);
+        Assert.Equal(
+            [
+                new ListenConfig(IPEndPoint.Parse("0.0.0.0:25"), ListenTls.StartTls),
+                new ListenConfig(IPEndPoint.Parse("[::1]:2525"), ListenTls.None),
+            ],
+            config.Listen);
+        Assert.Equal([IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("::1/128"), IPNetwork.Parse("192.0.2.7/32")], config.RelayFor);
+        Assert.Equal("/etc/fastrelay/relay.crt", config.Tls.Certificate);
+        Assert.Equal("/keys/relay.key", config.Tls.Key);
+        Assert.Equal("/etc/fastrelay/ca.pem", config.Tls.Authorities);
+        Assert.Equal(20L << 20, config.Limits.MessageBytes);
+        Assert.Equal(90_000, config.Limits.IdleTimeoutMs);
+        Assert.Equal(7, config.Limits.Recipients);
+        Assert.Equal(65536, config.Limits.HeaderBytes);
+        Assert.Equal(7_200, config.Limits.DnsTtlCapSeconds);
+        Assert.Equal(3_000, config.Limits.DnsTimeoutMs);
+        Assert.Equal(15_000, config.Limits.ConnectTimeoutMs);
+        Assert.Equal([IPEndPoint.Parse("127.0.0.1:5353"), IPEndPoint.Parse("192.0.2.53:53"), IPEndPoint.Parse("[2001:db8::53]:53")], config.DnsServers);
+        Assert.Equal([1_000, 5_400_000], config.RetryMs);
+        Assert.Equal(4 * 86_400_000L, config.ExpireMs);
+        Assert.Equal(2500, config.Deliver.Port);
+        Assert.True(config.Deliver.AllowPrivate);
+        Assert.Equal(DeliverTls.Required, config.Deliver.Tls);
+        Assert.Equal(IPAddress.Parse("192.0.2.9"), config.Deliver.Source);
+        Assert.Equal(
+            [
+                new RouteConfig("sink.test", "smtp:[127.0.0.1]:2600", DeliverTls.Verified),
+                new RouteConfig(".example.com", "discard:", DeliverTls.Required),
+                new RouteConfig("*", "error:5.1.2 no", DeliverTls.None),
+            ],
+            config.Routes);
+        Assert.Null(config.AdminHttp);
+        Assert.Equal(
+            ["connect_timeout", "dns_timeout", "dns_ttl_cap", "header_bytes", "idle_timeout", "message_bytes", "recipients"],
+            config.LimitsSet.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void The_effective_configuration_reads_back_as_itself()
+    {
+        foreach (string text in (string[])["", Full])
+        {
+            RelayConfig config = Good(text);
+            string written = EffectiveConfig.Write(config);
+            Assert.Equal(written, EffectiveConfig.Write(Good(written)));
+            Assert.Contains($"hostname = \"{config.HostName}\"", written);
+        }
+    }
+
+    [Fact]
+    public void Odd_characters_of_a_path_survive_the_effective_configuration()
+    {
+        RelayConfig config = Good("spool = \"/tmp/a \\\"b\\\\c\\t\\u00e9\"");
+        Assert.Equal("/tmp/a \"b\\c\t\u00e9", config.Spool);
+        Assert.Equal(config.Spool, Good(EffectiveConfig.Write(config)).Spool);
+    }
+
+    [Fact]
+    public void A_listener_offers_STARTTLS_by_itself_once_there_is_a_certificate()
+    {
+        const string tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+        Assert.Equal(ListenTls.StartTls, Good(tls).Listen[0].Tls);
+        Assert.Equal(ListenTls.StartTls, Good("[[listen]]\naddress = \"[::]:25\"\n" + tls).Listen[0].Tls);
+        Assert.Equal(ListenTls.None, Good("[[listen]]\naddress = \"[::]:25\"\ntls = \"none\"\n" + tls).Listen[0].Tls);
+    }
+
+    [Theory]
+    [InlineData("hostnam = \"a\"", 1, "hostnam", "did you mean \"hostname\"?")]
+    [InlineData("\n\n[limits]\nmesage_bytes = \"1MiB\"", 4, "limits.mesage_bytes", "did you mean \"message_bytes\"?")]
+    [InlineData("[limits]\nxyzzy = 1", 2, "limits.xyzzy", "in [limits] may stand: receive_sessions, ")]
+    [InlineData("[limts]\nrecipients = 1", 1, "limts", "did you mean \"limits\"?")]
+    [InlineData("limits.recipient = 5", 1, "limits.recipient", "did you mean \"recipients\"?")]
+    [InlineData("hostname = 5", 1, "hostname", "must be a text, as in hostname = \"relay.example.net\"; it is 5")]
+    [InlineData("hostname = \"a b\"", 1, "hostname", "is no host name")]
+    [InlineData("sync = \"always\"", 1, "sync", "must be one of \"group\", \"none\"; it is \"always\"")]
+    [InlineData("[limits]\nidle_timeout = 300", 2, "limits.idle_timeout", "duration with its unit")]
+    [InlineData("[limits]\nidle_timeout = \"5 minutes\"", 2, "limits.idle_timeout", "as in \"5m\"")]
+    [InlineData("[limits]\nidle_timeout = \"99999999999999999999m\"", 2, "limits.idle_timeout", "duration with its unit")]
+    [InlineData("[limits]\nidle_timeout = \"2d\"", 2, "limits.idle_timeout", "must be 100ms to 1d; it is \"2d\"")]
+    [InlineData("[limits]\nmessage_bytes = \"50 megs\"", 2, "limits.message_bytes", "must be a size, as in \"50MiB\"")]
+    [InlineData("[limits]\nrecipients = 0", 2, "limits.recipients", "must be 1 to 100000; it is 0")]
+    [InlineData("[limits]\nrecipients = \"many\"", 2, "limits.recipients", "must be a whole number from 1 to 100000; it is \"many\"")]
+    [InlineData("[limits]\nrecipients = 1.5", 2, "limits.recipients", "must be a whole number from 1 to 100000; it is 1.5")]
+    [InlineData("[limits]\ndns_ttl_floor = \"1h\"\ndns_ttl_cap = \"1m\"", 1, "limits.dns_ttl_floor", "must not be above dns_ttl_cap")]
+    [InlineData("[[listen]]\naddress = \"0.0.0.0\"", 2, "listen.address", "is no address with a port: write \"0.0.0.0:25\"")]
+    [InlineData("[[listen]]\naddress = \"localhost:25\"", 2, "listen.address", "is no address with a port")]
+    [InlineData("[[listen]]\naddress = \"127.1:25\"", 2, "listen.address", "is no address with a port")]
+    [InlineData("[[listen]]\naddress = \"::1:25\"", 2, "listen.address", "is no address with a port")]
+    [InlineData("[[listen]]\naddress = \"[::1]:99999\"", 2, "listen.address", "is no address with a port")]
+    [InlineData("[[listen]]\ntls = \"none\"", 1, "listen.address", "is missing, as in address = \"0.0.0.0:25\"")]
+    [InlineData("[listen]\naddress = \"0.0.0.0:25\"", 1, "listen", "write [[listen]] with double brackets")]
+    [InlineData("[[tls]]\ncertificate = \"c\"", 1, "tls", "as [tls] with single brackets")]
+    [InlineData("listen = []", 1, "listen", "is empty")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\n[[listen]]\naddress = \"127.0.0.1:25\"", 3, "listen.address", "listened on twice")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"starttls\"", 3, "listen.tls", "needs [tls] with certificate and key")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"implicit\"", 3, "listen.tls", "not available yet")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"ssl\"", 3, "listen.tls", "must be one of \"none\", \"starttls\"")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\nsubmission = true", 3, "listen.submission", "not available yet")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\nproxy_protocol = true", 3, "listen.proxy_protocol", "not available yet")]
+    [InlineData("[auth]\nusers = \"users\"", 1, "auth", "not available yet")]
+    [InlineData("[[relay_for]]\nnetworks = [\"10.0.0.1/8\"]", 2, "relay_for.networks", "write \"10.0.0.0/8\" for the network or \"10.0.0.1\" for the one host")]
+    [InlineData("[[relay_for]]\nnetworks = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\",\n]", 4, "relay_for.networks", "prefix length must be 0 to 32")]
+    [InlineData("[[relay_for]]\nnetworks = [\"here\"]", 2, "relay_for.networks", "is no network: write")]
+    [InlineData("[[relay_for]]\nnetworks = [10]", 2, "relay_for.networks", "every network is a text")]
+    [InlineData("[[relay_for]]\nnetworks = \"10.0.0.0/8\"", 2, "relay_for.networks", "must be a list")]
+    [InlineData("[[relay_for]]", 1, "relay_for.networks", "is missing")]
+    [InlineData("[[relay_for]]\nnetworks = []\nusers = true", 3, "relay_for.users", "not available yet")]
+    [InlineData("[tls]\ncertificate = \"c\"", 1, "tls.key", "is missing: a certificate and its key belong together")]
+    [InlineData("[tls]\nkey = \"k\"", 1, "tls.certificate", "is missing: a certificate and its key belong together")]
+    [InlineData("[dns]\nservers = [\"ns.example\"]", 2, "dns.servers", "is no address of a name server")]
+    [InlineData("[dns]\nservers = \"127.0.0.1\"", 2, "dns.servers", "must be a list")]
+    [InlineData("[dns]\ntimeout = \"5s\"\n[limits]\ndns_timeout = \"5s\"", 2, "dns.timeout", "is the same as limits.dns_timeout")]
+    [InlineData("[queue]\nretry = []", 2, "queue.retry", "needs at least one wait")]
+    [InlineData("[queue]\nretry = [\"5m\",\n  \"soon\"]", 3, "queue.retry", "duration with its unit")]
+    [InlineData("[queue]\nexpire = \"never\"", 2, "queue.expire", "duration with its unit")]
+    [InlineData("[deliver]\nport = 0", 2, "deliver.port", "must be 1 to 65535; it is 0")]
+    [InlineData("[deliver]\nallow_private = \"yes\"", 2, "deliver.allow_private", "must be true or false; it is \"yes\"")]
+    [InlineData("[deliver]\nsource = \"eth0\"", 2, "deliver.source", "is no address")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp://x\"", 3, "route.to", "is neither a host name nor an address")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:[127.0.0.1]:0\"", 3, "route.to", "port must be 1 to 65535")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"lmtp:/run/lmtp\"", 3, "route.to", "\"lmtp:\" is not available yet")]
+    [InlineData("[[route]]\ndomain = \"*\"", 1, "route.to", "is missing, as in to = ")]
+    [InlineData("[[route]]\nto = \"discard:\"", 1, "route.domain", "is missing")]
+    [InlineData("[[route]]\ndomain = \"*.example.com\"\nto = \"discard:\"", 2, "route.domain", "is no domain")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\ntls = \"always\"", 4, "route.tls", "must be one of \"none\", \"opportunistic\"")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\nsender = \"a\"", 4, "route.sender", "not available yet")]
+    [InlineData("[admin]\nhttp = \"2580\"", 2, "admin.http", "is no address with a port")]
+    [InlineData("a = 1\nhostname = ", 2, "", "not TOML: ")]
+    public void An_error_names_its_line_its_key_and_what_would_be_right(string text, int line, string key, string message)
+    {
+        ConfigResult result = Read(text);
+        Assert.Null(result.Config);
+        Assert.Contains(result.Errors, e => e.Line == line && e.Key == key && e.Message.Contains(message, StringComparison.Ordinal));
+        Assert.Contains(result.Errors, e => e.ToString().StartsWith(key.Length > 0 ? $"relay.toml:{line}: {key}: " : $"relay.toml:{line}: ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("hostname = \"a\"\nhostname = \"b\"", 2)]
+    [InlineData("[dns]\ntimeout = \"1s\"\n[dns]\ntimeout = \"2s\"", 3)]
+    [InlineData("[dns]\ntimeout = \"1s\"\ntimeout = \"2s\"", 3)]
+    public void A_key_that_stands_twice_is_an_error_at_the_second(string text, int line)
+    {
+        ConfigResult result = Read(text);
+        Assert.Null(result.Config);
+        Assert.Contains(result.Errors, e => e.Line == line);
+    }
+
+    [Fact]
+    public void All_errors_are_told_in_the_order_of_the_lines()
+    {
+        ConfigResult result = Read("""
+            hostnam = "a"
+            sync = "maybe"
+            [[listen]]
+            address = "nowhere"
+            [queue]
+            expire = 5
+            [[route]]
+            domain = "*"
+            to = "carrier pigeon"
+            """);
+        Assert.Equal(["hostnam", "sync", "listen.address", "queue.expire", "route.to"], result.Errors.Select(e => e.Key));
+        Assert.Equal([1, 2, 4, 6, 9], result.Errors.Select(e => e.Line));
+    }
+
+    [Theory]
+    [InlineData("sync = \"none\"", 1, "sync", "comparisons")]
+    [InlineData("[admin]\nhttp = \"0.0.0.0:2580\"", 2, "admin.http", "no password")]
+    [InlineData("[[listen]]\naddress = \"0.0.0.0:25\"\n[[relay_for]]\nnetworks = [\"0.0.0.0/0\"]", 4, "relay_for.networks", "open relay")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\n[[route]]\ndomain = \"a.test\"\nto = \"discard:\"", 4, "route.domain", "never matches")]
+    public void What_is_allowed_and_dangerous_is_warned_of(string text, int line, string key, string message)
+    {
+        ConfigResult result = Read(text);
+        Assert.NotNull(result.Config);
+        Assert.Contains(result.Warnings, e => e.Line == line && e.Key == key && e.Message.Contains(message, StringComparison.Ordinal));
+    }
+
+    private const string Full = """
+        hostname = "Relay.Example.NET"
+        spool = "/var/lib/fastrelay"
+        sync = "none"
+        [[listen]]
+        address = "0.0.0.0:25"
+        [[listen]]
+        address = "[::1]:2525"
+        tls = "none"
+        [[relay_for]]
+        networks = ["10.0.0.0/8", "::1"]
+        [[relay_for]]
+        networks = ["192.0.2.7"]
+        [tls]
+        certificate = "relay.crt"
+        key = "/keys/relay.key"
+        ca = "ca.pem"
+        [limits]
+        message_bytes = "20MiB"
+        idle_timeout = "1m30s"
+        recipients = 7
+        header_bytes = 65536
+        dns_ttl_cap = "2h"
+        [dns]
+        servers = ["127.0.0.1:5353", "192.0.2.53", "[2001:db8::53]:53"]
+        timeout = "3s"
+        [queue]
+        retry = ["1s", "1h30m"]
+        expire = "4d"
+        [deliver]
+        port = 2500
+        connect_timeout = "15s"
+        allow_private = true
+        tls = "required"
+        source = "192.0.2.9"
+        [[route]]
+        domain = "Sink.Test"
+        to = "smtp:[127.0.0.1]:2600"
+        tls = "verified"
+        [[route]]
+        domain = ".example.com"
+        to = "discard:"
+        [[route]]
+        domain = "*"
+        to = "error:5.1.2 no"
+        tls = "none"
+        [admin]
+        http = ""
+        """;
+}
