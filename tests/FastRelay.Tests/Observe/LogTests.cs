@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using FastRelay.Observe;
 using FastRelay.Outside;
-using Xunit;
 
 namespace FastRelay.Tests.Observe;
 

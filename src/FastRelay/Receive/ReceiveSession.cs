@@ -1,0 +1,310 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Security;
+using System.Runtime.CompilerServices;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Smtp;
+
+namespace FastRelay.Receive;
+
+/// <summary>
+/// Drives one <see cref="ReceiveMachine"/> over one <see cref="Link"/> at a time: bytes to lines to replies, and
+/// messages into the journal. A session object lives as long as the relay and serves one connection after another, so
+/// that a connection allocates nothing. Replies to pipelined commands leave in one write (RFC 2920 3.2).
+/// </summary>
+internal sealed class ReceiveSession : LoopItem
+{
+    /// <summary>Commands answered before the session lets others run, although more are buffered.</summary>
+    private const int CommandsPerTurn = 64;
+
+    /// <summary>Replies gathered before they are flushed although more commands are buffered.</summary>
+    private const int GatheredReplies = Link.WriteBufferBytes - (2 * ReceiveMachine.ReplyBytes);
+
+    private readonly Receiver _receiver;
+    private readonly ReceiveMachine _machine;
+    private readonly EnvelopeBuilder _envelope = new();
+    private readonly MessageReceiver _message;
+    private readonly Signal<Link> _next;
+    private readonly Signal<bool> _turn;
+    private readonly LoopTimer _timer;
+    private readonly byte[] _peer = new byte[64];
+    private Link _link = null!;
+    private SslServerAuthenticationOptions? _tls;
+    private LineScanner _lines;
+    private Waiting _waiting;
+    private long _transactionEndMs;
+    private int _gathered;
+
+    public ReceiveSession(Receiver receiver)
+    {
+        _receiver = receiver;
+        Loop loop = receiver.World.Loop;
+        _next = new Signal<Link>(loop);
+        _turn = new Signal<bool>(loop);
+        _timer = new LoopTimer(loop, this);
+        _machine = new ReceiveMachine(receiver.Hostname, receiver.Limits, receiver.Policy, _envelope);
+        _message = new MessageReceiver(receiver, _machine, _envelope);
+    }
+
+    /// <summary>What the session waits for; decides what a timeout does.</summary>
+    private enum Waiting : byte
+    {
+        /// <summary>For nothing that a timeout may end: its own work, the disk.</summary>
+        Nothing,
+        Command,
+        Data,
+        Flush,
+        Handshake,
+    }
+
+    /// <summary>True when the connection may be ended without breaking a promise: no message is under way.</summary>
+    private bool IsIdle => _waiting == Waiting.Command && !_machine.InTransaction;
+
+    /// <summary>Starts the session's life; called once.</summary>
+    public void Live() => _ = LiveAsync();
+
+    /// <summary>Hands it a connection; the session must be resting.</summary>
+    public void Serve(Link link, SslServerAuthenticationOptions? tls)
+    {
+        _tls = tls;
+        _next.Set(link);
+    }
+
+    /// <summary>The relay stops: says 421 as soon as no message is under way.</summary>
+    public void Drain()
+    {
+        if (_link is not null && IsIdle)
+        {
+            _link.CancelRead();
+        }
+    }
+
+    /// <summary>Ends the connection at once.</summary>
+    public void Abort() => _link?.Abort();
+
+    /// <summary>The timer is due.</summary>
+    protected override void Run()
+    {
+        switch (_waiting)
+        {
+            case Waiting.Command:
+            case Waiting.Data:
+                _link.CancelRead();
+                break;
+            case Waiting.Flush:
+            case Waiting.Handshake:
+                _link.Abort();
+                break;
+        }
+    }
+
+    private async Task LiveAsync()
+    {
+        while (true)
+        {
+            _link = await _next.WaitAsync();
+            await ServeAsync();
+            _timer.Cancel();
+            _waiting = Waiting.Nothing;
+            _receiver.Ended(this, _link, _machine.Messages);
+            _link = null!;
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ServeAsync()
+    {
+        Start();
+        bool open = await FlushAsync();
+        while (open)
+        {
+            Wait(Waiting.Command, _receiver.Limits.IdleTimeoutMs);
+            ReadResult read = await _link.Input.ReadAsync();
+            _waiting = Waiting.Nothing;
+            if (read.IsCanceled)
+            {
+                _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                Reply(_receiver.Draining ? Replies.ShuttingDown : Replies.TimedOut);
+                await FlushAsync();
+                break;
+            }
+            ReceiveAction action = Answer(read.Buffer, out long consumed, out bool more);
+            _link.Input.AdvanceTo(read.Buffer.GetPosition(consumed), more ? read.Buffer.GetPosition(consumed) : read.Buffer.End);
+            // One write for all replies, but none held back while the client waits for it.
+            open = await FlushAsync();
+            if (!open)
+            {
+                break;
+            }
+            switch (action)
+            {
+                case ReceiveAction.Close:
+                    open = false;
+                    break;
+                case ReceiveAction.Data:
+                    open = await ReceiveMessageAsync();
+                    break;
+                case ReceiveAction.StartTls:
+                    open = await StartTlsAsync();
+                    break;
+                default:
+                    if (more)
+                    {
+                        // Waiting first and setting then sends the session to the end of the run queue.
+                        ValueTask<bool> turn = _turn.WaitAsync();
+                        _turn.Set(true);
+                        await turn;
+                    }
+                    else if (read.IsCompleted)
+                    {
+                        open = false;
+                    }
+                    break;
+            }
+        }
+        _link.Close();
+    }
+
+    private void Start()
+    {
+        _gathered = 0;
+        _lines.Reset();
+        int length = Observe.LogLine.Format(_link.Remote, _peer);
+        bool trusted = _receiver.Policy.Trusts(_link.Remote.Address);
+        Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
+        Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _tls is not null, reply));
+    }
+
+    /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>
+    private ReceiveAction Answer(in ReadOnlySequence<byte> buffer, out long consumed, out bool more)
+    {
+        ReadOnlySpan<byte> input = buffer.FirstSpan;
+        consumed = 0;
+        more = false;
+        for (int commands = 0; ; commands++)
+        {
+            if (commands == CommandsPerTurn || _gathered > GatheredReplies)
+            {
+                more = true;
+                return ReceiveAction.Continue;
+            }
+            ScanStatus status = _lines.Next(input[(int)consumed..], _receiver.Limits.CommandLineBytes, out int length, out int used);
+            ReadOnlySpan<byte> line = status == ScanStatus.Line ? input.Slice((int)consumed, length) : default;
+            consumed += used;
+            if (status == ScanStatus.NeedMore)
+            {
+                return ReceiveAction.Continue;
+            }
+            bool wasInTransaction = _machine.InTransaction;
+            Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
+            ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
+            _receiver.Count(reply);
+            Gather(step.ReplyLength);
+            if (!wasInTransaction && _machine.InTransaction)
+            {
+                _transactionEndMs = _receiver.World.Loop.NowMs + _receiver.Limits.TransactionTimeoutMs;
+            }
+            if (step.Action != ReceiveAction.Continue)
+            {
+                return step.Action;
+            }
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> ReceiveMessageAsync()
+    {
+        _message.Begin(_link);
+        while (true)
+        {
+            Wait(Waiting.Data, _receiver.Limits.DataTimeoutMs);
+            ReadResult read = await _link.Input.ReadAsync();
+            _waiting = Waiting.Nothing;
+            if (read.IsCanceled)
+            {
+                _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                _message.Abandon();
+                Reply(Replies.TimedOut);
+                await FlushAsync();
+                return false;
+            }
+            int offset = 0;
+            bool ended = false;
+            while (!ended && offset < read.Buffer.Length)
+            {
+                ended = _message.Take(read.Buffer.FirstSpan[offset..], out int used);
+                offset += used;
+                if (_message.IsFull)
+                {
+                    await _message.FlushAsync();
+                }
+            }
+            _link.Input.AdvanceTo(read.Buffer.GetPosition(offset));
+            if (ended)
+            {
+                break;
+            }
+            if (read.IsCompleted)
+            {
+                // No final dot, no message (RFC 5321 4.1.1.4): nothing of it is delivered.
+                _message.Abandon();
+                return false;
+            }
+        }
+        // The commit is never given up: a client that leaves now has its message delivered all the same.
+        await _message.CommitAsync();
+        Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
+        int length = _message.Reply(reply);
+        _receiver.Count(reply);
+        Gather(length);
+        return await FlushAsync();
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> StartTlsAsync()
+    {
+        Wait(Waiting.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
+        TlsResult result = await _link.StartTlsAsync(_tls!);
+        _waiting = Waiting.Nothing;
+        _lines.Reset();
+        _receiver.TlsStarted(_link, result);
+        if (result.Ok)
+        {
+            _machine.TlsStarted();
+        }
+        return result.Ok;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> FlushAsync()
+    {
+        _gathered = 0;
+        Wait(Waiting.Flush, _receiver.Limits.IdleTimeoutMs);
+        FlushResult flush = await _link.Output.FlushAsync();
+        _waiting = Waiting.Nothing;
+        return !flush.IsCompleted;
+    }
+
+    private void Reply(ReadOnlySpan<byte> text)
+    {
+        text.CopyTo(_link.Output.GetSpan(text.Length));
+        Gather(text.Length);
+    }
+
+    private void Gather(int length)
+    {
+        _link.Output.Advance(length);
+        _gathered += length;
+    }
+
+    private void Wait(Waiting what, long timeoutMs)
+    {
+        _waiting = what;
+        if (_machine.InTransaction)
+        {
+            timeoutMs = Math.Min(timeoutMs, Math.Max(1, _transactionEndMs - _receiver.World.Loop.NowMs));
+        }
+        _timer.After(timeoutMs);
+    }
+}

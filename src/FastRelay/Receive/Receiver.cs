@@ -1,0 +1,232 @@
+using System.Net;
+using System.Net.Security;
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Smtp;
+
+namespace FastRelay.Receive;
+
+/// <summary>What receiving needs to know.</summary>
+/// <param name="Hostname">Our name in greeting, EHLO and trace header.</param>
+/// <param name="Policy">Who may relay.</param>
+/// <param name="Limits">Bounds.</param>
+public sealed record ReceiveOptions(byte[] Hostname, RelayPolicy Policy, Limits Limits);
+
+/// <summary>
+/// Stage 1: listeners, admission by limits, and the sessions. A session object rests in a pool between connections.
+/// </summary>
+public sealed class Receiver
+{
+    private readonly ReceiveOptions _options;
+    private readonly MessageQueue _queue;
+    private readonly Log _log;
+    private readonly Counters _counters;
+    private readonly Stack<ReceiveSession> _resting = new();
+    private readonly HashSet<ReceiveSession> _serving = [];
+    private readonly Dictionary<IPAddress, int> _perAddress = [];
+    private readonly List<Listener> _listeners = [];
+
+    /// <summary>Creates the stage; <see cref="Listen"/> opens its doors.</summary>
+    public Receiver(World world, MessageJournal journal, MessageQueue queue, ReceiveOptions options, Log log, Counters counters)
+    {
+        World = world;
+        Journal = journal;
+        _queue = queue;
+        _options = options;
+        _log = log;
+        _counters = counters;
+    }
+
+    /// <summary>True once the relay stops: sessions are told 421 between messages.</summary>
+    public bool Draining { get; private set; }
+
+    /// <summary>Sessions that serve a connection now.</summary>
+    public int Serving => _serving.Count;
+
+    /// <summary>The addresses listened on, with their real ports.</summary>
+    public IEnumerable<IPEndPoint> EndPoints => _listeners.Select(l => l.EndPoint);
+
+    internal World World { get; }
+
+    internal MessageJournal Journal { get; }
+
+    internal byte[] Hostname => _options.Hostname;
+
+    internal RelayPolicy Policy => _options.Policy;
+
+    internal Limits Limits => _options.Limits;
+
+    /// <summary>Opens a listener and serves it.</summary>
+    /// <param name="endPoint">Address and port.</param>
+    /// <param name="tls">Its sessions offer STARTTLS when given.</param>
+    /// <returns>Null, or what is wrong, for people.</returns>
+    public string? Listen(IPEndPoint endPoint, SslServerAuthenticationOptions? tls)
+    {
+        int errno = World.Network.Listen(endPoint, out Listener? listener);
+        if (errno != 0)
+        {
+            return $"cannot listen on {endPoint}: {ErrnoText.Of(errno)}";
+        }
+        _listeners.Add(listener!);
+        _ = AcceptAsync(listener!, tls);
+        return null;
+    }
+
+    /// <summary>Stops listening and tells idle sessions 421; those with a message under way finish it first.</summary>
+    public void Drain()
+    {
+        Draining = true;
+        foreach (Listener listener in _listeners)
+        {
+            listener.Close();
+        }
+        foreach (ReceiveSession session in _serving)
+        {
+            session.Drain();
+        }
+    }
+
+    /// <summary>Ends every session at once: the drain took too long.</summary>
+    public void Abort()
+    {
+        foreach (ReceiveSession session in _serving)
+        {
+            session.Abort();
+        }
+    }
+
+    internal void Ended(ReceiveSession session, Link link, int messages)
+    {
+        _serving.Remove(session);
+        _resting.Push(session);
+        _counters.SessionsIn = _serving.Count;
+        IPAddress address = link.Remote.Address;
+        if (!IPAddress.IsLoopback(address) && _perAddress.TryGetValue(address, out int held))
+        {
+            if (held > 1)
+            {
+                _perAddress[address] = held - 1;
+            }
+            else
+            {
+                _perAddress.Remove(address);
+            }
+        }
+        _log.Line("disconnect"u8).Add("peer"u8, link.Remote).Add("messages"u8, messages).Write();
+    }
+
+    internal void Count(ReadOnlySpan<byte> reply)
+    {
+        if (reply[0] == (byte)'4')
+        {
+            _counters.RefusedTemporarily++;
+        }
+        else if (reply[0] == (byte)'5')
+        {
+            _counters.RefusedPermanently++;
+        }
+    }
+
+    internal void TlsStarted(Link link, in TlsResult result)
+    {
+        if (result.Dropped > 0)
+        {
+            _log.Warn("tls_injection"u8).Add("peer"u8, link.Remote).Add("dropped_bytes"u8, result.Dropped).Write();
+        }
+        if (result.Ok)
+        {
+            _counters.TlsIn++;
+            return;
+        }
+        _counters.TlsInFailed++;
+        _log.Warn("tls_failed"u8).Add("peer"u8, link.Remote).Add("reason"u8, result.Reason).Write();
+    }
+
+    internal void Accepted(
+        Link link,
+        ReceiveMachine machine,
+        EnvelopeBuilder envelope,
+        MessageHandle message,
+        ReadOnlySpan<byte> id,
+        long bytes,
+        long dataMs)
+    {
+        Envelope view = envelope.View;
+        _counters.Accepted++;
+        _counters.AcceptedBytes += bytes;
+        _counters.AcceptedRecipients += view.RecipientCount;
+        _log.Line("accept"u8)
+            .Add("id"u8, id)
+            .Add("peer"u8, machine.Peer)
+            .Add("helo"u8, machine.Helo)
+            .Add("tls"u8, link.TlsName)
+            .Add("from"u8, view.ReversePath)
+            .Add("nrcpt"u8, view.RecipientCount)
+            .Add("to"u8, view.Recipient(0))
+            .Add("size"u8, bytes)
+            .AddSeconds("data"u8, dataMs)
+            .Write();
+        _queue.Add(message, view);
+    }
+
+    private async Task AcceptAsync(Listener listener, SslServerAuthenticationOptions? tls)
+    {
+        while (await listener.AcceptAsync() is { } link)
+        {
+            _counters.ConnectionsIn++;
+            if (Refusal(link) is { Length: > 0 } refusal)
+            {
+                _ = RefuseAsync(link, refusal);
+                continue;
+            }
+            if (!_resting.TryPop(out ReceiveSession? session))
+            {
+                session = new ReceiveSession(this);
+                session.Live();
+            }
+            _serving.Add(session);
+            _counters.SessionsIn = _serving.Count;
+            session.Serve(link, tls);
+        }
+    }
+
+    /// <summary>Null when the connection may be served, and counts it; else what it is told.</summary>
+    private byte[]? Refusal(Link link)
+    {
+        if (Draining)
+        {
+            return s_shuttingDown;
+        }
+        if (_serving.Count >= Limits.ReceiveSessions)
+        {
+            return s_tooManySessions;
+        }
+        IPAddress address = link.Remote.Address;
+        if (IPAddress.IsLoopback(address))
+        {
+            return null;
+        }
+        _perAddress.TryGetValue(address, out int held);
+        if (held >= Limits.ReceiveSessionsPerAddress)
+        {
+            return s_tooManySessions;
+        }
+        _perAddress[address] = held + 1;
+        return null;
+    }
+
+    private static readonly byte[] s_shuttingDown = Replies.ShuttingDown.ToArray();
+    private static readonly byte[] s_tooManySessions = Replies.TooManyConnections.ToArray();
+
+    private async Task RefuseAsync(Link link, byte[] reply)
+    {
+        _counters.ConnectionsRefused++;
+        _log.Warn("refuse"u8).Add("peer"u8, link.Remote).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
+        reply.CopyTo(link.Output.GetSpan(reply.Length));
+        link.Output.Advance(reply.Length);
+        await link.Output.FlushAsync();
+        link.Close();
+    }
+}

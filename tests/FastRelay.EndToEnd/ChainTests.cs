@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using System.Net;
+using FastRelay.EndToEnd.Rig;
+
+namespace FastRelay.EndToEnd;
+
+/// <summary>Mail passes through a chain of relays of different make and back.</summary>
+public sealed class ChainTests
+{
+    [Fact]
+    public void FastRelay_to_Postfix_to_FastRelay_works()
+    {
+        using var sink = new Sink(Place.NewAddress());
+        using RelayProcess last = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint)).Start();
+        string folder = Place.NewFolder("postfix");
+        int port = Place.FreePort();
+        using Process postfix = Tool.Start(Path.Combine(Place.Root, "eng", "postfix"), [folder, $"{port}", $"[{last.Address}]:{last.Port}"]);
+        _ = postfix.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+        _ = postfix.StandardError.BaseStream.CopyToAsync(Stream.Null);
+        try
+        {
+            Tool.Until(() => Greets(port), 30, () => "Postfix does not greet");
+            using RelayProcess first = new RelayProcess(RelayProcess.SmarthostConfig(new IPEndPoint(IPAddress.Loopback, port))).Start();
+            using SmtpTalk talk = first.Talk().Hello();
+            for (int i = 0; i < 20; i++)
+            {
+                Assert.StartsWith("250", talk.Say("MAIL FROM:<from@chain.test>"));
+                Assert.StartsWith("250", talk.Say($"RCPT TO:<to{i}@chain.test>"));
+                Assert.StartsWith("250", talk.Say($"RCPT TO:<also{i}@other.test>"));
+                Assert.StartsWith("354", talk.Say("DATA"));
+                Assert.StartsWith("250", talk.Say($"Subject: chain {i}\r\n\r\n..dots\r\n\r\nend\r\n."));
+            }
+            Tool.Until(() => sink.Arrivals.Sum(a => a.To.Count) >= 40, 60, () => $"{sink.Arrivals.Sum(a => a.To.Count)} of 40 arrived\n{File.ReadAllText(Path.Combine(folder, "log"))}");
+            Assert.Equal(40, sink.Arrivals.SelectMany(a => a.To).Distinct().Count());
+            Assert.All(sink.Arrivals, a => Assert.EndsWith("\r\n\r\n.dots\r\n\r\nend\r\n", a.Text));
+            Assert.All(sink.Arrivals, a => Assert.Equal(3, a.Text.Split("\r\n").Count(l => l.StartsWith("Received: ", StringComparison.Ordinal))));
+            first.WaitForEmptyQueue();
+            last.WaitForEmptyQueue();
+        }
+        finally
+        {
+            Tool.Run("pkill", ["-TERM", "-f", folder]);
+            if (!postfix.WaitForExit(10_000))
+            {
+                postfix.Kill(entireProcessTree: true);
+            }
+            Tool.Run("pkill", ["-KILL", "-f", folder]);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static bool Greets(int port)
+    {
+        try
+        {
+            using var talk = new SmtpTalk(IPAddress.Loopback, port);
+            return talk.Read().StartsWith("220", StringComparison.Ordinal);
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return false;
+        }
+    }
+}
