@@ -45,6 +45,9 @@ public static class Replies
     /// <summary>421: No slot for this connection, in all or for this address.</summary>
     public static ReadOnlySpan<byte> TooManyConnections => "421 4.7.0 Too many connections, try again later\r\n"u8;
 
+    /// <summary>421: The session has had its share of messages; a new one may go on.</summary>
+    public static ReadOnlySpan<byte> TooManyMessages => "421 4.7.0 Too many messages in one session, closing connection\r\n"u8;
+
     /// <summary>421: The client sent too many bad commands.</summary>
     public static ReadOnlySpan<byte> TooManyErrors => "421 4.7.0 Too many errors, closing connection\r\n"u8;
 
