@@ -10,6 +10,9 @@ public static class FailureText
     /// <summary>STARTTLS is demanded by policy and was not offered.</summary>
     public static ReadOnlyMemory<byte> TlsNotOffered { get; } = "TLS is required and the host does not offer STARTTLS"u8.ToArray();
 
+    /// <summary>The message could not be read from the spool.</summary>
+    public static ReadOnlyMemory<byte> SpoolUnreadable { get; } = "the stored message could not be read"u8.ToArray();
+
     /// <summary>The words for a cause; empty for those that carry a reply.</summary>
     public static ReadOnlyMemory<byte> Of(OutcomeCause cause) => s_texts[(int)cause];
 

@@ -79,6 +79,12 @@ public sealed class SendMachine
     /// </summary>
     public bool NotAttempted { get; private set; }
 
+    /// <summary>
+    /// The host would not serve the first transaction of the connection at all: it closed, said 421 or said nothing
+    /// before anything was known about the message. That is trouble with the site, not with the message.
+    /// </summary>
+    public bool IsSiteTrouble { get; private set; }
+
     /// <summary>Why the connection failed; meaningful after <see cref="SendStep.Closed"/>.</summary>
     public Outcome Failure { get; private set; }
 
@@ -95,6 +101,7 @@ public sealed class SendMachine
         _tlsOn = false;
         Completed = 0;
         NotAttempted = false;
+        IsSiteTrouble = false;
         Failure = default;
         FailureReason = default;
         _capabilities = default;
@@ -161,11 +168,11 @@ public sealed class SendMachine
         return Close(OutcomePolicy.From(SmtpStage.StartTls, OutcomeCause.TlsFailed), reason);
     }
 
-    /// <summary>Begins a transaction with the first <paramref name="recipients"/> of <see cref="TransactionLedger.Indexes"/>.</summary>
-    /// <param name="recipients">1 to the bound.</param>
+    /// <summary>Begins a transaction.</summary>
+    /// <param name="recipients">The envelope indexes of its recipients, in ascending order; 1 to the bound.</param>
     /// <param name="contentBytes">Octets of the content as SIZE counts them: without stuffed dots.</param>
     /// <param name="eightBit">The client said BODY=8BITMIME. To a host without 8BITMIME the message is sent as it is.</param>
-    public SendStep Begin(int recipients, long contentBytes, bool eightBit)
+    public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
     {
         Check.That(IsUsable);
         NotAttempted = false;
@@ -199,8 +206,10 @@ public sealed class SendMachine
     /// </summary>
     public SendStep Lost(OutcomeCause cause)
     {
+        bool untouched = _phase == Phase.Transaction && _transaction.IsUntouched;
         NotAttempted = Completed > 0 && _phase == Phase.Transaction
-            && (_transaction.ResetRefused || (cause == OutcomeCause.ConnectionLost && _transaction.IsUntouched));
+            && (_transaction.ResetRefused || (cause == OutcomeCause.ConnectionLost && untouched));
+        IsSiteTrouble = Completed == 0 && untouched && cause != OutcomeCause.ShuttingDown;
         Outcome outcome = OutcomePolicy.From(Stage, cause);
         return EndWith(outcome, FailureText.Of(outcome.Cause));
     }
@@ -211,6 +220,7 @@ public sealed class SendMachine
         {
             // The peer closes, whatever was asked (RFC 5321 3.8).
             NotAttempted = Completed > 0 && _phase == Phase.Transaction && _transaction.IsUntouched;
+            IsSiteTrouble = Completed == 0 && _phase == Phase.Transaction;
             return EndWith(reply.At(Stage), _text.AsMemory(0, reply.Text.Length));
         }
         switch (_phase)

@@ -79,8 +79,8 @@ public sealed class SendTransaction
         ResetRefused = false;
     }
 
-    /// <summary>Begins, with the recipients that stand first in the ledger's indexes.</summary>
-    public void Begin(int recipients, long contentBytes, bool eightBit)
+    /// <summary>Begins, with the recipients that have these numbers in the envelope.</summary>
+    public void Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
     {
         Check.That(!IsOpen && contentBytes >= 0);
         Ledger.Begin(recipients);

@@ -23,9 +23,11 @@ public sealed class TransactionLedger
         public int TextLength;
     }
 
-    private const int FirstTextBytes = 1024;
-    private readonly int[] _indexes;
-    private readonly Slot[] _slots;
+    private const int FirstTextBytes = 512;
+    private const int FirstSlots = 4;
+    private readonly int _recipientsMax;
+    private int[] _indexes = new int[FirstSlots];
+    private Slot[] _slots = new Slot[FirstSlots];
     private byte[] _text = new byte[FirstTextBytes];
     private int _textLength;
 
@@ -34,12 +36,8 @@ public sealed class TransactionLedger
     public TransactionLedger(int recipientsMax)
     {
         Check.That(recipientsMax > 0);
-        _indexes = new int[recipientsMax];
-        _slots = new Slot[recipientsMax];
+        _recipientsMax = recipientsMax;
     }
-
-    /// <summary>Room for the envelope indexes of the recipients, in ascending order; filled before <see cref="Begin"/>.</summary>
-    public Span<int> Indexes => _indexes;
 
     /// <summary>Recipients of the transaction.</summary>
     public int Count { get; private set; }
@@ -50,24 +48,36 @@ public sealed class TransactionLedger
     /// <summary>Recipients whose fate is known.</summary>
     public int Decided { get; private set; }
 
-    /// <summary>Starts a transaction with the first <paramref name="count"/> of <see cref="Indexes"/>.</summary>
-    public void Begin(int count)
+    /// <summary>Starts a transaction.</summary>
+    /// <param name="indexes">The envelope indexes of its recipients, in ascending order; 1 to the bound.</param>
+    public void Begin(ReadOnlySpan<int> indexes)
     {
-        Check.That(count > 0 && count <= _indexes.Length);
-        Count = count;
-        Accepted = 0;
-        Decided = 0;
-        _slots.AsSpan(0, count).Clear();
-        _textLength = 0;
-        if (_text.Length > 8 * FirstTextBytes)
+        Check.That(indexes.Length > 0 && indexes.Length <= _recipientsMax);
+        if (indexes.Length > _slots.Length)
         {
-            // One transaction with long refusals must not make the session keep their room.
+            int slots = Math.Min(_recipientsMax, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)indexes.Length));
+            _indexes = new int[slots];
+            _slots = new Slot[slots];
+        }
+        if (_text.Length > 16 * FirstTextBytes)
+        {
+            // One transaction with many long refusals must not make the session keep their room.
             _text = new byte[FirstTextBytes];
         }
+        indexes.CopyTo(_indexes);
+        _slots.AsSpan(0, indexes.Length).Clear();
+        Count = indexes.Length;
+        Accepted = 0;
+        Decided = 0;
+        _textLength = 0;
     }
 
     /// <summary>The envelope index of a recipient.</summary>
-    public int IndexAt(int position) => _indexes[position];
+    public int IndexAt(int position)
+    {
+        Check.That(position < Count);
+        return _indexes[position];
+    }
 
     /// <summary>What became of a recipient.</summary>
     public Outcome OutcomeAt(int position)

@@ -99,12 +99,9 @@ internal sealed class Transcript
         string[] words = text.Split(' ');
         _from = words[0];
         _to = words[1].Split(',');
-        for (int i = 0; i < _to.Length; i++)
-        {
-            // The envelope index differs from the position, as it does after an earlier transaction took some.
-            _machine.Ledger.Indexes[i] = i + 3;
-        }
-        _step = _machine.Begin(_to.Length, long.Parse(words[2], CultureInfo.InvariantCulture), words.Contains("8bit"));
+        // The envelope index differs from the position, as it does after an earlier transaction took some.
+        int[] indexes = [.. Enumerable.Range(3, _to.Length)];
+        _step = _machine.Begin(indexes, long.Parse(words[2], CultureInfo.InvariantCulture), words.Contains("8bit"));
         Pump();
     }
 

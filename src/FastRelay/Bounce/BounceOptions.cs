@@ -1,0 +1,17 @@
+namespace FastRelay.Bounce;
+
+/// <summary>What bounces have to know.</summary>
+public sealed record BounceOptions
+{
+    /// <summary>Our name: sender, reporting MTA and message ids.</summary>
+    public required string Hostname { get; init; }
+
+    /// <summary>Bounces written at once; the rest waits in order.</summary>
+    public int AtOnce { get; init; } = 4;
+
+    /// <summary>The first wait after the journal took none, ms; doubles up to <see cref="RetryCapMs"/>.</summary>
+    public int RetryMs { get; init; } = 1_000;
+
+    /// <summary>The longest such wait, ms.</summary>
+    public int RetryCapMs { get; init; } = 60_000;
+}

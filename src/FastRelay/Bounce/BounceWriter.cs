@@ -1,0 +1,121 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Queue;
+
+namespace FastRelay.Bounce;
+
+/// <summary>Composes one bounce at a time and commits it together with the settling of the recipients that it names.</summary>
+internal sealed class BounceWriter(World world, MessageJournal journal, BounceOptions options)
+{
+    private const int PieceBytes = 4096;
+    private readonly MessageWriter _writer = new(journal);
+    private readonly EnvelopeBuilder _envelope = new();
+
+    /// <summary>The envelope of the bounce that was committed last.</summary>
+    public EnvelopeBuilder Envelope => _envelope;
+
+    /// <summary>Writes the bounce; not Ok leaves everything as it was.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<CommitResult> WriteAsync(PendingBounce pending)
+    {
+        MessageId id = _writer.Begin();
+        ArrayBufferWriter<byte> text = await ComposeAsync(pending, id);
+        int at = 0;
+        while (at < text.WrittenCount)
+        {
+            if (_writer.IsFull)
+            {
+                JournalStatus status = await _writer.FlushAsync();
+                if (status != JournalStatus.Ok)
+                {
+                    _writer.Abandon();
+                    return new CommitResult(status, MessageHandle.None);
+                }
+            }
+            at += CopyPiece(text.WrittenSpan[at..]);
+        }
+        return await CommitAsync(pending);
+    }
+
+    private int CopyPiece(ReadOnlySpan<byte> rest)
+    {
+        Span<byte> into = _writer.GetSpan(Math.Min(rest.Length, PieceBytes));
+        int length = Math.Min(rest.Length, into.Length);
+        rest[..length].CopyTo(into);
+        _writer.Advance(length);
+        return length;
+    }
+
+    private ValueTask<CommitResult> CommitAsync(PendingBounce pending)
+    {
+        var indexes = new int[pending.Failed.Count];
+        for (int i = 0; i < indexes.Length; i++)
+        {
+            indexes[i] = pending.Failed[i].Index;
+        }
+        return _writer.CommitAsync(_envelope, pending.Message, indexes);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<ArrayBufferWriter<byte>> ComposeAsync(PendingBounce pending, MessageId id)
+    {
+        BodyReader body = journal.OpenBody();
+        body.Start(pending.Message);
+        BodyStatus status = await body.PrepareAsync();
+        ReturnedPart part = status != BodyStatus.Ok ? ReturnedPart.Nothing
+            : body.Length <= BounceText.ReturnedBytes ? ReturnedPart.Message : ReturnedPart.Headers;
+        ReadOnlyMemory<byte> original = part == ReturnedPart.Nothing ? default : ReturnedBytes(body, part);
+        BounceFacts facts = Facts(pending, id, body.Envelope, part, original);
+        body.Close();
+        var text = new ArrayBufferWriter<byte>(original.Length + 4096);
+        BounceShape shape = BounceText.Write(facts, text);
+        _writer.StuffedDots = shape.StuffedDots;
+        EnvelopeFlags flags = EnvelopeFlags.Bounce | (shape.EightBit ? EnvelopeFlags.EightBit : EnvelopeFlags.None);
+        _envelope.Start(default, flags, "[bounce]"u8, default);
+        bool fits = _envelope.TryAddRecipient(facts.ReversePath);
+        Check.That(fits);
+        return text;
+    }
+
+    private BounceFacts Facts(PendingBounce pending, MessageId id, scoped in Envelope envelope, ReturnedPart part, ReadOnlyMemory<byte> original)
+    {
+        Check.That(!envelope.ReversePath.IsEmpty, "nobody is told of the failure of a bounce");
+        var failed = new FailedNotice[pending.Failed.Count];
+        for (int i = 0; i < failed.Length; i++)
+        {
+            FailedRecipient recipient = pending.Failed[i];
+            failed[i] = new FailedNotice(envelope.Recipient(recipient.Index).ToArray(), recipient.Outcome, recipient.HostText, recipient.ReplyText);
+        }
+        return new BounceFacts
+        {
+            Hostname = options.Hostname,
+            Id = id.ToString(),
+            OriginalId = pending.Id.ToString(),
+            ReversePath = envelope.ReversePath.ToArray(),
+            Failed = failed,
+            Arrival = DateTimeOffset.FromUnixTimeMilliseconds(envelope.ArrivalUnixMs),
+            LastAttempt = pending.FailedAt,
+            Now = world.Time.GetUtcNow(),
+            Part = part,
+            Original = original,
+            Nonce = (ulong)world.Random.NextInt64(),
+        };
+    }
+
+    // At most ReturnedBytes of the stored form, the header section only when not all is returned.
+    private static byte[] ReturnedBytes(BodyReader body, ReturnedPart part)
+    {
+        var bytes = new byte[Math.Min(body.Length, BounceText.ReturnedBytes)];
+        int at = 0;
+        while (at < bytes.Length && body.TryNext(out ReadOnlyMemory<byte> piece))
+        {
+            int length = Math.Min(piece.Length, bytes.Length - at);
+            piece.Span[..length].CopyTo(bytes.AsSpan(at));
+            at += length;
+        }
+        Check.That(at == bytes.Length, "a body is as long as it says");
+        return part == ReturnedPart.Message ? bytes : BounceText.HeaderOf(bytes, BounceText.ReturnedBytes).ToArray();
+    }
+}

@@ -1,0 +1,154 @@
+using System.Runtime.CompilerServices;
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Queue;
+
+namespace FastRelay.Bounce;
+
+/// <summary>
+/// Step 15 of a message's life: tells senders of failures (RFC 3464). Failures wait here in memory only: their
+/// recipients stay pending in the journal until the bounce's own record settles them, so that after a crash they fail
+/// again and are told once.
+/// </summary>
+public sealed class Bouncer : BounceSink
+{
+    private readonly World _world;
+    private readonly MessageJournal _journal;
+    private readonly MessageQueue _queue;
+    private readonly BounceOptions _options;
+    private readonly Log _log;
+    private readonly Counters _counters;
+    private readonly Dictionary<MessageHandle, PendingBounce> _waiting = [];
+    private PendingBounce? _first;
+    private PendingBounce? _last;
+    private int _running;
+    private bool _stopping;
+
+    /// <summary>Creates the stage.</summary>
+    public Bouncer(World world, MessageJournal journal, MessageQueue queue, BounceOptions options, Log log, Counters counters)
+    {
+        Check.That(options.AtOnce > 0);
+        _world = world;
+        _journal = journal;
+        _queue = queue;
+        _options = options;
+        _log = log;
+        _counters = counters;
+    }
+
+    /// <summary>Messages whose senders are still to be told, those at work included.</summary>
+    public int Pending => _waiting.Count + _running;
+
+    /// <summary>Ends the retries: what is pending is told after the next start.</summary>
+    public void Stop() => _stopping = true;
+
+    /// <inheritdoc/>
+    public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)
+    {
+        _world.Loop.CheckThread();
+        Check.That(failed.Length > 0);
+        if (!_waiting.TryGetValue(message, out PendingBounce? pending))
+        {
+            pending = new PendingBounce(message, _journal.IdOf(message));
+            _waiting.Add(message, pending);
+            if (_last is null)
+            {
+                _first = pending;
+            }
+            else
+            {
+                _last.Next = pending;
+            }
+            _last = pending;
+        }
+        pending.FailedAt = _world.Time.GetUtcNow();
+        foreach (FailedRecipient recipient in failed)
+        {
+            pending.Failed.Add(recipient);
+        }
+        if (_running < _options.AtOnce)
+        {
+            _running++;
+            _ = WorkAsync(new BounceWriter(_world, _journal, _options));
+        }
+    }
+
+    // A root: one for each bounce that is written at the same time. It ends when nothing waits.
+    private async Task WorkAsync(BounceWriter writer)
+    {
+        try
+        {
+            while (Take() is { } pending)
+            {
+                await TellAsync(writer, pending);
+            }
+            _running--;
+        }
+        catch (Exception broken)
+        {
+            Check.Fatal("a bounce failed: " + broken);
+        }
+    }
+
+    private PendingBounce? Take()
+    {
+        PendingBounce? pending = _stopping ? null : _first;
+        if (pending is not null)
+        {
+            _first = pending.Next;
+            _last = _first is null ? null : _last;
+            pending.Next = null;
+            _waiting.Remove(pending.Message);
+        }
+        return pending;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask TellAsync(BounceWriter writer, PendingBounce pending)
+    {
+        var sleeper = new Sleeper(_world.Loop);
+        int wait = _options.RetryMs;
+        while (!_stopping && IsLive(pending))
+        {
+            CommitResult result = await writer.WriteAsync(pending);
+            if (result.Status == JournalStatus.Ok)
+            {
+                _counters.Bounced++;
+                LogBounce(pending, result.Message);
+                AddToQueue(result.Message, writer.Envelope);
+                return;
+            }
+            if (result.Status == JournalStatus.Closed)
+            {
+                return;
+            }
+            LogRefused(pending, result.Status, wait);
+            await sleeper.SleepAsync(wait);
+            wait = Math.Min(wait * 2, _options.RetryCapMs);
+        }
+    }
+
+    // The operator may have removed the message while its bounce waited; its slot may be another's by now.
+    private bool IsLive(PendingBounce pending) =>
+        _journal.TryFind(pending.Id, out MessageHandle message) && message == pending.Message;
+
+    private void AddToQueue(MessageHandle bounce, EnvelopeBuilder envelope)
+    {
+        Envelope view = envelope.View;
+        _queue.Add(bounce, view);
+    }
+
+    private void LogBounce(PendingBounce pending, MessageHandle bounce)
+    {
+        _log.Line("bounce"u8).Add("id"u8, _journal.IdOf(bounce).ToString()).Add("for"u8, pending.Id.ToString())
+            .Add("recipients"u8, pending.Failed.Count).Write();
+    }
+
+    private void LogRefused(PendingBounce pending, JournalStatus status, int wait)
+    {
+        _log.Warn("bounce_waits"u8).Add("for"u8, pending.Id.ToString())
+            .Add("reason"u8, status == JournalStatus.Full ? "journal_full"u8 : "journal_failed"u8)
+            .AddSeconds("wait"u8, wait).Write();
+    }
+}

@@ -1,0 +1,94 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using FastRelay.Routing;
+
+namespace FastRelay.Deliver;
+
+/// <summary>TLS of outgoing connections: when it is used, what is verified, and which hosts could not do it.</summary>
+public sealed class ClientTls
+{
+    /// <summary>Hosts that are remembered at most; past it the oldest half is forgotten.</summary>
+    private const int RememberedMax = 10_000;
+
+    private readonly DeliverOptions _options;
+    private readonly Dictionary<string, long> _clearUntil = new(StringComparer.Ordinal);
+
+    /// <summary>Creates the rules.</summary>
+    public ClientTls(DeliverOptions options) => _options = options;
+
+    /// <summary>When a connection to a host uses STARTTLS.</summary>
+    public StartTlsUse UseFor(TlsPolicy policy, string host, long nowMs) => policy switch
+    {
+        TlsPolicy.None => StartTlsUse.Never,
+        TlsPolicy.Opportunistic => IsClear(host, nowMs) ? StartTlsUse.Never : StartTlsUse.WhenOffered,
+        _ => StartTlsUse.Always,
+    };
+
+    /// <summary>Remembers that a host's handshake failed.</summary>
+    public void Remember(string host, long nowMs)
+    {
+        if (_clearUntil.Count >= RememberedMax)
+        {
+            long middle = nowMs + (_options.ClearAfterFailureMs / 2);
+            foreach ((string name, long until) in _clearUntil)
+            {
+                if (until <= middle)
+                {
+                    _clearUntil.Remove(name);
+                }
+            }
+            if (_clearUntil.Count >= RememberedMax)
+            {
+                _clearUntil.Clear();
+            }
+        }
+        _clearUntil[host] = nowMs + _options.ClearAfterFailureMs;
+    }
+
+    /// <summary>The options of one handshake. RFC 8996: nothing below TLS 1.2.</summary>
+    /// <param name="policy">Only <see cref="TlsPolicy.Verified"/> looks at the certificate: chain and name.</param>
+    /// <param name="host">The MX host's or the route's name; also sent as SNI.</param>
+    public SslClientAuthenticationOptions For(TlsPolicy policy, string host)
+    {
+        var options = new SslClientAuthenticationOptions
+        {
+            TargetHost = host,
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            EncryptionPolicy = EncryptionPolicy.RequireEncryption,
+        };
+        if (policy != TlsPolicy.Verified)
+        {
+            options.RemoteCertificateValidationCallback = AcceptAny;
+        }
+        else if (_options.Authorities is { } authorities)
+        {
+            options.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+                DisableCertificateDownloads = true,
+            };
+            options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+        }
+        return options;
+    }
+
+    // Encryption without verification resists listeners, not liars: any certificate is better than clear text.
+    private static bool AcceptAny(object sender, X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors) => certificate is not null;
+
+    private bool IsClear(string host, long nowMs)
+    {
+        if (!_clearUntil.TryGetValue(host, out long until))
+        {
+            return false;
+        }
+        if (nowMs < until)
+        {
+            return true;
+        }
+        _clearUntil.Remove(host);
+        return false;
+    }
+}

@@ -1,0 +1,314 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Routing;
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>
+/// Step 10 and 11 of a message's life: sends what the queue has ready. Owns the pool of <see cref="SendSession"/>s, the
+/// connections that are kept for reuse, and the gate that shutdown closes.
+/// </summary>
+public sealed class Deliverer : Dispatcher
+{
+    /// <summary>After the links were cut their sessions end within a few turns; this is for a defect, ms.</summary>
+    private const int CutMs = 5_000;
+
+    private readonly RecipientReport[] _reports;
+    private readonly int[] _recipients;
+    private readonly Dictionary<Site, SendSession> _idleBySite = [];
+    private readonly DeliverOptions _options;
+    private readonly Log _log;
+    private readonly Sleeper _drained;
+    private SendSession? _pool;
+    private SendSession? _open;
+    private int _openCount;
+    private int _idleCount;
+    private bool _draining;
+
+    /// <summary>Creates the stage; nothing is dialled before <see cref="MessageQueue"/> dispatches.</summary>
+    public Deliverer(World world, MessageQueue queue, MessageJournal journal, Limits limits, DeliverOptions options, Log log, Counters counters)
+    {
+        World = world;
+        Queue = queue;
+        Journal = journal;
+        Limits = limits;
+        Counters = counters;
+        _options = options;
+        _log = log;
+        HelloName = Encoding.ASCII.GetBytes(options.HelloName);
+        Tls = new ClientTls(options);
+        _reports = new RecipientReport[limits.RecipientsPerTransaction];
+        _recipients = new int[limits.RecipientsPerTransaction];
+        _drained = new Sleeper(world.Loop);
+    }
+
+    /// <summary>Sessions that have a site: dialling, sending, idle or saying QUIT.</summary>
+    public int Sessions => _openCount;
+
+    /// <summary>Those of <see cref="Sessions"/> whose connection is kept for the next message.</summary>
+    public int IdleSessions => _idleCount;
+
+    /// <summary>The gate that is asked before a connect, before a transaction and before a final dot.</summary>
+    public bool MaySend { get; private set; } = true;
+
+    internal World World { get; }
+
+    internal MessageQueue Queue { get; }
+
+    internal MessageJournal Journal { get; }
+
+    internal Limits Limits { get; }
+
+    internal Counters Counters { get; }
+
+    internal ClientTls Tls { get; }
+
+    internal byte[] HelloName { get; }
+
+    /// <summary>Room to collect the recipients of one transaction; used and forgotten within one call.</summary>
+    internal Span<int> RecipientScratch => _recipients;
+
+    /// <inheritdoc/>
+    public override bool Dispatch(Site site)
+    {
+        World.Loop.CheckThread();
+        if (_draining)
+        {
+            return false;
+        }
+        if (_idleBySite.TryGetValue(site, out SendSession? idle))
+        {
+            Unpark(idle, site);
+            return true;
+        }
+        if (_openCount >= Limits.SendSessions)
+        {
+            CloseOneIdle();
+            return false;
+        }
+        SendSession session = Rent();
+        site.Sessions++;
+        session.Start(site);
+        return true;
+    }
+
+    /// <summary>
+    /// Stops: no new transaction; waits for the final replies that are owed. After <paramref name="timeoutMs"/> the
+    /// connections are cut: what had its final dot is in doubt and logged so, the rest stays as it was.
+    /// </summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask DrainAsync(int timeoutMs)
+    {
+        World.Loop.CheckThread();
+        _draining = true;
+        while (_idleCount > 0)
+        {
+            CloseOneIdle();
+        }
+        if (InTransaction > 0)
+        {
+            await _drained.SleepAsync(timeoutMs);
+        }
+        MaySend = false;
+        if (InTransaction > 0)
+        {
+            _log.Warn("drain_cut"u8).Add("transactions"u8, InTransaction).Write();
+            for (SendSession? session = _open; session is not null; session = session.Next)
+            {
+                session.Cut();
+            }
+            await _drained.SleepAsync(CutMs);
+        }
+    }
+
+    private int InTransaction
+    {
+        get
+        {
+            int count = 0;
+            for (SendSession? session = _open; session is not null; session = session.Next)
+            {
+                count += session.InTransaction ? 1 : 0;
+            }
+            return count;
+        }
+    }
+
+    internal bool IsDraining => _draining;
+
+    internal void TransactionEnded()
+    {
+        if (_draining && InTransaction == 0)
+        {
+            _drained.Wake();
+        }
+    }
+
+    /// <summary>A connection that found nothing to take waits for more.</summary>
+    internal void Park(SendSession session, Site site)
+    {
+        _idleCount++;
+        site.Idle++;
+        session.NextIdle = _idleBySite.GetValueOrDefault(site);
+        _idleBySite[site] = session;
+    }
+
+    /// <summary>An idle session gives up waiting by itself.</summary>
+    internal void Withdraw(SendSession session, Site site)
+    {
+        SendSession? at = _idleBySite[site];
+        if (at == session)
+        {
+            SetFirstIdle(site, session.NextIdle);
+        }
+        else
+        {
+            while (at!.NextIdle != session)
+            {
+                at = at.NextIdle;
+            }
+            at.NextIdle = session.NextIdle;
+        }
+        session.NextIdle = null;
+        _idleCount--;
+        site.Idle--;
+    }
+
+    internal void Ended(SendSession session, Site site)
+    {
+        if (session.Previous is null)
+        {
+            _open = session.Next;
+        }
+        else
+        {
+            session.Previous.Next = session.Next;
+        }
+        if (session.Next is not null)
+        {
+            session.Next.Previous = session.Previous;
+        }
+        session.Previous = null;
+        session.Next = _pool;
+        _pool = session;
+        _openCount--;
+        Counters.SessionsOut = _openCount;
+        site.Sessions--;
+        Queue.RoomAgain();
+    }
+
+    internal IPAddress? SourceFor(IPEndPoint target) =>
+        _options.Source?.AddressFamily == target.AddressFamily ? _options.Source : null;
+
+    /// <summary>Tells the queue what became of each recipient of a transaction.</summary>
+    internal void Report(in Delivery delivery, in Envelope envelope, TransactionLedger ledger, in AttemptInfo attempt)
+    {
+        for (int i = 0; i < ledger.Count; i++)
+        {
+            Outcome outcome = ledger.OutcomeAt(i);
+            Counters.InDoubt += outcome.Cause == OutcomeCause.InDoubt ? 1 : 0;
+            _reports[i] = new RecipientReport(ledger.IndexAt(i), outcome, ledger.TextAt(i));
+        }
+        Queue.Report(delivery, envelope, attempt, _reports.AsSpan(0, ledger.Count));
+    }
+
+    /// <summary>The message could not be read: damaged for good, or the disk fails just now.</summary>
+    internal void ReportUnreadable(in Delivery delivery, in Envelope envelope, BodyStatus status, in AttemptInfo attempt)
+    {
+        Outcome outcome = status == BodyStatus.Corrupt
+            ? OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.CorruptBody)
+            : new Outcome(OutcomeClass.Deferred, Reach.Message, OutcomeCause.CorruptBody, 0, new EnhancedCode(4, 3, 0));
+        ReadOnlyMemory<byte> text = status == BodyStatus.Corrupt ? FailureText.Of(OutcomeCause.CorruptBody) : FailureText.SpoolUnreadable;
+        int count = Queue.CollectRecipients(delivery, envelope, _recipients, out _);
+        for (int i = 0; i < count; i++)
+        {
+            _reports[i] = new RecipientReport(_recipients[i], outcome, text);
+        }
+        Span<byte> id = stackalloc byte[MessageId.TextLength];
+        Journal.IdOf(delivery.Message).Format(id);
+        _log.Error("unreadable"u8).Add("id"u8, id).Add("status"u8, status == BodyStatus.Corrupt ? "corrupt"u8 : "io_error"u8).Write();
+        Queue.Report(delivery, envelope, attempt, _reports.AsSpan(0, count));
+    }
+
+    /// <summary>True when the only thing that went wrong is that we stop.</summary>
+    internal static bool WasCutShort(TransactionLedger ledger)
+    {
+        for (int i = 0; i < ledger.Count; i++)
+        {
+            if (ledger.OutcomeAt(i).Cause != OutcomeCause.ShuttingDown)
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    internal void LogFailedDial(Site site, PlanHost host, IPEndPoint address, in Outcome failure, ReadOnlySpan<byte> reason, SmtpStage stage, long startedMs)
+    {
+        _log.Warn("connect"u8).Add("status"u8, "failed"u8).Add("site"u8, site.Key).Add("host"u8, host.Name).Add("address"u8, address)
+            .Add("stage"u8, StageName(stage)).Add("code"u8, failure.ReplyCode).Add("reason"u8, reason)
+            .AddSeconds("took"u8, World.Loop.NowMs - startedMs).Write();
+    }
+
+    private static ReadOnlySpan<byte> StageName(SmtpStage stage) => stage switch
+    {
+        SmtpStage.Connect => "connect"u8,
+        SmtpStage.Banner => "banner"u8,
+        SmtpStage.Ehlo => "ehlo"u8,
+        _ => "starttls"u8,
+    };
+
+    private SendSession Rent()
+    {
+        SendSession session = _pool ?? new SendSession(this);
+        _pool = session.Next;
+        session.Next = _open;
+        session.Previous = null;
+        if (_open is not null)
+        {
+            _open.Previous = session;
+        }
+        _open = session;
+        _openCount++;
+        Counters.SessionsOut = _openCount;
+        return session;
+    }
+
+    private void Unpark(SendSession session, Site site)
+    {
+        SetFirstIdle(site, session.NextIdle);
+        session.NextIdle = null;
+        _idleCount--;
+        site.Idle--;
+        session.Unpark();
+    }
+
+    private void SetFirstIdle(Site site, SendSession? first)
+    {
+        if (first is null)
+        {
+            _idleBySite.Remove(site);
+        }
+        else
+        {
+            _idleBySite[site] = first;
+        }
+    }
+
+    // Room for a site that has work is worth more than a connection that may get some.
+    private void CloseOneIdle()
+    {
+        foreach ((Site site, SendSession session) in _idleBySite)
+        {
+            session.EndIdle();
+            Unpark(session, site);
+            return;
+        }
+    }
+}

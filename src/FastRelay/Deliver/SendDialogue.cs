@@ -1,0 +1,313 @@
+using System.IO.Pipelines;
+using System.Net.Security;
+using System.Runtime.CompilerServices;
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>
+/// Drives a <see cref="SendMachine"/> over a link: writes what it wants said, reads what it waits for, and cuts the
+/// link when a stage takes too long. Owned by one session.
+/// </summary>
+internal sealed class SendDialogue : LoopItem
+{
+    /// <summary>A last piece of a body up to this size leaves in one segment with the final dot.</summary>
+    private const int InlineBytes = Link.WriteBufferBytes - 1024;
+
+    /// <summary>Commands are flushed when this little room is left in the link's buffer.</summary>
+    private const int FlushBelowBytes = 2 * CommandWriter.CommandBytes;
+
+    /// <summary>The answer to QUIT matters to nobody, ms.</summary>
+    private const int QuitTimeoutMs = 5_000;
+
+    private readonly Limits _limits;
+    private readonly LoopTimer _timer;
+    private Link? _link;
+    private BodyReader? _body;
+    private OutcomeCause _cutBy;
+    private bool _timed;
+
+    public SendDialogue(Loop loop, Limits limits, SendMachine machine)
+    {
+        _limits = limits;
+        _timer = new LoopTimer(loop, this);
+        Machine = machine;
+    }
+
+    public SendMachine Machine { get; }
+
+    /// <summary>The link under way; null between connections.</summary>
+    public Link? Link => _link;
+
+    /// <summary>The peer said more than it was asked for: nothing it says later can be matched.</summary>
+    public bool IsOutOfTurn { get; private set; }
+
+    /// <summary>Takes over a new link, up to the end of EHLO or a handshake.</summary>
+    public ValueTask<SendStep> OpenAsync(Link link, StartTlsUse tls)
+    {
+        Check.That(_link is null);
+        _link = link;
+        _cutBy = OutcomeCause.None;
+        IsOutOfTurn = false;
+        return ConverseAsync(Machine.Start(tls));
+    }
+
+    /// <summary>The message whose addresses and body are sent; null outside a transaction.</summary>
+    public void SetBody(BodyReader? body) => _body = body;
+
+    /// <summary>Cuts the connection; what is under way ends with this cause.</summary>
+    public void Cut(OutcomeCause cause)
+    {
+        if (_link is not null && _cutBy == OutcomeCause.None)
+        {
+            _cutBy = cause;
+            _link.Abort();
+        }
+    }
+
+    /// <summary>Forgets the link.</summary>
+    public void Close()
+    {
+        Disarm();
+        _link?.Close();
+        _link = null;
+    }
+
+    /// <summary>True when the peer has neither closed nor spoken while nothing was asked of it.</summary>
+    public bool IsQuiet()
+    {
+        if (!_link!.Input.TryRead(out ReadResult read))
+        {
+            return true;
+        }
+        _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        return false;
+    }
+
+    /// <summary>Talks until the machine wants something that is not talking.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<SendStep> ConverseAsync(SendStep step)
+    {
+        while (true)
+        {
+            switch (step)
+            {
+                case SendStep.Write:
+                    step = await WriteCommandsAsync();
+                    break;
+                case SendStep.Read:
+                    step = await ReadReplyAsync();
+                    break;
+                default:
+                    Disarm();
+                    return step;
+            }
+        }
+    }
+
+    /// <summary>Sends the body and the final dot after 354.</summary>
+    /// <param name="mayEnd">Asked before the final dot: may the message be sent?</param>
+    /// <returns>What comes next: the final reply to be read, or the end.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<SendStep> SendBodyAsync(Deliverer mayEnd)
+    {
+        Link link = _link!;
+        bool some = _body!.TryNext(out ReadOnlyMemory<byte> piece);
+        while (some)
+        {
+            bool more = _body.TryNext(out ReadOnlyMemory<byte> next);
+            if (!more && piece.Length <= InlineBytes)
+            {
+                break;
+            }
+            Arm(_limits.DataBlockTimeoutMs);
+            FlushResult sent = await link.Output.WriteAsync(piece);
+            if (sent.IsCompleted || !IsQuietInBody(link))
+            {
+                // What the peer said before it left, or instead of reading on, is its answer.
+                return await ReadReplyAsync();
+            }
+            piece = next;
+            some = more;
+        }
+        if (!mayEnd.MaySend)
+        {
+            return Machine.Lost(OutcomeCause.ShuttingDown);
+        }
+        WriteEnd(link.Output, some ? piece.Span : default);
+        SendStep step = Machine.BodySent();
+        Arm(_limits.FinalDotTimeoutMs);
+        // A failed flush is told by the read that follows; the dot may be out, so it is in doubt either way.
+        await link.Output.FlushAsync();
+        return step;
+    }
+
+    /// <summary>Shakes hands after the peer said 220 to STARTTLS, and goes on to the second EHLO.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<SendStep> SecureAsync(SslClientAuthenticationOptions options)
+    {
+        Arm(_limits.TlsHandshakeTimeoutMs);
+        TlsResult result = await _link!.StartTlsAsync(options);
+        Disarm();
+        if (!result.Ok)
+        {
+            string reason = _cutBy == OutcomeCause.ReplyTimeout ? "the handshake took too long" : result.Reason;
+            return Machine.TlsFailed(Encoding.UTF8.GetBytes("TLS handshake: " + reason));
+        }
+        if (result.Dropped > 0)
+        {
+            // Clear text behind the 220 was meant to be taken for encrypted replies (CVE-2011-0411's mirror).
+            return Machine.TlsFailed("the host sent clear text behind its answer to STARTTLS"u8.ToArray());
+        }
+        return await ConverseAsync(Machine.TlsStarted());
+    }
+
+    /// <summary>The stage took too long. A run that was queued when the reply came finds the timer off, or armed again.</summary>
+    protected override void Run()
+    {
+        if (_timed && !_timer.IsArmed)
+        {
+            Cut(OutcomeCause.ReplyTimeout);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<SendStep> WriteCommandsAsync()
+    {
+        PipeWriter output = _link!.Output;
+        while (true)
+        {
+            bool more = WriteSome(output);
+            Arm(TimeoutOf(Machine.Stage));
+            FlushResult sent = await output.FlushAsync();
+            if (sent.IsCompleted && !Machine.AwaitsReply)
+            {
+                return Machine.Lost(LossCause());
+            }
+            if (!more || sent.IsCompleted)
+            {
+                return SendStep.Read;
+            }
+        }
+    }
+
+    // True when more may be written after a flush.
+    private bool WriteSome(PipeWriter output)
+    {
+        int gathered = 0;
+        while (true)
+        {
+            Span<byte> into = output.GetSpan(CommandWriter.CommandBytes);
+            int written = WriteOne(into);
+            output.Advance(written);
+            gathered += written;
+            if (written == 0)
+            {
+                return false;
+            }
+            if (gathered > Link.WriteBufferBytes - FlushBelowBytes)
+            {
+                return true;
+            }
+        }
+    }
+
+    private int WriteOne(Span<byte> into)
+    {
+        if (_body is null)
+        {
+            return Machine.Write(into, default, default);
+        }
+        Envelope envelope = _body.Envelope;
+        int recipient = Machine.NextRecipient;
+        return Machine.Write(into, envelope.ReversePath, recipient < 0 ? default : envelope.Recipient(recipient));
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<SendStep> ReadReplyAsync()
+    {
+        PipeReader input = _link!.Input;
+        Arm(TimeoutOf(Machine.Stage));
+        while (true)
+        {
+            ReadResult read = await input.ReadAsync();
+            ReadOnlySpan<byte> bytes = read.Buffer.FirstSpan;
+            SendStep step = Feed(bytes, out int consumed);
+            input.AdvanceTo(read.Buffer.GetPosition(consumed), read.Buffer.End);
+            if (step != SendStep.Read)
+            {
+                return consumed < bytes.Length ? OnOutOfTurn(step) : step;
+            }
+            if (read.IsCompleted)
+            {
+                return Machine.Lost(LossCause());
+            }
+        }
+    }
+
+    private SendStep Feed(ReadOnlySpan<byte> bytes, out int consumed)
+    {
+        consumed = 0;
+        while (consumed < bytes.Length)
+        {
+            SendStep step = Machine.Receive(bytes[consumed..], out int taken);
+            consumed += taken;
+            if (step != SendStep.Read || taken == 0)
+            {
+                return step;
+            }
+        }
+        return SendStep.Read;
+    }
+
+    // The peer said more than was asked. A finished transaction stands; anything else cannot go on.
+    private SendStep OnOutOfTurn(SendStep step)
+    {
+        IsOutOfTurn = true;
+        return step is SendStep.Done or SendStep.Closed or SendStep.StartTls ? step : Machine.Lost(OutcomeCause.BadReply);
+    }
+
+    private static bool IsQuietInBody(Link link)
+    {
+        if (!link.Input.TryRead(out ReadResult read))
+        {
+            return true;
+        }
+        // Left for the read that follows.
+        link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.Start);
+        return false;
+    }
+
+    private static void WriteEnd(PipeWriter output, ReadOnlySpan<byte> last)
+    {
+        Span<byte> into = output.GetSpan(last.Length + 3);
+        last.CopyTo(into);
+        ".\r\n"u8.CopyTo(into[last.Length..]);
+        output.Advance(last.Length + 3);
+    }
+
+    private void Arm(int delayMs)
+    {
+        _timed = true;
+        _timer.After(delayMs);
+    }
+
+    private void Disarm()
+    {
+        _timed = false;
+        _timer.Cancel();
+    }
+
+    private OutcomeCause LossCause() => _cutBy == OutcomeCause.None ? OutcomeCause.ConnectionLost : _cutBy;
+
+    private int TimeoutOf(SmtpStage stage) => stage switch
+    {
+        SmtpStage.Data => _limits.DataReplyTimeoutMs,
+        SmtpStage.Dot => _limits.FinalDotTimeoutMs,
+        SmtpStage.Quit => QuitTimeoutMs,
+        _ => _limits.CommandTimeoutMs,
+    };
+}
