@@ -1,0 +1,182 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using FastRelay.Bounce;
+using FastRelay.Config;
+using FastRelay.Deliver;
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Receive;
+using FastRelay.Routing;
+
+namespace FastRelay;
+
+/// <summary>What <see cref="Relay.Start"/> came to.</summary>
+/// <param name="Relay">The running relay; null when it could not start.</param>
+/// <param name="Error">For people: what is wrong and where; empty when it started.</param>
+public readonly record struct RelayStartResult(Relay? Relay, string Error);
+
+/// <summary>
+/// READ FIRST. Builds the stages in the order in which a message meets them, recovers the journal, opens the doors, and
+/// later drains and stops. Everything here runs on the world's loop, before it turns or on it.
+/// </summary>
+public sealed class Relay : LoopItem
+{
+    private readonly Sleeper _drainTimer;
+    private bool _stopping;
+
+    private Relay(World world, RelayConfig config)
+    {
+        World = world;
+        Config = config;
+        Log = new Log(world.Output, world.Time);
+        _drainTimer = new Sleeper(world.Loop);
+    }
+
+    /// <summary>The doors to the outside.</summary>
+    public World World { get; }
+
+    /// <summary>The configuration in force.</summary>
+    public RelayConfig Config { get; }
+
+    /// <summary>The log.</summary>
+    public Log Log { get; }
+
+    /// <summary>Counts since the start.</summary>
+    public Counters Counters { get; } = new();
+
+    /// <summary>Stage 8: where.</summary>
+    public Router Router { get; private set; } = null!;
+
+    /// <summary>Stages 7, 9 and 14: when.</summary>
+    public MessageQueue Queue { get; private set; } = null!;
+
+    /// <summary>Stages 4, 5 and 13: durable.</summary>
+    public MessageJournal Journal { get; private set; } = null!;
+
+    /// <summary>Stages 10 to 12: us to the next hop.</summary>
+    public Deliverer Deliverer { get; private set; } = null!;
+
+    /// <summary>Stage 15: when it failed.</summary>
+    public Bouncer Bouncer { get; private set; } = null!;
+
+    /// <summary>Stages 1 to 3 and 6: client to us.</summary>
+    public Receiver Receiver { get; private set; } = null!;
+
+    /// <summary>What recovery found in the spool.</summary>
+    public RecoveryReport Recovery { get; private set; } = null!;
+
+    /// <summary>Builds and starts a relay on a world whose loop does not turn yet.</summary>
+    /// <param name="world">The doors.</param>
+    /// <param name="config">Checked configuration.</param>
+    /// <param name="serverTls">The listeners' certificate; STARTTLS is offered when given.</param>
+    /// <param name="authorities">Trusted certificate authorities for verified delivery; null for the system's.</param>
+    public static RelayStartResult Start(
+        World world,
+        RelayConfig config,
+        SslServerAuthenticationOptions? serverTls = null,
+        X509Certificate2Collection? authorities = null)
+    {
+        var relay = new Relay(world, config);
+        string error = relay.Build(serverTls, authorities);
+        return new RelayStartResult(error.Length == 0 ? relay : null, error);
+    }
+
+    /// <summary>Begins to stop, from any thread: no new transaction; owed final replies are waited for; then the loop ends.</summary>
+    public void Stop() => World.Loop.Post(this);
+
+    /// <summary>On the loop, after <see cref="Stop"/>.</summary>
+    protected override void Run()
+    {
+        if (!_stopping)
+        {
+            _stopping = true;
+            _ = DrainAsync();
+        }
+    }
+
+    private string Build(SslServerAuthenticationOptions? serverTls, X509Certificate2Collection? authorities)
+    {
+        Limits limits = Config.Limits;
+        byte[] hostname = Encoding.ASCII.GetBytes(Config.HostName);
+        var rules = new List<RouteRule>();
+        foreach (RouteConfig route in Config.Routes)
+        {
+            if (!NextHop.TryParse(route.To, out NextHop hop, out string wrong))
+            {
+                return $"route {route.Domain}: {wrong}";
+            }
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls)));
+        }
+
+        Router = new Router(World, limits, new RouterOptions
+        {
+            Rules = rules,
+            RemotePort = Config.Deliver.Port,
+            AllowPrivate = Config.Deliver.AllowPrivate,
+            Tls = Policy(Config.Deliver.Tls),
+            OwnNames = [Config.HostName],
+            Listening = [.. Config.Listen.Select(l => l.Address)],
+        }, Log);
+        Queue = new MessageQueue(World, Router, new QueueOptions { RetryMs = Config.RetryMs, ExpireMs = Config.ExpireMs }, limits, Log, Counters);
+
+        SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
+        // Every start is a recovery: the journal replays what is live into the queue.
+        JournalOpenResult opened = MessageJournal.Open(World, new JournalOptions { Path = Config.Spool, Sync = sync, Limits = limits }, Queue);
+        if (opened.Journal is null)
+        {
+            return opened.Error;
+        }
+        Journal = opened.Journal;
+        Recovery = opened.Report;
+        Queue.Attach(Journal);
+
+        Deliverer = new Deliverer(World, Queue, Journal, limits, new DeliverOptions { HelloName = Config.HostName, Source = Config.Deliver.Source, Authorities = authorities }, Log, Counters);
+        Bouncer = new Bouncer(World, Journal, Queue, new BounceOptions { Hostname = Config.HostName }, Log, Counters);
+        Queue.Dispatcher = Deliverer;
+        Queue.Bounces = Bouncer;
+
+        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, new RelayPolicy(Config.RelayFor, []), limits), Log, Counters);
+        foreach (ListenConfig listen in Config.Listen)
+        {
+            if (Receiver.Listen(listen.Address, listen.Tls == ListenTls.StartTls ? serverTls : null) is { } wrong)
+            {
+                return wrong;
+            }
+        }
+        Log.Line("start"u8)
+            .Add("hostname"u8, Config.HostName)
+            .Add("spool"u8, Config.Spool)
+            .Add("sync"u8, Config.Sync == SyncKind.Group ? "group"u8 : "none"u8)
+            .Add("queued"u8, Journal.Stats.Messages)
+            .Write();
+        return "";
+    }
+
+    private async Task DrainAsync()
+    {
+        long began = World.Loop.NowMs;
+        Log.Line("stopping"u8).Add("sessions_in"u8, Receiver.Serving).Add("sessions_out"u8, Counters.SessionsOut).Write();
+        Receiver.Drain();
+        Queue.Stopping = true;
+        await Deliverer.DrainAsync(Config.Limits.DrainTimeoutMs);
+        while (Receiver.Serving > 0 && World.Loop.NowMs - began < Config.Limits.DrainTimeoutMs)
+        {
+            await _drainTimer.SleepAsync(50);
+        }
+        Receiver.Abort();
+        await Journal.CloseAsync();
+        Log.Line("stopped"u8).AddSeconds("drain"u8, World.Loop.NowMs - began).Add("queued"u8, Journal.Stats.Messages).Write();
+        World.Loop.Stop();
+    }
+
+    private static TlsPolicy Policy(DeliverTls tls) => tls switch
+    {
+        DeliverTls.None => TlsPolicy.None,
+        DeliverTls.Required => TlsPolicy.Required,
+        DeliverTls.Verified => TlsPolicy.Verified,
+        _ => TlsPolicy.Opportunistic,
+    };
+}
