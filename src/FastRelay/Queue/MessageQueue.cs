@@ -28,6 +28,7 @@ public sealed class MessageQueue : IReplay
     {
         _loop = world.Loop;
         _queue = new QueueState(world, router, options, limits, log, counters);
+        Admin = new QueueAdmin(_queue);
     }
 
     /// <summary>Makes sessions; without one nothing is delivered.</summary>
@@ -82,6 +83,9 @@ public sealed class MessageQueue : IReplay
 
     /// <summary>Sites known.</summary>
     public int SiteCount => _queue.Sites.Count;
+
+    /// <summary>What the operator can see and do.</summary>
+    public QueueAdmin Admin { get; }
 
     internal QueueState State => _queue;
 
@@ -190,9 +194,15 @@ public sealed class MessageQueue : IReplay
     public bool TryTake(Site site, out Delivery delivery)
     {
         _loop.CheckThread();
+        delivery = default;
         if (_queue.Stopping || site.Turn is not { } destination)
         {
-            delivery = default;
+            return false;
+        }
+        if (!_queue.Journal.HasOutcomeRoom)
+        {
+            // A crash would send again what waits to be recorded: the session rests, and is woken when there is room.
+            _queue.Sites.Wake(site);
             return false;
         }
         int handle = destination.ReadyList.First;

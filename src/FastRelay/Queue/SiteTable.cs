@@ -13,6 +13,7 @@ internal sealed class SiteTable : LoopItem
 {
     private const double FirstWindow = 5;
     private const long SoftBackoffMs = 5_000;
+    private const long RoomLookMs = 20;
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
@@ -20,12 +21,14 @@ internal sealed class SiteTable : LoopItem
     private Site? _wakeLast;
     private Site? _starvedFirst;
     private Site? _starvedLast;
+    private readonly LoopTimer _roomTimer;
     private bool _room;
 
     public SiteTable(QueueState queue)
     {
         _queue = queue;
         _loop = queue.World.Loop;
+        _roomTimer = new LoopTimer(_loop, new RoomLook(this));
     }
 
     public Dispatcher? Dispatcher { get; set; }
@@ -195,6 +198,13 @@ internal sealed class SiteTable : LoopItem
         {
             return;
         }
+        if (_queue.HasJournal && !_queue.Journal.HasOutcomeRoom)
+        {
+            _room = false;
+            Starve(site);
+            _roomTimer.After(RoomLookMs);
+            return;
+        }
         while (site.Ready > 0 && CanRun(site) && site.Active < site.InFlight + site.Ready)
         {
             int before = site.Active;
@@ -227,6 +237,11 @@ internal sealed class SiteTable : LoopItem
             _starvedLast.NextStarved = site;
         }
         _starvedLast = site;
+    }
+
+    private sealed class RoomLook(SiteTable table) : LoopItem
+    {
+        protected override void Run() => table.RoomAgain();
     }
 
     private sealed class BackoffOver(SiteTable table, Site site) : LoopItem

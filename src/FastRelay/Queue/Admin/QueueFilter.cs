@@ -1,0 +1,44 @@
+using FastRelay.Journal;
+
+namespace FastRelay.Queue;
+
+/// <summary>Where the mail of one destination of a message is, for people.</summary>
+public enum QueuedState : byte
+{
+    /// <summary>Waits for its turn, for DNS, or for its site to end a backoff.</summary>
+    Ready,
+
+    /// <summary>Being delivered.</summary>
+    InFlight,
+
+    /// <summary>Waits for its next attempt.</summary>
+    Deferred,
+
+    /// <summary>Held by the operator.</summary>
+    Held,
+
+    /// <summary>Being failed or removed.</summary>
+    Ending,
+}
+
+/// <summary>Selects what an operation of the operator is about; every condition that is given must hold. With none it is everything.</summary>
+public sealed record QueueFilter
+{
+    /// <summary>One message.</summary>
+    public MessageId? Id { get; init; }
+
+    /// <summary>The reverse-path, ASCII letters in any case; <c>&lt;&gt;</c> for the null one.</summary>
+    public string? Sender { get; init; }
+
+    /// <summary>A recipient's domain, in any case: the destination's mail with it, and for a shared route all mail that goes that way.</summary>
+    public string? Domain { get; init; }
+
+    /// <summary>A site's key.</summary>
+    public string? Site { get; init; }
+
+    /// <summary>A state.</summary>
+    public QueuedState? State { get; init; }
+
+    /// <summary>True when no condition is given.</summary>
+    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && State is null;
+}

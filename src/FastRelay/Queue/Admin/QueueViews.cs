@@ -1,0 +1,69 @@
+using FastRelay.Journal;
+
+namespace FastRelay.Queue;
+
+/// <summary>A message in the queue, as it was when it was looked at.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="ArrivalUnixMs">When it was committed.</param>
+/// <param name="Size">Octets in stored form.</param>
+/// <param name="Sender">The reverse-path; empty for the null one.</param>
+/// <param name="Destinations">Where its pending mail goes.</param>
+public sealed record QueuedMessage(MessageId Id, long ArrivalUnixMs, long Size, string Sender, IReadOnlyList<QueuedDestination> Destinations);
+
+/// <summary>The pending mail of one destination of a message.</summary>
+/// <param name="Key">The destination's key.</param>
+/// <param name="Site">Its site's key; empty while it has none.</param>
+/// <param name="State">Where it is.</param>
+/// <param name="Attempts">Attempts made.</param>
+/// <param name="NextUnixMs">When the next attempt is due by the wall clock of now; 0 when it is not a matter of time.</param>
+/// <param name="ExpiresUnixMs">When it is given up.</param>
+/// <param name="Reason">Why it waits: the last reply, DNS, or the site's backoff; empty when it was not tried.</param>
+/// <param name="Recipients">Pending recipients, at most 100.</param>
+/// <param name="RecipientCount">All pending ones.</param>
+public sealed record QueuedDestination(
+    string Key,
+    string Site,
+    QueuedState State,
+    int Attempts,
+    long NextUnixMs,
+    long ExpiresUnixMs,
+    string Reason,
+    IReadOnlyList<string> Recipients,
+    int RecipientCount);
+
+/// <summary>A page of a listing.</summary>
+/// <param name="Messages">In order of id within the page.</param>
+/// <param name="Next">Where the next page begins; -1 when this is the last.</param>
+public sealed record QueueListing(IReadOnlyList<QueuedMessage> Messages, int Next);
+
+/// <summary>How many entries, one for each message and destination, are where.</summary>
+/// <param name="Ready">See <see cref="QueuedState.Ready"/>.</param>
+/// <param name="InFlight">See <see cref="QueuedState.InFlight"/>.</param>
+/// <param name="Deferred">See <see cref="QueuedState.Deferred"/>.</param>
+/// <param name="Held">See <see cref="QueuedState.Held"/>.</param>
+/// <param name="Ending">See <see cref="QueuedState.Ending"/>.</param>
+/// <param name="Destinations">Destinations known.</param>
+/// <param name="Sites">Sites known.</param>
+public sealed record QueueCounts(long Ready, long InFlight, long Deferred, long Held, long Ending, int Destinations, int Sites);
+
+/// <summary>A site, as it was when it was looked at.</summary>
+/// <param name="Key">Its key.</param>
+/// <param name="Provider">The large provider that runs it; empty when none is known.</param>
+/// <param name="Ready">Deliveries that wait for a session.</param>
+/// <param name="InFlight">Deliveries under way.</param>
+/// <param name="Sessions">Connections.</param>
+/// <param name="Limit">Sessions that it may have at work.</param>
+/// <param name="Failures">Failures in a row.</param>
+/// <param name="BackoffMs">For how long it still backs off; 0 when it does not.</param>
+/// <param name="Reason">Why.</param>
+public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, long BackoffMs, string Reason);
+
+/// <summary>A destination, as it was when it was looked at.</summary>
+/// <param name="Key">Its key.</param>
+/// <param name="Site">Its site's key; empty while it has none.</param>
+/// <param name="Plan">Status of its plan; empty before the first.</param>
+/// <param name="Entries">Its entries.</param>
+/// <param name="Ready">Those of them that are ready.</param>
+/// <param name="DnsWaitMs">When DNS is asked again after a failure, from now; 0 when it has not failed.</param>
+/// <param name="Reason">Why it has no plan that works.</param>
+public sealed record DestinationView(string Key, string Site, string Plan, int Entries, int Ready, long DnsWaitMs, string Reason);
