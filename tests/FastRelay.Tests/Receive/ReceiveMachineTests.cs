@@ -66,7 +66,8 @@ public class ReceiveMachineTests
             }
             machine.Step(ScanStatus.Line, "MAIL FROM:<sender@example.test> SIZE=100 BODY=8BITMIME"u8, JournalStatus.Ok, reply);
             machine.Step(ScanStatus.Line, "RCPT TO:<\"quoted user\"@example.test>"u8, JournalStatus.Ok, reply);
-            Assert.Equal(ReceiveAction.Data, machine.Step(ScanStatus.Line, "DATA"u8, JournalStatus.Ok, reply).Action);
+            // Assert.Equal would box.
+            Assert.True(machine.Step(ScanStatus.Line, "DATA"u8, JournalStatus.Ok, reply).Action == ReceiveAction.Data);
             machine.Accepted("ABC"u8, reply);
         }
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
