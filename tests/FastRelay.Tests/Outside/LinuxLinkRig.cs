@@ -35,6 +35,9 @@ public sealed class LinuxLinkRig : LinkRig
     /// <summary>Bytes that the kernel keeps for a peer before it asks for more; 0: the system's choice.</summary>
     public int PeerReceiveBuffer { get; set; }
 
+    /// <summary>The peer's own end, for tests that want another client on it.</summary>
+    public static Socket SocketOf(RigPeer peer) => ((SocketPeer)peer).Socket;
+
     public override (Link Link, RigPeer Peer) Accept()
     {
         var socket = NewSocket();

@@ -259,6 +259,15 @@ internal sealed class EpollLink : Link, IEpollTarget
         return 0;
     }
 
+    /// <summary>The peer said, above TCP, that it will send no more.</summary>
+    public void EndReading()
+    {
+        if (_readError == LinkError.None)
+        {
+            _readError = LinkError.Eof;
+        }
+    }
+
     /// <summary>Enqueues <paramref name="waiter"/> when something can be read.</summary>
     public void WaitReadable(LoopItem waiter)
     {

@@ -137,6 +137,11 @@ internal sealed class TlsReader : PipeReader
         {
             _input.Filled(n);
             _ended = n == 0;
+            if (_ended && !_layer.Failed)
+            {
+                // close_notify is the peer's end, whether or not its FIN is here yet.
+                _link.EndReading();
+            }
         }
     }
 
