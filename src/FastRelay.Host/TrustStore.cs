@@ -10,7 +10,7 @@ namespace FastRelay.Host;
 public static partial class TrustStore
 {
     // Where distributions put the bundle: Debian, Alpine and Arch; Fedora and Red Hat, old and new; SUSE; BSD style.
-    private static readonly string[] Usual =
+    private static readonly string[] s_usual =
     [
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
@@ -40,7 +40,7 @@ public static partial class TrustStore
 
     private static string? FirstOfUsual()
     {
-        foreach (var path in Usual)
+        foreach (var path in s_usual)
         {
             if (File.Exists(path))
             {

@@ -1,4 +1,3 @@
-using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Routing;
 

@@ -70,8 +70,8 @@ public static class OutcomePolicy
             (_, ReplyKind.Closing) => (OutcomeClass.Deferred, Reach.Host),
 
             // Before MAIL nothing was said about any recipient: a refusal concerns us and the site, and must never bounce mail.
-            (< SmtpStage.Mail, ReplyKind.Permanent) => (OutcomeClass.Deferred, Reach.Site),
-            (< SmtpStage.Mail, _) => (OutcomeClass.Deferred, Reach.Host),
+            ( < SmtpStage.Mail, ReplyKind.Permanent) => (OutcomeClass.Deferred, Reach.Site),
+            ( < SmtpStage.Mail, _) => (OutcomeClass.Deferred, Reach.Host),
 
             (SmtpStage.Rcpt, ReplyKind.Transient) => (OutcomeClass.Deferred, ReachOf(enhanced, Reach.Recipient)),
             (SmtpStage.Rcpt, _) => (OutcomeClass.Failed, Reach.Recipient),
