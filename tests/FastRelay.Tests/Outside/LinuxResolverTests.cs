@@ -1,0 +1,166 @@
+using System.Net;
+using FastRelay.Outside;
+using FastRelay.Outside.Linux;
+
+namespace FastRelay.Tests.Outside;
+
+/// <summary>The resolver against a server that says what the test wants.</summary>
+public sealed class LinuxResolverTests
+{
+    [Fact]
+    public void MX_records_come_with_the_least_TTL_and_lower_case_names()
+    {
+        DnsAnswer answer = Ask("Example.org", DnsType.Mx, message => message
+            .Mx("example.org", 300, 10, "MX1.Example.org").Mx("example.org", 60, 20, "mx2.example.org"));
+        Assert.Equal(DnsStatus.Ok, answer.Status);
+        Assert.Equal(60u, answer.TtlSeconds);
+        Assert.Equal([new MxRecord(10, "mx1.example.org"), new MxRecord(20, "mx2.example.org")], answer.Mx.OrderBy(mx => mx.Preference));
+        Assert.Empty(answer.Addresses);
+    }
+
+    [Fact]
+    public void The_null_MX_has_an_empty_host()
+    {
+        DnsAnswer answer = Ask("example.org", DnsType.Mx, message => message.Mx("example.org", 300, 0, ""));
+        Assert.Equal([new MxRecord(0, "")], answer.Mx);
+    }
+
+    [Fact]
+    public void Addresses_of_both_families_are_read()
+    {
+        DnsAnswer answer = Ask("mx.example.org", DnsType.A, message => message.A("mx.example.org", 5, "192.0.2.1").A("mx.example.org", 7, "192.0.2.2"));
+        Assert.Equal(["192.0.2.1", "192.0.2.2"], answer.Addresses.Select(address => address.ToString()));
+        Assert.Equal(5u, answer.TtlSeconds);
+        answer = Ask("mx.example.org", DnsType.Aaaa, message => message.Aaaa("mx.example.org", 5, "2001:db8::1"));
+        Assert.Equal(["2001:db8::1"], answer.Addresses.Select(address => address.ToString()));
+    }
+
+    [Fact]
+    public void Aliases_are_followed_within_the_message_and_their_TTL_counts()
+    {
+        DnsAnswer answer = Ask("a.example.org", DnsType.A, message => message
+            .Cname("a.example.org", 30, "B.example.org").Cname("b.example.org", 100, "c.example.org").A("c.example.org", 200, "192.0.2.1"));
+        Assert.Equal(DnsStatus.Ok, answer.Status);
+        Assert.Equal(30u, answer.TtlSeconds);
+        Assert.Single(answer.Addresses);
+    }
+
+    [Fact]
+    public void Records_of_another_name_are_not_taken()
+    {
+        DnsAnswer answer = Ask("a.example.org", DnsType.A, message => message.A("evil.example.net", 300, "192.0.2.66"));
+        Assert.Equal(DnsStatus.NoData, answer.Status);
+        Assert.Empty(answer.Addresses);
+    }
+
+    [Fact]
+    public void An_alias_loop_makes_no_sense()
+    {
+        DnsAnswer answer = Ask("a.example.org", DnsType.A, message => message
+            .Cname("a.example.org", 30, "b.example.org").Cname("b.example.org", 30, "a.example.org"));
+        Assert.Equal(DnsStatus.Bad, answer.Status);
+    }
+
+    [Fact]
+    public void A_name_that_does_not_exist_is_so_for_the_lesser_time_of_the_SOA()
+    {
+        DnsAnswer answer = Ask("no.example.org", DnsType.Mx, message => message.Code(3).Soa("example.org", ttl: 900, minimum: 120));
+        Assert.Equal(DnsStatus.NxDomain, answer.Status);
+        Assert.Equal(120u, answer.TtlSeconds);
+        answer = Ask("no.example.org", DnsType.Mx, message => message.Code(3).Soa("example.org", ttl: 40, minimum: 120));
+        Assert.Equal(40u, answer.TtlSeconds);
+    }
+
+    [Fact]
+    public void A_name_without_such_records_is_NoData()
+    {
+        DnsAnswer answer = Ask("example.org", DnsType.Mx, message => message.Soa("example.org", ttl: 900, minimum: 120));
+        Assert.Equal(DnsStatus.NoData, answer.Status);
+        Assert.Equal(120u, answer.TtlSeconds);
+        answer = Ask("example.org", DnsType.Mx, message => message);
+        Assert.Equal(DnsStatus.NoData, answer.Status);
+        Assert.Equal(0u, answer.TtlSeconds);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    [InlineData(4)]
+    public void An_error_of_the_server_is_for_later(int code) =>
+        Assert.Equal(DnsStatus.ServFail, Ask("example.org", DnsType.Mx, message => message.Code(code)).Status);
+
+    [Fact]
+    public void An_answer_to_another_question_makes_no_sense() =>
+        Assert.Equal(DnsStatus.Bad, Ask("example.org", DnsType.A, message => message.Question("example.net").A("example.net", 5, "192.0.2.1")).Status);
+
+    [Fact]
+    public void A_server_that_is_silent_is_a_timeout() =>
+        Assert.Equal(DnsStatus.Timeout, Ask("example.org", DnsType.A, _ => null).Status);
+
+    [Fact]
+    public void No_server_at_all_is_a_timeout()
+    {
+        using var rig = new LinuxLinkRig();
+        var resolver = new LinuxResolver(rig.Loop, [new IPEndPoint(IPAddress.Loopback, 1)], 300);
+        Assert.Equal(DnsStatus.Timeout, rig.Run(resolver.QueryAsync("example.org", DnsType.A)).Status);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("ex\u00e4mple.org")]
+    [InlineData("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.org")]
+    public void What_is_no_name_is_not_asked(string name)
+    {
+        using var rig = new LinuxLinkRig();
+        var resolver = new LinuxResolver(rig.Loop, [new IPEndPoint(IPAddress.Loopback, 1)], 300);
+        Assert.Equal(DnsStatus.Bad, rig.Run(resolver.QueryAsync(name, DnsType.A)).Status);
+    }
+
+    [Fact]
+    public void The_lists_are_bounded()
+    {
+        // As a TCP answer: more than a datagram holds.
+        DnsAnswer answer = Ask("example.org", DnsType.A, message =>
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                message.A("example.org", 5, $"192.0.2.{i}");
+            }
+            return message;
+        });
+        Assert.Equal(50, answer.Addresses.Count);
+    }
+
+    [Fact]
+    public void The_answer_completes_on_the_loop()
+    {
+        using var rig = new LinuxLinkRig();
+        using var server = new TestDnsServer(message => message.A("example.org", 5, "192.0.2.1"));
+        var resolver = new LinuxResolver(rig.Loop, [server.EndPoint], 2_000);
+        int thread = 0;
+        rig.Run(async () =>
+        {
+            await resolver.QueryAsync("example.org", DnsType.A);
+            thread = Environment.CurrentManagedThreadId;
+        });
+        Assert.Equal(Environment.CurrentManagedThreadId, thread);
+    }
+
+    [Fact]
+    public void Resolv_conf_gives_its_servers_in_order_and_loopback_without_any()
+    {
+        Assert.Equal(
+            ["192.0.2.1:53", "[2001:db8::1]:53"],
+            ResolvConf.Parse("# c\nsearch example.org\nnameserver 192.0.2.1\n\tnameserver\t2001:db8::1 \nnameserver nonsense\noptions edns0\n").Select(e => e.ToString()));
+        Assert.Equal(["127.0.0.1:53"], ResolvConf.Parse("").Select(e => e.ToString()));
+        Assert.Equal(3, ResolvConf.Parse(string.Concat(Enumerable.Repeat("nameserver 192.0.2.1\n", 9))).Count);
+    }
+
+    private static DnsAnswer Ask(string name, DnsType type, Func<TestDnsMessage, TestDnsMessage?> reply)
+    {
+        using var rig = new LinuxLinkRig();
+        using var server = new TestDnsServer(reply);
+        var resolver = new LinuxResolver(rig.Loop, [server.EndPoint], 500);
+        return rig.Run(resolver.QueryAsync(name, type));
+    }
+}
