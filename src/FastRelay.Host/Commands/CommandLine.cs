@@ -63,8 +63,12 @@ public static class CommandLine
         var root = new TaughtCommand(
             ProgramName,
             "Takes mail by SMTP, keeps it safe on disk and delivers it to the hosts that DNS or a route table names.",
-            "fastrelay check --config relay.toml   # is it right, and what is in force");
+            "fastrelay serve                       # a relay for this host on 127.0.0.1:2525",
+            "fastrelay check --config relay.toml   # is it right, and what is in force",
+            "fastrelay queue list                  # what waits, and why");
+        root.Subcommands.Add(ServeCommand.Build());
         root.Subcommands.Add(CheckCommand.Build());
+        root.Subcommands.Add(QueueCommand.Build());
         var help = new HelpOption { Description = "This text; after a command, that command's" };
         help.Action = new TeachingHelp((HelpAction)help.Action!);
         root.Options.Add(help);

@@ -13,7 +13,6 @@ public sealed class ConfigReader
 {
     private readonly string _file;
     private readonly string _folder;
-    private readonly TargetCheck _checkTarget;
     private readonly List<ConfigError> _errors = [];
     private readonly List<ConfigError> _warnings = [];
 
@@ -21,7 +20,7 @@ public sealed class ConfigReader
     {
         _file = file;
         _folder = folder;
-        _checkTarget = checkTarget;
+        CheckTarget = checkTarget;
     }
 
     /// <summary>Reads a document.</summary>
@@ -39,9 +38,12 @@ public sealed class ConfigReader
         return new ConfigResult(errors.Count == 0 ? config : null, errors, reader._warnings);
     }
 
+    /// <summary>Judges the targets of routes.</summary>
+    internal TargetCheck CheckTarget { get; }
+
     internal void Error(int line, string key, string message) => _errors.Add(new ConfigError(_file, line, key, message));
 
-    private void Warn(int line, string key, string message) => _warnings.Add(new ConfigError(_file, line, key, message));
+    internal void Warn(int line, string key, string message) => _warnings.Add(new ConfigError(_file, line, key, message));
 
     private RelayConfig Root(ConfigNode node, RelayConfig config)
     {
@@ -59,12 +61,12 @@ public sealed class ConfigReader
         // TLS first: what a listener offers depends on it.
         config = config with { Tls = Tls(root.Table("tls")) };
         config = config with { Listen = Listen(root, config) };
-        config = config with { RelayFor = RelayFor(root, config) };
+        config = RelayFor(root, config);
         config = Limits(root.Table("limits"), config);
         config = Dns(root.Table("dns"), config);
         config = Queue(root.Table("queue"), config);
         config = Deliver(root.Table("deliver"), config);
-        config = config with { Routes = Routes(root, config) };
+        config = config with { Routes = RouteReader.Read(root, config, this) };
         config = Admin(root.Table("admin"), config);
         root.Later("auth");
         root.Later("submission");
@@ -80,7 +82,7 @@ public sealed class ConfigReader
             return config;
         }
         string lower = name.ToLowerInvariant();
-        if (!IsHostName(lower))
+        if (!RouteReader.IsHostName(lower))
         {
             root.Error(root.Node("hostname")!, "hostname", $"\"{name}\" is no host name: labels of letters, digits and hyphens with dots between, as in \"relay.example.net\"");
         }
@@ -169,42 +171,61 @@ public sealed class ConfigReader
         return endPoint;
     }
 
-    private List<IPNetwork> RelayFor(TableReader root, RelayConfig config)
+    private RelayConfig RelayFor(TableReader root, RelayConfig config)
     {
         List<TableReader>? tables = root.Tables("relay_for");
         if (tables is null)
         {
-            return [.. config.RelayFor];
+            return config;
         }
-        var all = new List<IPNetwork>();
+        var networks = new List<IPNetwork>();
+        var domains = new List<string>();
         foreach (TableReader table in tables)
         {
-            List<ConfigNode>? items = table.List("networks", "[\"127.0.0.0/8\", \"::1\"]");
-            if (items is null && table.Node("networks") is null)
+            Networks(table, config, networks);
+            Domains(table, domains);
+            if (table.Node("networks") is null && table.Node("domains") is null)
             {
-                Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]");
-            }
-            foreach (ConfigNode item in items ?? [])
-            {
-                string error = $"holds {item.Describe()}: every network is a text, as in \"10.0.0.0/8\"";
-                IPNetwork network = default;
-                if (item.Kind != NodeKind.Text || !ConfigText.TryParseNetwork(item.Text, out network, out error))
-                {
-                    Error(item.Line, table.Key("networks"), error);
-                    continue;
-                }
-                if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
-                {
-                    Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");
-                }
-                all.Add(network);
+                Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or domains = [\"example.com\"]");
             }
             table.Later("users");
             table.Later("certificates");
-            table.Later("domains");
             table.Finish();
         }
-        return all;
+        return config with { RelayFor = networks, RelayDomains = domains };
+    }
+
+    private void Networks(TableReader table, RelayConfig config, List<IPNetwork> into)
+    {
+        foreach (ConfigNode item in table.List("networks", "[\"127.0.0.0/8\", \"::1\"]") ?? [])
+        {
+            string error = $"holds {item.Describe()}: every network is a text, as in \"10.0.0.0/8\"";
+            IPNetwork network = default;
+            if (item.Kind != NodeKind.Text || !ConfigText.TryParseNetwork(item.Text, out network, out error))
+            {
+                Error(item.Line, table.Key("networks"), error);
+                continue;
+            }
+            if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
+            {
+                Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");
+            }
+            into.Add(network);
+        }
+    }
+
+    private void Domains(TableReader table, List<string> into)
+    {
+        foreach (ConfigNode item in table.List("domains", "[\"example.com\"]") ?? [])
+        {
+            string domain = item.Text.ToLowerInvariant();
+            if (item.Kind != NodeKind.Text || !RouteReader.IsHostName(domain.StartsWith('.') ? domain[1..] : domain))
+            {
+                Error(item.Line, table.Key("domains"), $"{item.Describe()} is no domain: write \"example.com\", or \".example.com\" for what is below it");
+                continue;
+            }
+            into.Add(domain);
+        }
     }
 
     private RelayConfig Limits(TableReader table, RelayConfig config)
@@ -315,58 +336,10 @@ public sealed class ConfigReader
         return config with { Deliver = deliver };
     }
 
-    private static DeliverTls TlsOf(TableReader table, DeliverTls usual)
+    internal static DeliverTls TlsOf(TableReader table, DeliverTls usual)
     {
         int choice = table.Choice("tls", "none", "opportunistic", "required", "verified");
         return choice < 0 ? usual : (DeliverTls)choice;
-    }
-
-    private List<RouteConfig> Routes(TableReader root, RelayConfig config)
-    {
-        var all = new List<RouteConfig>();
-        foreach (TableReader table in root.Tables("route") ?? [])
-        {
-            string domain = (table.Text("domain", "example.com") ?? "").ToLowerInvariant();
-            if (table.Node("domain") is not { } node)
-            {
-                Error(table.Line, table.Key("domain"), "is missing: \"example.com\", \".example.com\" for what is below it, or \"*\"");
-            }
-            else if (node.Kind == NodeKind.Text && domain != "*" && !IsHostName(domain.StartsWith('.') ? domain[1..] : domain))
-            {
-                table.Error(node, "domain", $"{node.Describe()} is no domain: write \"example.com\", \".example.com\" for what is below it, or \"*\"");
-            }
-            else if (all.Find(r => r.Domain == domain || r.Domain == "*") is { } earlier)
-            {
-                Warn(table.Line, table.Key("domain"), $"never matches: the route for \"{earlier.Domain}\" stands before it, and the first match wins");
-            }
-            string? to = table.Text("to", "smtp:[192.0.2.1]:25");
-            if (to is null && table.Node("to") is null)
-            {
-                Error(table.Line, table.Key("to"), "is missing, as in to = \"smtp:[192.0.2.1]:25\"");
-            }
-            if (to is not null && Target(to) is { } problem)
-            {
-                table.Error(table.Node("to")!, "to", problem);
-            }
-            DeliverTls tls = TlsOf(table, config.Deliver.Tls);
-            table.Later("sender");
-            table.Later("tenant");
-            table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls));
-        }
-        return all;
-    }
-
-    private string? Target(string to)
-    {
-        foreach (string later in (ReadOnlySpan<string>)["lmtp:", "maildir:", "mbox:", "pipe:"])
-        {
-            if (to.StartsWith(later, StringComparison.Ordinal))
-            {
-                return $"\"{later}\" is not available yet in this release";
-            }
-        }
-        return _checkTarget(to);
     }
 
     private RelayConfig Admin(TableReader table, RelayConfig config)
@@ -387,9 +360,4 @@ public sealed class ConfigReader
         table.Finish();
         return config;
     }
-
-    private static bool IsHostName(string name) =>
-        name.Length is > 0 and <= 253 && name.Split('.').All(label =>
-            label.Length is > 0 and <= 63 && !label.StartsWith('-') && !label.EndsWith('-')
-            && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'));
 }

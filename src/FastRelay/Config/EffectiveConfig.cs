@@ -24,6 +24,10 @@ public static class EffectiveConfig
         }
         text.Append("\n[[relay_for]]\n");
         Line(text, "networks", List(config.RelayFor.Select(Network)));
+        if (config.RelayDomains.Count > 0)
+        {
+            Line(text, "domains", List(config.RelayDomains));
+        }
         Tls(text, config.Tls);
         LimitLines(text, config.Limits);
         text.Append("\n[dns]\n");

@@ -60,6 +60,9 @@ public sealed record RelayConfig
     public IReadOnlyList<IPNetwork> RelayFor { get; init; } =
         [new(new IPAddress([127, 0, 0, 0]), 8), new(IPAddress.IPv6Loopback, 128)];
 
+    /// <summary>Domains that anybody may send to: exact, or <c>.example.com</c> for what is below; lower case.</summary>
+    public IReadOnlyList<string> RelayDomains { get; init; } = [];
+
     /// <summary>Certificates.</summary>
     public TlsConfig Tls { get; init; } = new();
 

@@ -20,26 +20,27 @@ public static class Suggestion
         return best;
     }
 
-    // Levenshtein with one row.
+    // Edits are insertions, deletions, changes and swaps of neighbours: what fingers do.
     private static int Distance(string a, string b)
     {
-        var row = new int[b.Length + 1];
-        for (int j = 0; j <= b.Length; j++)
+        var rows = new int[a.Length + 1, b.Length + 1];
+        for (int i = 0; i <= a.Length; i++)
         {
-            row[j] = j;
-        }
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
+            for (int j = 0; j <= b.Length; j++)
             {
-                int above = row[j];
-                int change = diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1);
-                row[j] = Math.Min(change, Math.Min(row[j - 1], above) + 1);
-                diagonal = above;
+                if (i == 0 || j == 0)
+                {
+                    rows[i, j] = i + j;
+                    continue;
+                }
+                int change = rows[i - 1, j - 1] + (Same(a[i - 1], b[j - 1]) ? 0 : 1);
+                int least = Math.Min(change, Math.Min(rows[i - 1, j], rows[i, j - 1]) + 1);
+                bool swapped = i > 1 && j > 1 && Same(a[i - 1], b[j - 2]) && Same(a[i - 2], b[j - 1]);
+                rows[i, j] = swapped ? Math.Min(least, rows[i - 2, j - 2] + 1) : least;
             }
         }
-        return row[b.Length];
+        return rows[a.Length, b.Length];
     }
+
+    private static bool Same(char a, char b) => char.ToLowerInvariant(a) == char.ToLowerInvariant(b);
 }

@@ -47,6 +47,7 @@ public sealed class ConfigReaderTests
             ],
             config.Listen);
         Assert.Equal([IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("::1/128"), IPNetwork.Parse("192.0.2.7/32")], config.RelayFor);
+        Assert.Equal(["example.com", ".example.org"], config.RelayDomains);
         Assert.Equal("/etc/fastrelay/relay.crt", config.Tls.Certificate);
         Assert.Equal("/keys/relay.key", config.Tls.Key);
         Assert.Equal("/etc/fastrelay/ca.pem", config.Tls.Authorities);
@@ -146,6 +147,7 @@ public sealed class ConfigReaderTests
     [InlineData("[[relay_for]]\nnetworks = [10]", 2, "relay_for.networks", "every network is a text")]
     [InlineData("[[relay_for]]\nnetworks = \"10.0.0.0/8\"", 2, "relay_for.networks", "must be a list")]
     [InlineData("[[relay_for]]", 1, "relay_for.networks", "is missing")]
+    [InlineData("[[relay_for]]\ndomains = [\"*\"]", 2, "relay_for.domains", "is no domain")]
     [InlineData("[[relay_for]]\nnetworks = []\nusers = true", 3, "relay_for.users", "not available yet")]
     [InlineData("[tls]\ncertificate = \"c\"", 1, "tls.key", "is missing: a certificate and its key belong together")]
     [InlineData("[tls]\nkey = \"k\"", 1, "tls.certificate", "is missing: a certificate and its key belong together")]
@@ -230,6 +232,7 @@ public sealed class ConfigReaderTests
         networks = ["10.0.0.0/8", "::1"]
         [[relay_for]]
         networks = ["192.0.2.7"]
+        domains = ["Example.com", ".example.org"]
         [tls]
         certificate = "relay.crt"
         key = "/keys/relay.key"

@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>Why a command got no answer.</summary>
+/// <param name="message">For people.</param>
+/// <param name="unreachable">True when nobody answers; false when the relay refused.</param>
+public sealed class AdminClientException(string message, bool unreachable) : Exception(message)
+{
+    /// <summary>Trying later may help.</summary>
+    public bool Unreachable => unreachable;
+}
+
+/// <summary>Asks a running relay by its admin's HTTP. It connects by address: no name is ever resolved.</summary>
+public sealed class AdminClient : IDisposable
+{
+    private readonly HttpClient _http;
+    private readonly IPEndPoint _address;
+
+    /// <summary>A client of the admin at an address.</summary>
+    /// <param name="address">As configured; all addresses means this host's loopback.</param>
+    public AdminClient(IPEndPoint address)
+    {
+        _address = address.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, address.Port)
+            : address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, address.Port)
+            : address;
+        var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            ConnectCallback = async (_, cancel) =>
+            {
+                var socket = new Socket(_address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                try
+                {
+                    await socket.ConnectAsync(_address, cancel);
+                    return new NetworkStream(socket, ownsSocket: true);
+                }
+                catch
+                {
+                    socket.Dispose();
+                    throw;
+                }
+            },
+        };
+        _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{_address}/"), Timeout = TimeSpan.FromMinutes(10) };
+    }
+
+    /// <summary>GET; null for 404.</summary>
+    /// <exception cref="AdminClientException">Nobody answers, or the relay refuses.</exception>
+    public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type)
+        where T : class =>
+        await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), type);
+
+    /// <summary>POST of JSON.</summary>
+    /// <exception cref="AdminClientException">Nobody answers, or the relay refuses.</exception>
+    public async Task<T> PostAsync<TBody, T>(string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type)
+        where T : class
+    {
+        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType));
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
+        return await SendAsync(request, type) ?? throw new AdminClientException($"the relay on {_address} does not know {path}: is it of another release?", unreachable: false);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private async Task<T?> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            await using Stream body = await response.Content.ReadAsStreamAsync();
+            if (response.IsSuccessStatusCode)
+            {
+                return await JsonSerializer.DeserializeAsync(body, type);
+            }
+            ErrorView? error = await JsonSerializer.DeserializeAsync(body, AdminJson.Default.ErrorView);
+            if (response.StatusCode == HttpStatusCode.NotFound)
+            {
+                return null;
+            }
+            throw new AdminClientException(error?.Error ?? $"status {(int)response.StatusCode}", response.StatusCode == HttpStatusCode.ServiceUnavailable);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new AdminClientException($"no relay answers on {_address} ({e.GetBaseException().Message}): does `fastrelay serve` run with this configuration?", unreachable: true);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            throw new AdminClientException($"the relay on {_address} began an answer and did not end it", unreachable: true);
+        }
+        catch (JsonException)
+        {
+            throw new AdminClientException($"what answers on {_address} is no fastrelay of this release", unreachable: false);
+        }
+        finally
+        {
+            request.Dispose();
+        }
+    }
+}

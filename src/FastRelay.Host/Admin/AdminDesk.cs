@@ -1,0 +1,26 @@
+namespace FastRelay.Host.Admin;
+
+/// <summary>
+/// What the admin's HTTP asks of the relay. Its callers are pool threads; an implementation reaches the relay's loop
+/// only by mailbox (<see cref="AdminRequest{T}"/>) and never touches what the loop owns.
+/// </summary>
+public abstract class AdminDesk
+{
+    /// <summary>A page of the queue.</summary>
+    /// <param name="query">Which messages.</param>
+    /// <param name="max">At most this many.</param>
+    /// <param name="from">0, or <see cref="QueuePage.Next"/> of the page before.</param>
+    public abstract Task<QueuePage> ListAsync(QueueQuery query, int max, int from);
+
+    /// <summary>How many messages match.</summary>
+    public abstract Task<long> CountAsync(QueueQuery query);
+
+    /// <summary>One message, or null.</summary>
+    public abstract Task<QueueItem?> ShowAsync(string id);
+
+    /// <summary>Changes what is selected.</summary>
+    public abstract Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection);
+
+    /// <summary>The relay in figures.</summary>
+    public abstract Task<StatusView> StatusAsync();
+}

@@ -1,0 +1,207 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>
+/// The admin's resources: <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>
+/// and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c> and <c>release</c>.
+/// </summary>
+/// <param name="desk">Answers.</param>
+/// <param name="guard">Says who may ask.</param>
+public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
+{
+    private const string QueuePath = "/api/queue";
+
+    /// <summary>Answers one request; no exception leaves it.</summary>
+    public async Task AnswerAsync(HttpContext context)
+    {
+        // Answers are of this moment and for this asker.
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        try
+        {
+            if (guard.Refuse(context.Request) is { } refusal)
+            {
+                await ErrorAsync(context, refusal.Status, refusal.Reason);
+                return;
+            }
+            await RouteAsync(context);
+        }
+        catch (AdminException e)
+        {
+            await ErrorAsync(context, StatusCodes.Status400BadRequest, e.Message);
+        }
+        catch (JsonException e)
+        {
+            await ErrorAsync(context, StatusCodes.Status400BadRequest, $"the body is not the JSON that is wanted: {e.Message}");
+        }
+        catch (TimeoutException)
+        {
+            await ErrorAsync(context, StatusCodes.Status503ServiceUnavailable, "the relay does not answer: it stops, or is very busy");
+        }
+        catch (BadHttpRequestException e)
+        {
+            await ErrorAsync(context, e.StatusCode, e.Message);
+        }
+    }
+
+    private async Task RouteAsync(HttpContext context)
+    {
+        string path = context.Request.Path.Value ?? "/";
+        bool post = HttpMethods.IsPost(context.Request.Method);
+        switch (path)
+        {
+            case "/healthz" when !post:
+                _ = await desk.StatusAsync();
+                await TextAsync(context, "text/plain; charset=utf-8", "ok\n");
+                break;
+            case "/metrics" when !post:
+                await TextAsync(context, MetricsText.ContentType, MetricsText.Write(await desk.StatusAsync()));
+                break;
+            case "/api/status" when !post:
+                await JsonAsync(context, await desk.StatusAsync(), AdminJson.Default.StatusView);
+                break;
+            case QueuePath when !post:
+                await ListAsync(context);
+                break;
+            default:
+                await OneAsync(context, path, post);
+                break;
+        }
+    }
+
+    private async Task ListAsync(HttpContext context)
+    {
+        var query = new QueueQuery();
+        int max = 1000;
+        int from = 0;
+        bool count = false;
+        foreach ((string key, StringValues values) in context.Request.Query)
+        {
+            string value = values.ToString();
+            switch (key)
+            {
+                case "sender": query = query with { Sender = value }; break;
+                case "domain": query = query with { Domain = value }; break;
+                case "site": query = query with { Site = value }; break;
+                case "id": query = query with { Id = value }; break;
+                case "state": query = query with { State = QueueStates.Checked(value) }; break;
+                case "limit": max = Number(key, value, 1, 10_000); break;
+                case "from": from = Number(key, value, 0, int.MaxValue); break;
+                case "count" when value == "only": count = true; break;
+                default:
+                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, id, state, limit, from and count=only");
+            }
+        }
+        if (count)
+        {
+            await JsonAsync(context, new QueueCount(await desk.CountAsync(query)), AdminJson.Default.QueueCount);
+            return;
+        }
+        await JsonAsync(context, await desk.ListAsync(query, max, from), AdminJson.Default.QueuePage);
+    }
+
+    private async Task OneAsync(HttpContext context, string path, bool post)
+    {
+        string name = path.StartsWith(QueuePath + "/", StringComparison.Ordinal) ? path[(QueuePath.Length + 1)..] : "";
+        QueueAction? action = name switch
+        {
+            "retry" => QueueAction.Retry,
+            "remove" => QueueAction.Remove,
+            "hold" => QueueAction.Hold,
+            "release" => QueueAction.Release,
+            _ => null,
+        };
+        if (action is { } change)
+        {
+            if (!post)
+            {
+                await ErrorAsync(context, StatusCodes.Status405MethodNotAllowed, "a change is asked for by POST");
+                return;
+            }
+            await JsonAsync(context, await desk.ChangeAsync(change, await SelectionOfAsync(context)), AdminJson.Default.QueueChange);
+            return;
+        }
+        if (post || name.Length == 0)
+        {
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/queue and /api/queue/ID; by POST /api/queue/retry, remove, hold and release");
+            return;
+        }
+        if (await desk.ShowAsync(name) is not { } item)
+        {
+            await ErrorAsync(context, StatusCodes.Status404NotFound, $"no message {name} in the queue");
+            return;
+        }
+        await JsonAsync(context, item, AdminJson.Default.QueueItem);
+    }
+
+    private static int Number(string key, string value, int min, int max) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= min && number <= max
+            ? number
+            : throw new AdminException($"{key} must be {min} to {max}");
+
+    private static async Task<QueueSelection> SelectionOfAsync(HttpContext context)
+    {
+        QueueSelection selection = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.QueueSelection, context.RequestAborted)
+            ?? throw new AdminException("null selects nothing");
+        bool narrows = selection.Filter is { IsAll: false, Id: null };
+        if ((selection.Filter is not null && !narrows)
+            || (selection.Ids is not null ? 1 : 0) + (narrows ? 1 : 0) + (selection.All ? 1 : 0) != 1)
+        {
+            throw new AdminException("select by ids, or by a filter (sender, domain, site, state), or say all");
+        }
+        if (selection.Filter?.State is { } state)
+        {
+            QueueStates.Checked(state);
+        }
+        return selection;
+    }
+
+    private static async Task JsonAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type)
+    {
+        context.Response.ContentType = "application/json; charset=utf-8";
+        await JsonSerializer.SerializeAsync(context.Response.Body, value, type, context.RequestAborted);
+    }
+
+    private static Task ErrorAsync(HttpContext context, int status, string reason)
+    {
+        if (context.Response.HasStarted)
+        {
+            return Task.CompletedTask;
+        }
+        context.Response.StatusCode = status;
+        return JsonAsync(context, new ErrorView(reason), AdminJson.Default.ErrorView);
+    }
+
+    private static async Task TextAsync(HttpContext context, string type, string text)
+    {
+        context.Response.ContentType = type;
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        context.Response.ContentLength = bytes.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+        {
+            await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
+        }
+    }
+}
+
+/// <summary>The asker's mistake, in words for people.</summary>
+/// <param name="message">What would be right.</param>
+public sealed class AdminException(string message) : Exception(message);
+
+/// <summary>Names of a recipient's states.</summary>
+public static class QueueStates
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = ["ready", "delivering", "deferred", "held", "ending"];
+
+    /// <summary>The name itself.</summary>
+    /// <exception cref="AdminException">It is none of them.</exception>
+    public static string Checked(string state) =>
+        All.Contains(state) ? state : throw new AdminException($"\"{state}\" is no state: {string.Join(", ", All)}");
+}

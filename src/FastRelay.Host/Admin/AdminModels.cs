@@ -1,0 +1,145 @@
+using System.Text.Json.Serialization;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>Which messages are meant. What is null does not narrow.</summary>
+public sealed record QueueQuery
+{
+    /// <summary>The reverse-path, any case; <c>&lt;&gt;</c> for the null path.</summary>
+    public string? Sender { get; init; }
+
+    /// <summary>Domain of a recipient, any case.</summary>
+    public string? Domain { get; init; }
+
+    /// <summary>A site's key.</summary>
+    public string? Site { get; init; }
+
+    /// <summary>The message of this id.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>ready, delivering, deferred, held or ending.</summary>
+    public string? State { get; init; }
+
+    /// <summary>True when nothing narrows.</summary>
+    [JsonIgnore]
+    public bool IsAll => Sender is null && Domain is null && Site is null && Id is null && State is null;
+}
+
+/// <summary>The mail of one message for one destination.</summary>
+/// <param name="Destination">The domain or route under which the queue gathers it.</param>
+/// <param name="Site">The hosts behind which it waits; null before DNS answered.</param>
+/// <param name="State">ready, delivering, deferred, held or ending.</param>
+/// <param name="Attempts">Attempts made.</param>
+/// <param name="NextTry">When the next is due, UTC; null when it is not a matter of time.</param>
+/// <param name="Expires">When it is given up, UTC.</param>
+/// <param name="Reason">What the last attempt came to, or why it waits; null before the first.</param>
+/// <param name="Recipients">Those that are not settled, at most 100.</param>
+/// <param name="RecipientCount">All that are not settled.</param>
+public sealed record QueueDestination(
+    string Destination,
+    string? Site,
+    string State,
+    int Attempts,
+    DateTimeOffset? NextTry,
+    DateTimeOffset Expires,
+    string? Reason,
+    IReadOnlyList<string> Recipients,
+    int RecipientCount);
+
+/// <summary>One message.</summary>
+/// <param name="Id">As clients were told it.</param>
+/// <param name="Sender">Reverse-path; empty for the null path.</param>
+/// <param name="Arrived">UTC.</param>
+/// <param name="Bytes">Octets in stored form.</param>
+/// <param name="Destinations">Where its pending mail goes.</param>
+public sealed record QueueItem(
+    string Id, string Sender, DateTimeOffset Arrived, long Bytes, IReadOnlyList<QueueDestination> Destinations);
+
+/// <summary>Messages of a queue.</summary>
+/// <param name="Items">Those of this page, in order of id.</param>
+/// <param name="Next">Ask with <c>from</c> of this for more; null at the end.</param>
+public sealed record QueuePage(IReadOnlyList<QueueItem> Items, int? Next);
+
+/// <summary>How many messages match.</summary>
+/// <param name="Count">Messages.</param>
+public sealed record QueueCount(long Count);
+
+/// <summary>What a change is about: ids, or a filter; everything only when it is said.</summary>
+public sealed record QueueSelection
+{
+    /// <summary>Ids; not null selects these and nothing else.</summary>
+    public IReadOnlyList<string>? Ids { get; init; }
+
+    /// <summary>As in <see cref="QueueQuery"/>; ids do not stand here.</summary>
+    public QueueQuery? Filter { get; init; }
+
+    /// <summary>True selects everything, and must stand alone.</summary>
+    public bool All { get; init; }
+}
+
+/// <summary>What a change did.</summary>
+/// <param name="Count">Messages that it reached.</param>
+/// <param name="Missing">Ids that are not in the queue (any more).</param>
+public sealed record QueueChange(long Count, IReadOnlyList<string> Missing);
+
+/// <summary>What the operator can do to queued mail.</summary>
+public enum QueueAction
+{
+    /// <summary>Try it at once, and end the backoff of its sites.</summary>
+    Retry,
+
+    /// <summary>Drop it; nobody is told.</summary>
+    Remove,
+
+    /// <summary>Put it aside until it is released.</summary>
+    Hold,
+
+    /// <summary>End a hold.</summary>
+    Release,
+}
+
+/// <summary>The relay in figures.</summary>
+public sealed record StatusView
+{
+    /// <summary>Release.</summary>
+    public string Version { get; init; } = "";
+
+    /// <summary>Process id.</summary>
+    public int Pid { get; init; }
+
+    /// <summary>Our name.</summary>
+    public string HostName { get; init; } = "";
+
+    /// <summary>Seconds since the start.</summary>
+    public long UptimeSeconds { get; init; }
+
+    /// <summary>group or none.</summary>
+    public string Sync { get; init; } = "";
+
+    /// <summary>Addresses that are listened on.</summary>
+    public IReadOnlyList<string> Listening { get; init; } = [];
+
+    /// <summary>True while it stops.</summary>
+    public bool Stopping { get; init; }
+
+    /// <summary>Every figure of /metrics by its name without the prefix.</summary>
+    public IReadOnlyDictionary<string, long> Figures { get; init; } = new Dictionary<string, long>();
+}
+
+/// <summary>Why a request was refused.</summary>
+/// <param name="Error">For people.</param>
+public sealed record ErrorView(string Error);
+
+/// <summary>JSON by generated code: the published file has no reflection to fall back on.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSerializable(typeof(QueuePage))]
+[JsonSerializable(typeof(QueueItem))]
+[JsonSerializable(typeof(QueueCount))]
+[JsonSerializable(typeof(QueueSelection))]
+[JsonSerializable(typeof(QueueChange))]
+[JsonSerializable(typeof(StatusView))]
+[JsonSerializable(typeof(ErrorView))]
+public sealed partial class AdminJson : JsonSerializerContext;

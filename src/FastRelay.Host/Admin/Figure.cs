@@ -1,0 +1,95 @@
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Routing;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>What figures are read from; loop thread.</summary>
+/// <param name="World">Network and log.</param>
+/// <param name="Counters">Counts of the stages.</param>
+/// <param name="Queue">The queue.</param>
+/// <param name="Journal">The journal.</param>
+/// <param name="Router">Its resolver cache.</param>
+public sealed record FigureSource(World World, Counters Counters, MessageQueue Queue, MessageJournal Journal, Router Router)
+{
+    internal QueueCounts QueueCounts { get; init; } = new(0, 0, 0, 0, 0, 0, 0);
+
+    internal JournalStats Stats { get; init; }
+}
+
+/// <summary>One number that the relay shows.</summary>
+/// <param name="Name">Its metric without the prefix <c>fastrelay_</c>; a count since the start ends with <c>_total</c>.</param>
+/// <param name="Help">What it counts.</param>
+/// <param name="Read">Reads it.</param>
+public sealed record Figure(string Name, string Help, Func<FigureSource, long> Read)
+{
+    /// <summary>All of them, in the order of /metrics.</summary>
+    public static IReadOnlyList<Figure> All { get; } =
+    [
+        new("connections_in_total", "Connections accepted.", s => s.Counters.ConnectionsIn),
+        new("connections_refused_total", "Connections turned away by a limit.", s => s.Counters.ConnectionsRefused),
+        new("sessions_in", "Receive sessions open.", s => s.Counters.SessionsIn),
+        new("tls_in_total", "TLS sessions begun by clients.", s => s.Counters.TlsIn),
+        new("tls_in_failed_total", "TLS handshakes of clients that failed.", s => s.Counters.TlsInFailed),
+        new("accepted_total", "Messages answered 250.", s => s.Counters.Accepted),
+        new("accepted_bytes_total", "Octets of those messages.", s => s.Counters.AcceptedBytes),
+        new("accepted_recipients_total", "Recipients of those messages.", s => s.Counters.AcceptedRecipients),
+        new("refused_temporarily_total", "Commands and messages answered 4xx.", s => s.Counters.RefusedTemporarily),
+        new("refused_permanently_total", "Commands and messages answered 5xx.", s => s.Counters.RefusedPermanently),
+        new("delivered_total", "Recipients delivered.", s => s.Counters.Delivered),
+        new("deferred_total", "Attempts for a recipient that were put off.", s => s.Counters.Deferred),
+        new("failed_total", "Recipients that failed for good.", s => s.Counters.Failed),
+        new("bounced_total", "Bounces written.", s => s.Counters.Bounced),
+        new("dropped_total", "Failures that nobody could be told of.", s => s.Counters.Dropped),
+        new("in_doubt_total", "Deliveries lost after the final dot.", s => s.Counters.InDoubt),
+        new("connections_out_total", "Connections dialled.", s => s.Counters.ConnectionsOut),
+        new("connections_out_failed_total", "Dials that failed.", s => s.Counters.ConnectionsOutFailed),
+        new("sessions_out", "Send sessions open.", s => s.Counters.SessionsOut),
+        new("tls_fallbacks_total", "Opportunistic TLS handshakes that failed and were redialled in clear.", s => s.Counters.TlsFallbacks),
+        new("queue_ready", "Deliveries that wait for their turn.", s => s.QueueCounts.Ready),
+        new("queue_delivering", "Deliveries under way.", s => s.QueueCounts.InFlight),
+        new("queue_deferred", "Deliveries that wait for their next attempt.", s => s.QueueCounts.Deferred),
+        new("queue_held", "Deliveries held by the operator.", s => s.QueueCounts.Held),
+        new("destinations", "Destinations known.", s => s.QueueCounts.Destinations),
+        new("sites", "Sites known.", s => s.QueueCounts.Sites),
+        new("queue_messages", "Messages with a pending recipient.", s => s.Stats.Messages),
+        new("journal_syncs_total", "fdatasyncs of commit groups.", s => s.Stats.Syncs),
+        new("journal_groups_total", "Commit groups made durable.", s => s.Stats.Groups),
+        new("journal_records_total", "Records in them.", s => s.Stats.Records),
+        new("journal_bytes_total", "Octets written for them.", s => s.Stats.Bytes),
+        new("journal_live_bytes", "Octets of records that are still needed.", s => s.Stats.LiveBytes),
+        new("journal_segments", "Segments in use.", s => s.Stats.Segments),
+        new("journal_spares", "Segments ready for use.", s => s.Stats.Spares),
+        new("journal_free_bytes", "Free on the spool's file system, as last looked.", s => s.Stats.FreeBytes),
+        new("journal_failures_total", "Writes and syncs that failed.", s => s.Stats.Failures),
+        new("journal_moved_total", "Records copied forward to reclaim segments.", s => s.Stats.Moved),
+        new("journal_recycled_total", "Segments reclaimed.", s => s.Stats.Recycled),
+        new("dns_queries_total", "Queries sent.", s => s.Router.Cache.Queries),
+        new("dns_hits_total", "Questions answered from the cache.", s => s.Router.Cache.Hits),
+        new("dns_misses_total", "Questions that were asked of a server.", s => s.Router.Cache.Misses),
+        new("dns_stale_total", "Questions answered with an outdated answer, because no server did.", s => s.Router.Cache.Stale),
+        new("dns_timeouts_total", "Queries that nobody answered.", s => s.Router.Cache.Timeouts),
+        new("dns_failures_total", "Queries answered with a failure.", s => s.Router.Cache.Failures),
+        new("dns_cache_entries", "Answers kept.", s => s.Router.Cache.Count),
+        new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
+        new("log_lines_dropped_total", "Log lines lost to a reader that was too slow.", s => s.World.Output.Dropped),
+        new("gc_allocated_bytes_total", "Octets allocated by managed code; stands still while mail flows.", _ => GC.GetTotalAllocatedBytes()),
+        new("gc_heap_bytes", "Octets on the managed heap.", _ => GC.GetTotalMemory(forceFullCollection: false)),
+        new("gc_collections_total", "Garbage collections.", _ => GC.CollectionCount(0)),
+        new("resident_bytes", "Memory of the process that is resident, shared pages included.", _ => Environment.WorkingSet),
+    ];
+
+    /// <summary>All figures of this moment; loop thread.</summary>
+    public static IReadOnlyDictionary<string, long> ReadAll(FigureSource source)
+    {
+        FigureSource now = source with { QueueCounts = source.Queue.Admin.Counts(), Stats = source.Journal.Stats };
+        var figures = new Dictionary<string, long>(All.Count);
+        foreach (Figure figure in All)
+        {
+            figures.Add(figure.Name, figure.Read(now));
+        }
+        return figures;
+    }
+}

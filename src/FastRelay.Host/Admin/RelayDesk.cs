@@ -1,0 +1,155 @@
+using FastRelay.Config;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Queue;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>The desk of a running relay: every question goes to its loop by mailbox.</summary>
+/// <param name="source">What figures are read from, and the queue.</param>
+/// <param name="config">In force.</param>
+/// <param name="listening">Bound addresses.</param>
+public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnlyList<string> listening) : AdminDesk
+{
+    private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(10);
+
+    // A walk over ten million messages goes on in slices between the sessions' work.
+    private static readonly TimeSpan s_walk = TimeSpan.FromMinutes(10);
+
+    private readonly Loop _loop = source.World.Loop;
+    private readonly QueueAdmin _queue = source.Queue.Admin;
+    private readonly DateTimeOffset _started = source.World.Time.GetUtcNow();
+
+    /// <summary>True once the relay stops; any thread.</summary>
+    public bool Stopping { get; set; }
+
+    /// <inheritdoc/>
+    public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from)
+    {
+        QueueFilter filter = FilterOf(query);
+        return AdminRequest<QueuePage>.AskAsync(
+            _loop,
+            async () =>
+            {
+                QueueListing listing = await _queue.ListAsync(filter, max, from);
+                return new QueuePage([.. listing.Messages.Select(View)], listing.Next < 0 ? null : listing.Next);
+            },
+            s_walk);
+    }
+
+    /// <inheritdoc/>
+    public override Task<long> CountAsync(QueueQuery query)
+    {
+        QueueFilter filter = FilterOf(query);
+        return AdminRequest<long>.AskAsync(_loop, () => _queue.CountAsync(filter), s_walk);
+    }
+
+    /// <inheritdoc/>
+    public override Task<QueueItem?> ShowAsync(string id)
+    {
+        MessageId wanted = IdOf(id);
+        return AdminRequest<QueueItem?>.AskAsync(
+            _loop,
+            async () => await _queue.ShowAsync(wanted) is { } message ? View(message) : null,
+            s_soon);
+    }
+
+    /// <inheritdoc/>
+    public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
+    {
+        if (selection.Ids is null)
+        {
+            QueueFilter filter = FilterOf(selection.Filter ?? new QueueQuery());
+            return AdminRequest<QueueChange>.AskAsync(_loop, async () => new QueueChange(await ChangeAsync(action, filter), []), s_walk);
+        }
+        List<MessageId> ids = [.. selection.Ids.Select(IdOf)];
+        return AdminRequest<QueueChange>.AskAsync(
+            _loop,
+            async () =>
+            {
+                long count = 0;
+                var missing = new List<string>();
+                foreach (MessageId id in ids)
+                {
+                    long changed = await ChangeAsync(action, new QueueFilter { Id = id });
+                    count += changed;
+                    if (changed == 0)
+                    {
+                        missing.Add(id.ToString());
+                    }
+                }
+                return new QueueChange(count, missing);
+            },
+            s_walk);
+    }
+
+    /// <inheritdoc/>
+    public override Task<StatusView> StatusAsync() => AdminRequest<StatusView>.AskAsync(
+        _loop,
+        () => new ValueTask<StatusView>(new StatusView
+        {
+            Version = Versions.Product,
+            Pid = Environment.ProcessId,
+            HostName = config.HostName,
+            UptimeSeconds = (long)(source.World.Time.GetUtcNow() - _started).TotalSeconds,
+            Sync = config.Sync == SyncKind.Group ? "group" : "none",
+            Listening = listening,
+            Stopping = Stopping,
+            Figures = Figure.ReadAll(source),
+        }),
+        s_soon);
+
+    private ValueTask<long> ChangeAsync(QueueAction action, QueueFilter filter) => action switch
+    {
+        QueueAction.Retry => _queue.RetryAsync(filter),
+        QueueAction.Remove => _queue.RemoveAsync(filter),
+        QueueAction.Hold => _queue.HoldAsync(filter),
+        _ => _queue.ReleaseAsync(filter),
+    };
+
+    private static QueueFilter FilterOf(QueueQuery query) => new()
+    {
+        Id = query.Id is { } id ? IdOf(id) : null,
+        Sender = query.Sender,
+        Domain = query.Domain,
+        Site = query.Site,
+        State = query.State switch
+        {
+            null => null,
+            "ready" => QueuedState.Ready,
+            "delivering" => QueuedState.InFlight,
+            "deferred" => QueuedState.Deferred,
+            "held" => QueuedState.Held,
+            _ => QueuedState.Ending,
+        },
+    };
+
+    private static MessageId IdOf(string text) => MessageId.TryParse(text, out MessageId id)
+        ? id
+        : throw new AdminException($"\"{text}\" is no id: 13 characters, as in the reply \"250 2.0.0 queued as 01ABCDEFGHJKM\"");
+
+    private static QueueItem View(QueuedMessage message) => new(
+        message.Id.ToString(),
+        message.Sender,
+        DateTimeOffset.FromUnixTimeMilliseconds(message.ArrivalUnixMs),
+        message.Size,
+        [.. message.Destinations.Select(View)]);
+
+    private static QueueDestination View(QueuedDestination destination) => new(
+        destination.Key,
+        destination.Site.Length > 0 ? destination.Site : null,
+        destination.State switch
+        {
+            QueuedState.Ready => "ready",
+            QueuedState.InFlight => "delivering",
+            QueuedState.Deferred => "deferred",
+            QueuedState.Held => "held",
+            _ => "ending",
+        },
+        destination.Attempts,
+        destination.NextUnixMs > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(destination.NextUnixMs) : null,
+        DateTimeOffset.FromUnixTimeMilliseconds(destination.ExpiresUnixMs),
+        destination.Reason.Length > 0 ? destination.Reason : null,
+        destination.Recipients,
+        destination.RecipientCount);
+}

@@ -1,0 +1,56 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>
+/// Keeps web pages away from the admin. A browser on this host can be made to send requests here: by a name that an
+/// attacker's DNS turns to a loopback address (then Host is not ours), or from a page of another site (then Origin is
+/// not ours, and a form cannot send JSON).
+/// </summary>
+/// <param name="address">Where the admin listens.</param>
+/// <param name="hostName">The relay's own name.</param>
+public sealed class RequestGuard(IPEndPoint address, string hostName)
+{
+    /// <summary>Null when the request may go on; else the status and the reason.</summary>
+    public (int Status, string Reason)? Refuse(HttpRequest request)
+    {
+        if (!IsOurs(request.Host.Host))
+        {
+            return (StatusCodes.Status403Forbidden, $"\"{request.Host.Host}\" is no name of this admin: ask for localhost or its address");
+        }
+        if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
+        {
+            return null;
+        }
+        if (!HttpMethods.IsPost(request.Method))
+        {
+            return (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");
+        }
+        string origin = request.Headers.Origin.ToString();
+        if (origin.Length > 0 && !string.Equals(origin, $"http://{request.Host.Value}", StringComparison.OrdinalIgnoreCase))
+        {
+            return (StatusCodes.Status403Forbidden, "a page of another site may change nothing here");
+        }
+        string type = request.ContentType ?? "";
+        int end = type.IndexOf(';', StringComparison.Ordinal);
+        return string.Equals((end < 0 ? type : type[..end]).Trim(), "application/json", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : (StatusCodes.Status415UnsupportedMediaType, "a change is asked for with Content-Type: application/json");
+    }
+
+    private bool IsOurs(string host)
+    {
+        if (host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || host.Equals(hostName, StringComparison.OrdinalIgnoreCase))
+        {
+            return true;
+        }
+        if (!IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? literal))
+        {
+            return false;
+        }
+        // Nobody's DNS stands between a literal and us; on all addresses any literal that got here is one of ours.
+        bool any = address.Address.Equals(IPAddress.Any) || address.Address.Equals(IPAddress.IPv6Any);
+        return IPAddress.IsLoopback(literal) || literal.Equals(address.Address) || any;
+    }
+}

@@ -1,0 +1,95 @@
+using System.CommandLine;
+using System.Text.Json;
+using FastRelay.Host.Admin;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay queue retry</c>, <c>remove</c>, <c>hold</c> and <c>release</c>: the same selection, four effects.</summary>
+public static class QueueChangeCommand
+{
+    /// <summary>The command of an action.</summary>
+    public static Command Build(QueueAction action)
+    {
+        string name = Name(action);
+        var command = new TaughtCommand(
+            name,
+            Description(action) + " Select by ids, by options, or everything with --all.",
+            $"fastrelay queue {name} 01ABCDEFGHJKM 01ABCDEFGHJKN",
+            $"fastrelay queue {name} --domain example.com",
+            $"fastrelay queue {name} --all");
+        var ids = new Argument<string[]>("ID") { Description = "Messages, as queue list shows them", Arity = ArgumentArity.ZeroOrMore };
+        Option<string?> config = ConfigFile.Option();
+        command.Arguments.Add(ids);
+        command.Options.Add(config);
+        var narrowing = new QueueNarrowing(command);
+        var all = new Option<bool>("--all") { Description = "The whole queue: must be said" };
+        var json = new Option<bool>("--json") { Description = "What was done, as JSON" };
+        command.Options.Add(all);
+        command.Options.Add(json);
+        command.Validators.Add(r =>
+        {
+            bool named = r.GetValue(ids) is { Length: > 0 };
+            bool narrowed = r.Children.Any(c => c is System.CommandLine.Parsing.OptionResult { Implicit: false, Option.Name: "--sender" or "--domain" or "--site" or "--state" });
+            if ((named ? 1 : 0) + (narrowed ? 1 : 0) + (r.GetValue(all) ? 1 : 0) != 1)
+            {
+                r.AddError($"which messages: give ids, or --sender, --domain, --site, --state, or --all for the whole queue (one of the three ways)");
+            }
+        });
+        command.SetAction(result =>
+        {
+            string[] named = result.GetValue(ids) ?? [];
+            QueueQuery query = narrowing.Query(result);
+            var selection = new QueueSelection
+            {
+                Ids = named.Length > 0 ? named : null,
+                Filter = query.IsAll ? null : query,
+                All = result.GetValue(all),
+            };
+            return QueueCommand.Ask(result, config, (client, output) =>
+                RunAsync(client, action, selection, result.GetValue(json), output, result.InvocationConfiguration.Error));
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(AdminClient client, QueueAction action, QueueSelection selection, bool json, TextWriter output, TextWriter error)
+    {
+        QueueChange change = await client.PostAsync($"/api/queue/{Name(action)}", selection, AdminJson.Default.QueueSelection, AdminJson.Default.QueueChange);
+        if (json)
+        {
+            await output.WriteLineAsync(JsonSerializer.Serialize(change, AdminJson.Default.QueueChange));
+        }
+        else
+        {
+            await output.WriteLineAsync($"{change.Count} {(change.Count == 1 ? "message" : "messages")} {Done(action)}");
+        }
+        foreach (string id in change.Missing)
+        {
+            await error.WriteLineAsync($"fastrelay: no message {id} in the queue");
+        }
+        return change.Missing.Count == 0 ? ExitCode.Ok : ExitCode.Failure;
+    }
+
+    private static string Name(QueueAction action) => action switch
+    {
+        QueueAction.Retry => "retry",
+        QueueAction.Remove => "remove",
+        QueueAction.Hold => "hold",
+        _ => "release",
+    };
+
+    private static string Done(QueueAction action) => action switch
+    {
+        QueueAction.Retry => "to be tried now",
+        QueueAction.Remove => "removed",
+        QueueAction.Hold => "held",
+        _ => "released",
+    };
+
+    private static string Description(QueueAction action) => action switch
+    {
+        QueueAction.Retry => "Tries deferred mail now and ends the backoff of its sites. Held mail stays held.",
+        QueueAction.Remove => "Drops mail; nobody is told. What is being delivered is dropped when it comes back.",
+        QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It expires all the same.",
+        _ => "Ends a hold: the mail is tried at once.",
+    };
+}

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using FastRelay.Config;
+using FastRelay.Host.Admin;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay queue show</c>.</summary>
+public static class QueueShowCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "show",
+            "Shows one message of the queue with everything that is known of it.",
+            "fastrelay queue show 01ABCDEFGHJKM",
+            "fastrelay queue show 01ABCDEFGHJKM --json");
+        var id = new Argument<string>("ID") { Description = "As the client was told it, and as queue list shows it" };
+        Option<string?> config = ConfigFile.Option();
+        var json = new Option<bool>("--json") { Description = "JSON" };
+        command.Arguments.Add(id);
+        command.Options.Add(config);
+        command.Options.Add(json);
+        command.SetAction(result => QueueCommand.Ask(result, config, async (client, output) =>
+        {
+            string wanted = result.GetValue(id)!;
+            QueueItem? item = await client.GetAsync($"/api/queue/{Uri.EscapeDataString(wanted)}", AdminJson.Default.QueueItem);
+            if (item is null)
+            {
+                await result.InvocationConfiguration.Error.WriteLineAsync($"fastrelay: no message {wanted} in the queue: delivered, failed or removed; the log knows");
+                return ExitCode.Failure;
+            }
+            await output.WriteAsync(result.GetValue(json) ? JsonSerializer.Serialize(item, Pretty().QueueItem) + "\n" : Describe(item));
+            return ExitCode.Ok;
+        }));
+        return command;
+    }
+
+    private static AdminJson Pretty() => new(new JsonSerializerOptions(AdminJson.Default.Options) { WriteIndented = true });
+
+    private static string Describe(QueueItem item)
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        text.WriteLine($"id         {item.Id}");
+        text.WriteLine($"sender     {(item.Sender.Length == 0 ? "<> (a bounce)" : QueueListCommand.Printable(item.Sender))}");
+        text.WriteLine($"arrived    {Time(item.Arrived)}");
+        text.WriteLine($"size       {ConfigText.ShowSize(item.Bytes)}");
+        foreach (QueueDestination destination in item.Destinations)
+        {
+            text.WriteLine();
+            text.WriteLine($"to         {QueueListCommand.Printable(destination.Destination)}");
+            if (destination.Site is { } site)
+            {
+                text.WriteLine($"site       {QueueListCommand.Printable(site)}");
+            }
+            text.WriteLine($"state      {destination.State}");
+            text.WriteLine($"attempts   {destination.Attempts}");
+            if (destination.NextTry is { } next)
+            {
+                text.WriteLine($"next try   {Time(next)}");
+            }
+            text.WriteLine($"expires    {Time(destination.Expires)}");
+            if (destination.Reason is { } reason)
+            {
+                text.WriteLine($"reason     {QueueListCommand.Printable(reason)}");
+            }
+            foreach (string recipient in destination.Recipients)
+            {
+                text.WriteLine($"recipient  {QueueListCommand.Printable(recipient)}");
+            }
+            if (destination.RecipientCount > destination.Recipients.Count)
+            {
+                text.WriteLine($"           and {destination.RecipientCount - destination.Recipients.Count} more");
+            }
+        }
+        return text.ToString();
+    }
+
+    private static string Time(DateTimeOffset time) => time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,161 @@
+using System.CommandLine;
+using System.Net.Security;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography.X509Certificates;
+using FastRelay.Config;
+using FastRelay.Host.Admin;
+using FastRelay.Outside;
+using FastRelay.Outside.Linux;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay serve</c>: runs the relay on this thread until a signal ends it.</summary>
+public static class ServeCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "serve",
+            "Runs the relay. It says on one screen (standard error) what it does for whom, writes its log to standard output, and stops on SIGTERM or SIGINT once the replies that it owes or is owed are there.",
+            "fastrelay serve                                # this host only, on 127.0.0.1:2525, spool in ./spool",
+            "fastrelay serve --config /etc/fastrelay.toml",
+            "fastrelay serve -c relay.toml > relay.log      # the log alone, without the start screen");
+        Option<string?> config = ConfigFile.Option();
+        command.Options.Add(config);
+        command.SetAction(result => Run(result.GetValue(config), result.InvocationConfiguration.Error));
+        return command;
+    }
+
+    private static int Run(string? path, TextWriter error)
+    {
+        RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
+        if (config is null)
+        {
+            return ExitCode.BadConfig;
+        }
+        string[] problems = [.. ConfigFiles.Problems(config)];
+        foreach (string problem in problems)
+        {
+            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+        }
+        if (problems.Length > 0)
+        {
+            return ExitCode.BadConfig;
+        }
+        long files = FileLimit.Raise();
+        config = FileLimit.Fit(config, files, out string? lowered, out string? tooFew);
+        if (tooFew is not null)
+        {
+            error.WriteLine($"fastrelay: {tooFew}");
+            return ExitCode.BadConfig;
+        }
+        if (lowered is not null)
+        {
+            error.WriteLine($"warning: {lowered}");
+        }
+        string? bundle = TrustStore.Prepare(config.Tls.Authorities);
+        Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
+        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs });
+        try
+        {
+            return Serve(world, config, new StartScreen(config, files, bundle), error);
+        }
+        finally
+        {
+            LinuxWorld.Dispose(world);
+        }
+    }
+
+    private static int Serve(World world, RelayConfig config, StartScreen screen, TextWriter error)
+    {
+        SslServerAuthenticationOptions? tls = TlsFiles.Server(config.Tls);
+        X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
+        RelayStartResult started = Relay.Start(world, config, tls, authorities);
+        if (started.Relay is not { } relay)
+        {
+            error.WriteLine($"fastrelay: {started.Error}");
+            return ExitCode.Failure;
+        }
+        // The doors are open: everything below may take its time, nobody waits for it.
+        string[] listening = [.. relay.Receiver.EndPoints.Select(e => e.ToString())];
+        var source = new FigureSource(world, relay.Counters, relay.Queue, relay.Journal, relay.Router);
+        var desk = new RelayDesk(source, config, listening);
+        using AdminServer? admin = config.AdminHttp is { } address ? new AdminServer(address, config.HostName, desk) : null;
+        Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
+        using var signals = new SignalHandlers(relay, desk);
+        error.Write(screen.Write(relay, listening));
+        try
+        {
+            world.Loop.Run();
+        }
+        catch (CheckFailedException e)
+        {
+            // Our own state is not what we thought: the journal knows better, and the next start reads it.
+            error.WriteLine($"fastrelay: {e}");
+            relay.Log.Error("fatal"u8).Add("error"u8, e.Message).Write();
+            return ExitCode.Failure;
+        }
+        if (admin is not null)
+        {
+            Task.Run(async () =>
+            {
+                await open;
+                await admin.StopAsync();
+            }).Wait(TimeSpan.FromSeconds(2));
+        }
+        return ExitCode.Ok;
+    }
+
+    private static async Task OpenAdminAsync(AdminServer admin, Relay relay, TextWriter error)
+    {
+        string? problem = await admin.StartAsync();
+        if (problem is null)
+        {
+            relay.Log.Line("admin"u8).Add("http"u8, admin.EndPoint).Write();
+            return;
+        }
+        // Mail goes on without its admin; an operator who misses it finds both lines.
+        await error.WriteLineAsync($"warning: {problem}");
+        relay.Log.Warn("admin_failed"u8).Add("error"u8, problem).Write();
+    }
+
+    /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP will reload one day.</summary>
+    private sealed class SignalHandlers : IDisposable
+    {
+        private readonly List<PosixSignalRegistration> _registrations = [];
+        private readonly Relay _relay;
+        private readonly RelayDesk _desk;
+        private int _stops;
+
+        public SignalHandlers(Relay relay, RelayDesk desk)
+        {
+            _relay = relay;
+            _desk = desk;
+            foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP])
+            {
+                _registrations.Add(PosixSignalRegistration.Create(signal, Handle));
+            }
+        }
+
+        public void Dispose() => _registrations.ForEach(r => r.Dispose());
+
+        private void Handle(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            if (context.Signal == PosixSignal.SIGHUP)
+            {
+                _relay.Log.Warn("reload"u8).Add("note"u8, "this release reads its configuration at start only").Write();
+                return;
+            }
+            _desk.Stopping = true;
+            if (Interlocked.Increment(ref _stops) > 1 && context.Signal == PosixSignal.SIGINT)
+            {
+                // Safe at any moment: what was answered 250 is durable, and every start is a recovery.
+                _relay.World.Loop.Stop();
+                return;
+            }
+            _relay.Stop();
+        }
+    }
+}

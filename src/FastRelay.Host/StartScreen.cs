@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Text;
+using FastRelay.Config;
+using FastRelay.Outside;
+
+namespace FastRelay.Host;
+
+/// <summary>What <c>serve</c> says when it runs: on one screen, what it does for whom and what it may cost.</summary>
+/// <param name="config">In force.</param>
+/// <param name="openFiles">Allowed by the system.</param>
+/// <param name="authorities">The bundle in force, or null.</param>
+public sealed class StartScreen(RelayConfig config, long openFiles, string? authorities)
+{
+    /// <summary>The screen.</summary>
+    /// <param name="relay">Running.</param>
+    /// <param name="listening">Bound addresses, in the order of the configuration.</param>
+    public string Write(Relay relay, IReadOnlyList<string> listening)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"fastrelay {Versions.Product}, process {Environment.ProcessId}, {config.HostName}\n");
+        Line(text, "listens on", string.Join(", ", listening.Select((address, i) => address + (config.Listen[i].Tls == ListenTls.StartTls ? " (STARTTLS)" : " (clear)"))));
+        Line(text, "relays for", WhoMayRelay());
+        Line(text, "delivers", Delivery());
+        Line(text, "spool", Spool(relay.World));
+        Line(text, "queue", $"{relay.Journal.Stats.Messages} messages, from {relay.Recovery.Segments} segments{(relay.Recovery.CleanEnd || relay.Recovery.Segments == 0 ? "" : ", after an end that was not clean")}");
+        Line(text, "sync", config.Sync == SyncKind.Group ? "group: 250 only after the commit group's fdatasync" : "none: FOR COMPARISONS ONLY, a crash of the machine loses mail");
+        Line(text, "limits", $"at most {ConfigText.ShowSize(MemoryEstimate.Total(config))} of memory and {MemoryEstimate.Descriptors(config)} open files ({openFiles} allowed)");
+        Line(text, "admin", config.AdminHttp is { } http ? $"http://{http}/" : "off");
+        foreach (string note in relay.Recovery.Notes)
+        {
+            text.Append("warning: ").Append(note).Append('\n');
+        }
+        return text.ToString();
+    }
+
+    private string WhoMayRelay()
+    {
+        string networks = string.Join(", ", config.RelayFor.Select(EffectiveConfig.Network));
+        string domains = string.Join(", ", config.RelayDomains);
+        return (networks.Length > 0 ? networks : "no network") + (domains.Length > 0 ? "; anybody to " + domains : "");
+    }
+
+    private string Delivery()
+    {
+        string routes = config.Routes.Count switch
+        {
+            0 => "",
+            1 => $"{config.Routes[0].Domain} to {config.Routes[0].To}, else ",
+            _ => $"by {config.Routes.Count} routes, else ",
+        };
+        string dns = config.DnsServers.Count > 0 ? string.Join(", ", config.DnsServers) : "/etc/resolv.conf";
+        string verified = authorities is null ? "; no bundle of certificate authorities found" : "";
+        return $"{routes}to MX hosts, port {config.Deliver.Port}, DNS by {dns}{verified}";
+    }
+
+    private string Spool(World world)
+    {
+        if (!world.Disk.Space(config.Spool, out DiskSpace space).Ok)
+        {
+            return config.Spool;
+        }
+        return $"{config.Spool} on {space.Kind}, {ConfigText.ShowSize(space.FreeBytes)} free of {ConfigText.ShowSize(space.TotalBytes)}";
+    }
+
+    private static void Line(StringBuilder text, string key, string value) =>
+        text.Append("  ").Append(key.PadRight(12)).Append(value).Append('\n');
+}

@@ -1,0 +1,157 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using FastRelay.Host.Commands;
+
+namespace FastRelay.Tests.Host;
+
+public sealed class QueueCommandTests : IAsyncLifetime
+{
+    private ScriptedAdmin _admin = null!;
+
+    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync();
+
+    public async Task DisposeAsync() => await _admin.DisposeAsync();
+
+    private (int Code, string Output, string Error) Run(string line) => Run([.. line.Split(' '), "--config", _admin.ConfigFile]);
+
+    private static (int Code, string Output, string Error) Run(string[] arguments)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int code = CommandLine.Run(arguments, output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public void List_walks_all_pages_and_says_what_waits_and_why()
+    {
+        (int code, string output, string error) = Run("queue list");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("0000000000001", output);
+        Assert.Contains("0000000000003", output);
+        Assert.Contains("r@one.test", output);
+        Assert.Contains("deferred after 2 attempts: 451 4.2.1 mailbox busy", output);
+        Assert.Contains("1.5 KiB", output);
+        Assert.Contains("  <>\n", output);
+    }
+
+    [Fact]
+    public void What_a_peer_sent_cannot_steer_the_terminal()
+    {
+        string output = Run("queue list --id 0000000000003").Output;
+        Assert.Contains(@"line one\x0d\x0aline \x1b[31m two", output);
+        Assert.DoesNotContain('\u001b', output);
+        Assert.Contains(@"\x1b[31m", Run("queue show 0000000000003").Output);
+    }
+
+    [Fact]
+    public void Count_prints_the_number_alone()
+    {
+        Assert.Equal("3\n", Run("queue list --count").Output);
+        Assert.Equal("2\n", Run("queue list --count --domain two.test").Output);
+        Assert.Equal("{\"count\":1}\n", Run("queue list --count --json --state ready").Output);
+    }
+
+    [Fact]
+    public void Json_is_one_array_of_all_pages()
+    {
+        using JsonDocument all = JsonDocument.Parse(Run("queue list --json").Output);
+        Assert.Equal(["0000000000001", "0000000000002", "0000000000003"], all.RootElement.EnumerateArray().Select(i => i.GetProperty("id").GetString()));
+        using JsonDocument none = JsonDocument.Parse(Run("queue list --json --domain none.test").Output);
+        Assert.Equal(0, none.RootElement.GetArrayLength());
+        using JsonDocument two = JsonDocument.Parse(Run("queue list --json --limit 1").Output);
+        Assert.Equal(1, two.RootElement.GetArrayLength());
+        using JsonDocument one = JsonDocument.Parse(Run("queue show 0000000000001 --json").Output);
+        Assert.Equal("451 4.2.1 mailbox busy", one.RootElement.GetProperty("destinations")[0].GetProperty("reason").GetString());
+    }
+
+    [Fact]
+    public void Nothing_is_said_in_words()
+    {
+        Assert.Equal("nothing in the queue that matches\n", Run("queue list --domain none.test").Output);
+        (int code, _, string error) = Run("queue show 0000000000009");
+        Assert.Equal(ExitCode.Failure, code);
+        Assert.Contains("no message 0000000000009 in the queue", error);
+    }
+
+    [Theory]
+    [InlineData("queue retry 0000000000001 0000000000002", "Retry ids=0000000000001+0000000000002 domain= all=False", "2 messages to be tried now")]
+    [InlineData("queue remove --domain two.test", "Remove ids= domain=two.test all=False", "1 message removed")]
+    [InlineData("queue hold --all", "Hold ids= domain= all=True", "3 messages held")]
+    [InlineData("queue release --all", "Release ids= domain= all=True", "3 messages released")]
+    public void A_change_is_asked_for_and_told(string line, string asked, string told)
+    {
+        (int code, string output, string error) = Run(line);
+        Assert.Equal((0, told + "\n", ""), (code, output, error));
+        Assert.Equal([asked], _admin.Desk.Asked);
+    }
+
+    [Theory]
+    [InlineData("queue remove")]
+    [InlineData("queue retry")]
+    [InlineData("queue remove --all 0000000000001")]
+    [InlineData("queue remove --all --domain two.test")]
+    [InlineData("queue remove 0000000000001 --domain two.test")]
+    public void A_change_without_one_clear_selection_is_refused_before_anything_is_asked(string line)
+    {
+        (int code, _, string error) = Run(line);
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains("which messages: give ids, or --sender", error);
+        Assert.Empty(_admin.Desk.Asked);
+    }
+
+    [Fact]
+    public void An_id_that_is_gone_is_named_and_the_exit_code_says_so()
+    {
+        (int code, string output, string error) = Run("queue remove 0000000000001 0000000000009");
+        Assert.Equal(ExitCode.Failure, code);
+        Assert.Equal("1 message removed\n", output);
+        Assert.Contains("no message 0000000000009 in the queue", error);
+    }
+
+    [Theory]
+    [InlineData("queue list --state lost", "'lost'")]
+    [InlineData("queue list --limit 0", "--limit must be 1 or more")]
+    [InlineData("queue shwo x", "did you mean: fastrelay queue show")]
+    public void A_wrong_option_is_a_usage_error(string line, string expected)
+    {
+        (int code, _, string error) = Run(line);
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains(expected, error);
+    }
+
+    [Fact]
+    public void A_relay_that_does_not_run_is_exit_75_and_named()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        listener.Stop();
+        string file = _admin.ConfigFile + ".other";
+        File.WriteAllText(file, $"[admin]\nhttp = \"127.0.0.1:{port}\"\n");
+        (int code, _, string error) = Run(["queue", "list", "--config", file]);
+        Assert.Equal(ExitCode.Unreachable, code);
+        Assert.Contains($"no relay answers on 127.0.0.1:{port}", error);
+    }
+
+    [Fact]
+    public void Without_an_admin_address_the_configuration_is_named()
+    {
+        string file = _admin.ConfigFile + ".off";
+        File.WriteAllText(file, "[admin]\nhttp = \"\"\n");
+        (int code, _, string error) = Run(["queue", "list", "--config", file]);
+        Assert.Equal(ExitCode.BadConfig, code);
+        Assert.Contains("admin.http is \"\"", error);
+    }
+
+    [Fact]
+    public void A_wrong_configuration_is_told_before_anything_is_asked()
+    {
+        string file = _admin.ConfigFile + ".bad";
+        File.WriteAllText(file, "[admin]\nhtpp = \"\"\n");
+        (int code, _, string error) = Run(["queue", "list", "--config", file]);
+        Assert.Equal(ExitCode.BadConfig, code);
+        Assert.Contains($"{file}:2: admin.htpp: unknown key; did you mean \"http\"?", error);
+    }
+}

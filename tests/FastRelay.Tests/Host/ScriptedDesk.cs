@@ -1,0 +1,94 @@
+using FastRelay.Host.Admin;
+
+namespace FastRelay.Tests.Host;
+
+/// <summary>A desk with three messages that remembers what it was asked.</summary>
+internal sealed class ScriptedDesk : AdminDesk
+{
+    public static readonly QueueItem[] Items =
+    [
+        Item("0000000000001", "a@sender.test", "deferred", "one.test", "451 4.2.1 mailbox busy"),
+        Item("0000000000002", "", "ready", "two.test", null),
+        Item("0000000000003", "c@sender.test", "held", "two.test", "line one\r\nline \u001b[31m two"),
+    ];
+
+    public List<string> Asked { get; } = [];
+
+    public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from)
+    {
+        Asked.Add($"list {query} {max} {from}");
+        QueueItem[] all = [.. Items.Where(i => Matches(i, query))];
+        int end = Math.Min(all.Length, from + Math.Min(max, 2));
+        return Task.FromResult(new QueuePage(all[Math.Min(from, all.Length)..end], end < all.Length ? end : null));
+    }
+
+    public override Task<long> CountAsync(QueueQuery query) => Task.FromResult((long)Items.Count(i => Matches(i, query)));
+
+    public override Task<QueueItem?> ShowAsync(string id) => id.Length == 13
+        ? Task.FromResult(Items.FirstOrDefault(i => i.Id == id))
+        : throw new AdminException($"\"{id}\" is no id");
+
+    public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
+    {
+        Asked.Add($"{action} ids={string.Join('+', selection.Ids ?? [])} domain={selection.Filter?.Domain} all={selection.All}");
+        string[] ids = [.. selection.Ids ?? []];
+        string[] missing = [.. ids.Where(id => Items.All(i => i.Id != id))];
+        return Task.FromResult(new QueueChange(selection.All ? Items.Length : Math.Max(1, ids.Length - missing.Length), missing));
+    }
+
+    public override Task<StatusView> StatusAsync() => Task.FromResult(new StatusView
+    {
+        Version = "1.2.3",
+        Sync = "group",
+        HostName = "relay.test",
+        Figures = new Dictionary<string, long> { ["accepted_total"] = 42, ["log_lines_dropped_total"] = 7 },
+    });
+
+    private static bool Matches(QueueItem item, QueueQuery query) =>
+        (query.Sender is null || query.Sender == item.Sender)
+        && (query.Id is null || query.Id == item.Id)
+        && (query.State is null || item.Destinations[0].State == query.State)
+        && (query.Domain is null || item.Destinations[0].Destination == query.Domain);
+
+    private static QueueItem Item(string id, string sender, string state, string domain, string? reason) => new(
+        id,
+        sender,
+        new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+        1536,
+        [new QueueDestination(domain, $"mx.{domain}", state, 2, null, new DateTimeOffset(2026, 1, 7, 3, 4, 5, TimeSpan.Zero), reason, [$"r@{domain}"], 1)]);
+}
+
+/// <summary>The admin's HTTP over a <see cref="ScriptedDesk"/>, on a port of the system's choice, with a configuration that names it.</summary>
+internal sealed class ScriptedAdmin : IAsyncDisposable
+{
+    private readonly AdminServer _server;
+
+    private ScriptedAdmin(ScriptedDesk desk, AdminServer server)
+    {
+        Desk = desk;
+        _server = server;
+        ConfigFile = Path.Combine(Directory.CreateTempSubdirectory("fastrelay-").FullName, "fastrelay.toml");
+        File.WriteAllText(ConfigFile, $"[admin]\nhttp = \"{server.EndPoint}\"\n");
+    }
+
+    public ScriptedDesk Desk { get; }
+
+    public string ConfigFile { get; }
+
+    public int Port => _server.EndPoint.Port;
+
+    public static async Task<ScriptedAdmin> StartAsync()
+    {
+        var desk = new ScriptedDesk();
+        var server = new AdminServer(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), "relay.test", desk);
+        Assert.Null(await server.StartAsync());
+        return new ScriptedAdmin(desk, server);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.StopAsync();
+        _server.Dispose();
+        Directory.Delete(Path.GetDirectoryName(ConfigFile)!, recursive: true);
+    }
+}
