@@ -1,25 +1,104 @@
-#pragma warning disable CA1822 // bodies follow
+using System.Runtime.CompilerServices;
 using FastRelay.Outside;
 
 namespace FastRelay.Journal;
 
-/// <summary>The journal; its bodies follow this surface.</summary>
+/// <summary>
+/// What was answered 250 and is not settled yet: an append-only log of commit groups in segments, and its index in
+/// memory. One loop owns it. Files and records: docs/JOURNAL_FORMAT.md. How a group becomes durable:
+/// <see cref="Flusher"/>. How room comes back: <see cref="Reclaimer"/>. Every start is a recovery: <see cref="Recovery"/>.
+/// </summary>
 public sealed class MessageJournal
 {
-    private const string Unfinished = "the journal is not there yet";
+    private const int RoomForOne = 64 * 1024;
+    private readonly World _world;
+    private readonly JournalOptions _options;
+    private readonly IDisposable _lock;
+    private readonly SegmentStore _store;
+    private readonly Staging _staging;
+    private readonly RecordStager _stager;
+    private readonly Flusher _flusher;
+    private readonly Reclaimer _reclaimer;
+    private readonly ChunkPool _chunks = new();
+    private readonly BodyPool _bodies;
+    private readonly RoomQueue _room = new();
+    private readonly Signal<bool> _closed;
+    private ulong _nextSequence;
+    private bool _closing;
+    private bool _cleanEndStaged;
 
-    /// <summary>Opens a journal: blocking, before the loop runs.</summary>
-    public static JournalOpenResult Open(World world, JournalOptions options, IReplay replay) =>
-        new(null, options.Path + ": " + Unfinished, new RecoveryReport());
+    internal MessageJournal(World world, JournalOptions options, IDisposable spoolLock, SegmentStore store, MessageIndex index, ulong nextGroup, ulong nextSequence)
+    {
+        _world = world;
+        _options = options;
+        _lock = spoolLock;
+        _store = store;
+        Index = index;
+        _nextSequence = nextSequence;
+        Result = new GroupResult(index);
+        _staging = new Staging(store.Table, nextGroup, (uint)world.Random.NextInt64(), Kick);
+        _stager = new RecordStager(_staging, index);
+        _flusher = new Flusher(world, options, store, Result)
+        {
+            Staging = _staging,
+            NextSequence = () => _nextSequence,
+            Advanced = OnAdvanced,
+            DurableGroup = nextGroup - 1,
+        };
+        _reclaimer = new Reclaimer(world, store, index, _staging, _stager, _flusher);
+        _bodies = new BodyPool(world, store, index);
+        _closed = new Signal<bool>(world.Loop);
+        store.RoomChanged = OnRoomChanged;
+    }
+
+    /// <summary>Opens a journal and replays what it holds: blocking, before the loop runs. Never throws for what a disk does.</summary>
+    public static JournalOpenResult Open(World world, JournalOptions options, IReplay replay) => Recovery.Open(world, options, replay);
 
     /// <summary>May a new message start? Asked at MAIL and at DATA.</summary>
-    public JournalStatus Admission { get; }
+    public JournalStatus Admission
+    {
+        get
+        {
+            _store.FreshenSpace();
+            if (_closing)
+            {
+                return JournalStatus.Closed;
+            }
+            if (_flusher.Failing)
+            {
+                return JournalStatus.Failed;
+            }
+            bool full = Index.Messages >= _options.Limits.QueueEntries
+                || _store.Table.LiveBytes >= _options.Limits.QueueBytes
+                || _store.BelowFloor
+                || (_store.CannotGrow && _store.RoomForMail(_staging.StagedBytes) < RoomForOne);
+            return full ? JournalStatus.Full : JournalStatus.Ok;
+        }
+    }
 
     /// <summary>False while outcomes wait too long for the disk: start no new delivery, so that a crash re-sends little.</summary>
-    public bool HasOutcomeRoom { get; } = true;
+    public bool HasOutcomeRoom => !_flusher.Failing && !_staging.IsBehind;
 
     /// <summary>Counts.</summary>
-    public JournalStats Stats { get; }
+    public JournalStats Stats => new(
+        _flusher.Syncs,
+        _flusher.Groups,
+        _flusher.Records,
+        _store.WrittenBytes,
+        _store.Table.LiveBytes,
+        Index.Messages,
+        _store.Order.Count,
+        _store.Spares,
+        _store.Probe.Space.FreeBytes,
+        _flusher.Failures,
+        Result.Moved,
+        _store.Recycled);
+
+    internal Loop Loop => _world.Loop;
+
+    internal MessageIndex Index { get; }
+
+    internal GroupResult Result { get; }
 
     /// <summary>
     /// Records what an attempt came to; never waits. Delivered and Dropped settle; when no recipient is left the message
@@ -29,40 +108,263 @@ public sealed class MessageJournal
     /// <param name="outcomes">Each recipient once.</param>
     /// <param name="nextDueUnixMs">When the deferred ones are due, Unix ms; 0 when none is.</param>
     /// <param name="attempts">Attempts made at them.</param>
-    /// <param name="reason">Why, at most <see cref="Limits.ReplyTextBytes"/> octets are kept.</param>
+    /// <param name="reason">Why; <see cref="Limits.ReplyTextBytes"/> octets are kept.</param>
     /// <returns>True when the message is settled and the handle gone.</returns>
-    public bool RecordOutcome(MessageHandle message, ReadOnlySpan<RecipientOutcome> outcomes, long nextDueUnixMs, int attempts, ReadOnlySpan<byte> reason) => throw new CheckFailedException(Unfinished);
+    public bool RecordOutcome(MessageHandle message, ReadOnlySpan<RecipientOutcome> outcomes, long nextDueUnixMs, int attempts, ReadOnlySpan<byte> reason)
+    {
+        CheckLive(message);
+        foreach (RecipientOutcome outcome in outcomes)
+        {
+            if (outcome.Result != RecipientResult.Deferred)
+            {
+                Index.Settle(message.Slot, outcome.Index);
+            }
+        }
+        bool settled = Index.PendingCount(message.Slot) == 0;
+        reason = reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)];
+        _stager.Outcome(message.Slot, outcomes, attempts, nextDueUnixMs, reason, settled);
+        return Result.RemoveIfSettled(message.Slot);
+    }
 
     /// <summary>True while the recipient is not settled.</summary>
-    public bool IsPending(MessageHandle message, int recipientIndex) => throw new CheckFailedException(Unfinished);
+    public bool IsPending(MessageHandle message, int recipientIndex) => Index.IsLive(message.Slot) && Index.IsPending(message.Slot, recipientIndex);
 
     /// <summary>Recipients that are not settled; 0 for a handle that is gone.</summary>
-    public int PendingCount(MessageHandle message) => throw new CheckFailedException(Unfinished);
+    public int PendingCount(MessageHandle message) => Index.IsLive(message.Slot) ? Index.PendingCount(message.Slot) : 0;
 
     /// <summary>The message's id.</summary>
-    public MessageId IdOf(MessageHandle message) => throw new CheckFailedException(Unfinished);
+    public MessageId IdOf(MessageHandle message)
+    {
+        CheckLive(message);
+        return new MessageId(Index[message.Slot].Id);
+    }
 
     /// <summary>Finds a live message.</summary>
-    public bool TryFind(MessageId id, out MessageHandle message) => throw new CheckFailedException(Unfinished);
+    public bool TryFind(MessageId id, out MessageHandle message)
+    {
+        _world.Loop.CheckThread();
+        int slot = id.Value == 0 ? -1 : Index.Find(id.Value);
+        message = Index.IsLive(slot) ? new MessageHandle(slot) : MessageHandle.None;
+        return message.IsValid;
+    }
 
     /// <summary>When it was committed, Unix ms.</summary>
-    public long ArrivalUnixMs(MessageHandle message) => throw new CheckFailedException(Unfinished);
+    public long ArrivalUnixMs(MessageHandle message)
+    {
+        CheckLive(message);
+        return Index[message.Slot].ArrivalMs;
+    }
 
     /// <summary>Octets of the body in stored form.</summary>
-    public long BodyLength(MessageHandle message) => throw new CheckFailedException(Unfinished);
+    public long BodyLength(MessageHandle message)
+    {
+        CheckLive(message);
+        return Index[message.Slot].BodyLength;
+    }
 
     /// <summary>The operator holds it.</summary>
-    public bool IsHeld(MessageHandle message) => throw new CheckFailedException(Unfinished);
+    public bool IsHeld(MessageHandle message)
+    {
+        CheckLive(message);
+        return (Index[message.Slot].Flags & EntryFlags.Hold) != 0;
+    }
 
     /// <summary>Holds or releases a message; recorded.</summary>
-    public void SetHold(MessageHandle message, bool hold) => throw new CheckFailedException(Unfinished);
+    public void SetHold(MessageHandle message, bool hold)
+    {
+        CheckLive(message);
+        if (IsHeld(message) != hold)
+        {
+            Index[message.Slot].Flags ^= EntryFlags.Hold;
+            _stager.Control(message.Slot, hold ? ControlFacts.Hold : ControlFacts.Release);
+        }
+    }
 
     /// <summary>What the last attempt at a recipient recorded; reads the map, so it may block: for replay and for <c>queue show</c>.</summary>
-    public bool TryGetDeferred(MessageHandle message, int recipientIndex, out DeferredSet set) => throw new CheckFailedException(Unfinished);
+    public bool TryGetDeferred(MessageHandle message, int recipientIndex, out DeferredSet set)
+    {
+        CheckLive(message);
+        set = default;
+        for (int node = Index[message.Slot].Deferrals; node >= 0; node = Index.Node(node).Next)
+        {
+            RecordNode record = Index.Node(node);
+            if ((record.Mask & (1UL << Math.Min(recipientIndex, 63))) != 0 && TryReadDeferred(record, recipientIndex, out set))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
 
     /// <summary>A reader from the pool; its Close gives it back.</summary>
-    public BodyReader OpenBody() => throw new CheckFailedException(Unfinished);
+    public BodyReader OpenBody() => _bodies.Take();
 
-    /// <summary>Flushes everything staged, writes a clean end mark, closes the files.</summary>
-    public ValueTask CloseAsync() => throw new CheckFailedException(Unfinished);
+    /// <summary>Flushes everything staged, writes a clean end mark, closes the files. While the disk fails it gives up, and recovery does its work at the next start.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask CloseAsync()
+    {
+        _world.Loop.CheckThread();
+        Check.That(!_closing, "the journal was closed twice");
+        _closing = true;
+        _store.Stopping = true;
+        _room.FinishAll(JournalStatus.Closed);
+        GoOnClosing();
+        await _closed.WaitAsync();
+    }
+
+    internal MessageId NextId() => new(_nextSequence++);
+
+    internal byte[] RentChunk() => _chunks.Rent();
+
+    internal void ReturnChunk(byte[] chunk) => _chunks.Return(chunk);
+
+    /// <summary>Stages what a writer has, when there is room or when it is certain that there is not.</summary>
+    /// <returns>False when the writer must wait: it was put into the queue for room.</returns>
+    internal bool TryStage(MessageWriter writer, out JournalStatus status)
+    {
+        if (_room.IsEmpty || writer.IsOwn)
+        {
+            if (StageNow(writer, out status))
+            {
+                return true;
+            }
+        }
+        status = JournalStatus.Ok;
+        _room.Add(writer);
+        return false;
+    }
+
+    internal void Start()
+    {
+        _store.Tend();
+        _reclaimer.Step();
+    }
+
+    private bool StageNow(MessageWriter writer, out JournalStatus status)
+    {
+        status = _closing ? JournalStatus.Closed : _flusher.Failing || writer.IsBroken ? JournalStatus.Failed : JournalStatus.Ok;
+        if (status != JournalStatus.Ok)
+        {
+            return true;
+        }
+        int bytes = writer.NextRecordBytes();
+        bool own = writer.IsOwn;
+        if (!own && !_staging.HasRoom(bytes))
+        {
+            return false;
+        }
+        // Two blocks: a group's frame and its padding.
+        long needed = bytes + (2 * SegmentHeader.Block);
+        long room = own ? _store.RoomForOwn(_staging.StagedBytes) : _store.RoomForMail(_staging.StagedBytes);
+        if (room < needed)
+        {
+            _store.Tend();
+            status = JournalStatus.Full;
+            return _store.CannotGrow;
+        }
+        if (writer.Commits)
+        {
+            _stager.Head(writer, _world.Time.GetUtcNow().ToUnixTimeMilliseconds());
+        }
+        else
+        {
+            _stager.Chunk(writer);
+        }
+        return true;
+    }
+
+    private void ServeRoom()
+    {
+        while (_room.First is { } writer)
+        {
+            MessageWriter? next = writer.NextWaiter;
+            if (!StageNow(writer, out JournalStatus status))
+            {
+                return;
+            }
+            _room.RemoveFirst(next);
+            writer.FinishWait(status);
+        }
+    }
+
+    private bool TryReadDeferred(RecordNode node, int recipientIndex, out DeferredSet set)
+    {
+        set = default;
+        ReadOnlySpan<byte> record = _store.Table[node.Segment].Map.Span(node.Offset, node.RecordLength);
+        if (!RecordHeader.TryRead(record, out RecordHeader header) || !OutcomeFacts.TryRead(record, header, out OutcomeFacts facts))
+        {
+            return false;
+        }
+        for (int i = 0; i < facts.Count; i++)
+        {
+            if (facts[i].Index == recipientIndex && facts[i].Result == RecipientResult.Deferred)
+            {
+                set = new DeferredSet(facts.Attempts, facts.NextDueUnixMs, facts.Reason);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void CheckLive(MessageHandle message)
+    {
+        _world.Loop.CheckThread();
+        Check.That(Index.IsLive(message.Slot), "a handle of no live message");
+    }
+
+    private void Kick() => _flusher.Kick();
+
+    private void OnAdvanced()
+    {
+        if (_flusher.Failing)
+        {
+            _room.FinishAll(JournalStatus.Failed);
+            _reclaimer.Restart();
+        }
+        else
+        {
+            ServeRoom();
+            _reclaimer.Step();
+        }
+        _store.RecycleDead(_flusher.DurableGroup);
+        GoOnClosing();
+    }
+
+    private void OnRoomChanged()
+    {
+        ServeRoom();
+        _flusher.Kick();
+        _store.RecycleDead(_flusher.DurableGroup);
+        _reclaimer.Step();
+        GoOnClosing();
+    }
+
+    private void GoOnClosing()
+    {
+        if (!_closing || _flusher.IsBusy)
+        {
+            return;
+        }
+        bool gaveUp = _flusher.Failing || _flusher.Starved;
+        if (!gaveUp && !_staging.IsEmpty)
+        {
+            _flusher.Kick();
+            return;
+        }
+        if (!gaveUp && !_cleanEndStaged)
+        {
+            _cleanEndStaged = true;
+            _staging.AppendCleanEnd();
+            _flusher.Kick();
+            return;
+        }
+        if (_store.Busy || _reclaimer.Busy)
+        {
+            return;
+        }
+        _flusher.Stop();
+        _store.Dispose();
+        _lock.Dispose();
+        _closed.Set(true);
+    }
 }

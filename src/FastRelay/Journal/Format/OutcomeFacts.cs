@@ -1,0 +1,70 @@
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace FastRelay.Journal;
+
+/// <summary>Reads the head of Outcome and Settled records. Layout: docs/JOURNAL_FORMAT.md, "Outcome and Settled".</summary>
+internal readonly ref struct OutcomeFacts
+{
+    /// <summary>Bytes before the entries.</summary>
+    public const int Bytes = 24;
+
+    private readonly ReadOnlySpan<byte> _head;
+
+    private OutcomeFacts(ReadOnlySpan<byte> head) => _head = head;
+
+    /// <summary>Recipients named.</summary>
+    public int Count => ReadInt32LittleEndian(_head);
+
+    /// <summary>Attempts made at them.</summary>
+    public int Attempts => ReadInt32LittleEndian(_head[4..]);
+
+    /// <summary>When the deferred ones are due, Unix ms.</summary>
+    public long NextDueUnixMs => ReadInt64LittleEndian(_head[8..]);
+
+    /// <summary>Why.</summary>
+    public ReadOnlySpan<byte> Reason => _head.Slice(Bytes + (Count * 4), ReasonBytes);
+
+    private int ReasonBytes => ReadUInt16LittleEndian(_head[16..]);
+
+    /// <summary>One recipient's result.</summary>
+    public RecipientOutcome this[int i]
+    {
+        get
+        {
+            uint entry = ReadUInt32LittleEndian(_head[(Bytes + (i * 4))..]);
+            return new RecipientOutcome((int)(entry >> 8), (RecipientResult)(entry & 255));
+        }
+    }
+
+    /// <summary>Bytes of a whole record, without padding.</summary>
+    public static int RecordBytes(int count, int reasonBytes) => RecordHeader.Bytes + Bytes + (count * 4) + reasonBytes;
+
+    /// <summary>Writes the head.</summary>
+    public static void Write(Span<byte> record, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
+    {
+        Span<byte> head = record[RecordHeader.Bytes..];
+        head[..Bytes].Clear();
+        WriteInt32LittleEndian(head, outcomes.Length);
+        WriteInt32LittleEndian(head[4..], attempts);
+        WriteInt64LittleEndian(head[8..], nextDueUnixMs);
+        WriteUInt16LittleEndian(head[16..], (ushort)reason.Length);
+        for (int i = 0; i < outcomes.Length; i++)
+        {
+            uint entry = ((uint)outcomes[i].Index << 8) | (byte)outcomes[i].Result;
+            WriteUInt32LittleEndian(head[(Bytes + (i * 4))..], entry);
+        }
+        reason.CopyTo(head[(Bytes + (outcomes.Length * 4))..]);
+    }
+
+    /// <summary>Reads a record whose checksum is good; false when its lengths do not add up.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> record, scoped in RecordHeader header, out OutcomeFacts facts)
+    {
+        facts = default;
+        if (header.BodyAt < RecordHeader.Bytes + Bytes)
+        {
+            return false;
+        }
+        facts = new OutcomeFacts(record[RecordHeader.Bytes..header.BodyAt]);
+        return facts.Count >= 0 && Bytes + (4L * facts.Count) + facts.ReasonBytes == facts._head.Length;
+    }
+}

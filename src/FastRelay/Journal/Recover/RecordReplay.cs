@@ -1,0 +1,277 @@
+namespace FastRelay.Journal;
+
+/// <summary>Applies records to the index in the order in which they were written.</summary>
+internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
+{
+    private int _lastSlot = -1;
+    private int _lastChunk;
+    private int _lastNode;
+
+    /// <summary>Ids at or above it were never seen.</summary>
+    public ulong NextSequence { get; private set; } = 1;
+
+    /// <summary>Ids below it were given out.</summary>
+    public void SawSequence(ulong next) => NextSequence = Math.Max(NextSequence, next);
+
+    /// <summary>Takes the records of a group.</summary>
+    /// <param name="payload">The records.</param>
+    /// <param name="tag">Tag that each must have.</param>
+    /// <param name="segment">Slot of the segment.</param>
+    /// <param name="at">Where the records begin in it.</param>
+    /// <param name="damaged">The group's checksum is wrong: good records count, also those of messages whose body is damaged, and the bad are named.</param>
+    public void Group(ReadOnlySpan<byte> payload, uint tag, int segment, long at, bool damaged)
+    {
+        int offset = 0;
+        while (TryFind(payload, tag, ref offset, out RecordHeader header))
+        {
+            ReadOnlySpan<byte> record = payload.Slice(offset, header.Length);
+            if (damaged && !header.BodyIsIntact(record))
+            {
+                report.DamagedMessages++;
+                report.Note($"message {new MessageId(header.Sequence)}: its body is damaged");
+            }
+            Apply(record, header, segment, at + offset);
+            report.Records++;
+            offset += header.PaddedLength;
+        }
+        if (!damaged && offset < payload.Length)
+        {
+            report.Note($"a group with a good checksum holds a record without one, at {at + offset}");
+        }
+    }
+
+    /// <summary>The records of a torn group that are whole.</summary>
+    public static List<RecordPlace> WholeRecords(ReadOnlySpan<byte> payload, uint tag)
+    {
+        var places = new List<RecordPlace>();
+        int offset = 0;
+        while (TryFind(payload, tag, ref offset, out RecordHeader header))
+        {
+            bool padded = offset + header.PaddedLength <= payload.Length;
+            if (padded && header.BodyIsIntact(payload.Slice(offset, header.Length)))
+            {
+                places.Add(new RecordPlace(offset, header.PaddedLength));
+            }
+            offset += header.PaddedLength;
+        }
+        return places;
+    }
+
+    /// <summary>Finds the next record with a good head. Records begin on multiples of eight, so behind a bad one it looks at each.</summary>
+    private static bool TryFind(ReadOnlySpan<byte> payload, uint tag, ref int offset, out RecordHeader header)
+    {
+        header = default;
+        for (; offset + RecordHeader.Bytes <= payload.Length; offset += 8)
+        {
+            if (RecordHeader.TryRead(payload[offset..], out header) && header.Tag == tag)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// <summary>Drops messages that never were committed, and marks those with a piece missing.</summary>
+    public void Finish()
+    {
+        for (int slot = 0; slot < index.Bound; slot++)
+        {
+            ref IndexEntry entry = ref index[slot];
+            if (entry.Id == 0)
+            {
+                continue;
+            }
+            if ((entry.Flags & EntryFlags.Open) != 0)
+            {
+                index.Remove(slot);
+                continue;
+            }
+            for (int node = entry.Chunks; node >= 0; node = index.Node(node).Next)
+            {
+                if (index.Node(node).Segment < 0 && (entry.Flags & EntryFlags.Damaged) == 0)
+                {
+                    entry.Flags |= EntryFlags.Damaged;
+                    report.DamagedMessages++;
+                    report.Note($"message {new MessageId(entry.Id)}: a piece of its body is missing");
+                }
+            }
+        }
+        report.Messages = index.Messages;
+    }
+
+    private void Apply(ReadOnlySpan<byte> record, in RecordHeader header, int segment, long at)
+    {
+        SawSequence(header.Sequence + 1);
+        int slot = header.Sequence == 0 ? -1 : index.Find(header.Sequence);
+        switch (header.Kind)
+        {
+            case RecordKind.Chunk:
+                Chunk(slot, record, header, segment, at);
+                break;
+            case RecordKind.Accepted or RecordKind.Moved:
+                Head(slot, record, header, segment, at);
+                break;
+            case RecordKind.Outcome or RecordKind.Settled when index.IsLive(slot):
+                Outcome(slot, record, header, segment, at);
+                break;
+            case RecordKind.Control when index.IsLive(slot):
+                Control(slot, record, header);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Chunk(int slot, ReadOnlySpan<byte> record, in RecordHeader header, int segment, long at)
+    {
+        int chunk = ChunkFacts.Index(record, header);
+        if (chunk < 0)
+        {
+            return;
+        }
+        if (slot < 0)
+        {
+            slot = index.AddOpen(header.Sequence);
+        }
+        index.PlaceNode(NodeOf(slot, chunk), segment, at, header.Length);
+    }
+
+    private void Head(int slot, ReadOnlySpan<byte> record, in RecordHeader header, int segment, long at)
+    {
+        if (!MessageFacts.TryRead(record, header, out MessageFacts facts))
+        {
+            report.Note($"message {new MessageId(header.Sequence)}: a record that makes no sense, at {at}");
+            return;
+        }
+        var envelope = new Envelope(facts.EnvelopeOf(record));
+        if (!index.IsLive(slot))
+        {
+            slot = index.Commit(slot, header.Sequence, envelope.RecipientCount, envelope.ArrivalUnixMs, facts.BodyLength);
+        }
+        index.PlaceHead(slot, segment, at, header.Length);
+        if (facts.Chunks > 0)
+        {
+            NodeOf(slot, facts.Chunks - 1);
+        }
+        Span<ulong> pending = index.PendingWords(slot);
+        for (int i = 0; i < Math.Min(pending.Length, facts.PendingWords); i++)
+        {
+            pending[i] = facts.PendingWord(record, i);
+        }
+        if (header.Kind == RecordKind.Moved)
+        {
+            SetHold(slot, (header.Flags & RecordHeader.HoldFlag) != 0);
+        }
+        int original = facts.Settles == 0 ? -1 : index.Find(facts.Settles);
+        if (index.IsLive(original))
+        {
+            for (int i = 0; i < facts.SettledCount; i++)
+            {
+                Settle(original, facts.SettledIndex(record, i));
+            }
+            RemoveIfSettled(original);
+        }
+    }
+
+    private void Outcome(int slot, ReadOnlySpan<byte> record, in RecordHeader header, int segment, long at)
+    {
+        if (!OutcomeFacts.TryRead(record, header, out OutcomeFacts facts))
+        {
+            return;
+        }
+        ulong covered = 0;
+        ulong deferred = 0;
+        for (int i = 0; i < facts.Count; i++)
+        {
+            RecipientOutcome outcome = facts[i];
+            ulong bit = 1UL << Math.Min(outcome.Index, 63);
+            covered |= bit;
+            if (outcome.Result == RecipientResult.Deferred)
+            {
+                deferred |= bit;
+            }
+            else
+            {
+                Settle(slot, outcome.Index);
+            }
+        }
+        if (RemoveIfSettled(slot))
+        {
+            return;
+        }
+        index.ForgetDeferrals(slot, covered);
+        if (deferred != 0)
+        {
+            index.PlaceNode(index.AddDeferral(slot, deferred), segment, at, header.Length);
+        }
+    }
+
+    private void Control(int slot, ReadOnlySpan<byte> record, in RecordHeader header)
+    {
+        switch (ControlFacts.What(record, header))
+        {
+            case ControlFacts.Hold:
+                SetHold(slot, true);
+                break;
+            case ControlFacts.Release:
+                SetHold(slot, false);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void SetHold(int slot, bool hold)
+    {
+        ref IndexEntry entry = ref index[slot];
+        entry.Flags = hold ? entry.Flags | EntryFlags.Hold : entry.Flags & ~EntryFlags.Hold;
+    }
+
+    private void Settle(int slot, int recipient)
+    {
+        // A number out of range comes from damage: the check in the index is for our own mistakes.
+        if ((uint)recipient < (uint)index[slot].Recipients)
+        {
+            index.Settle(slot, recipient);
+        }
+    }
+
+    private bool RemoveIfSettled(int slot)
+    {
+        if (index.PendingCount(slot) != 0)
+        {
+            return false;
+        }
+        index.Remove(slot);
+        _lastSlot = -1;
+        return true;
+    }
+
+    /// <summary>The node of a chunk, made with all before it when missing; the usual next one is found at once.</summary>
+    private int NodeOf(int slot, int chunk)
+    {
+        int node = -1;
+        int i = 0;
+        int next = index[slot].Chunks;
+        if (slot == _lastSlot && chunk > _lastChunk)
+        {
+            node = _lastNode;
+            i = _lastChunk + 1;
+            next = index.Node(node).Next;
+        }
+        for (; i <= chunk; i++)
+        {
+            node = next >= 0 ? next : index.AddChunk(slot, node);
+            next = index.Node(node).Next;
+        }
+        _lastSlot = slot;
+        _lastChunk = chunk;
+        _lastNode = node;
+        return node;
+    }
+}
+
+/// <summary>Where a record lies among others.</summary>
+/// <param name="Offset">First byte.</param>
+/// <param name="Length">Bytes with padding.</param>
+internal readonly record struct RecordPlace(int Offset, int Length);

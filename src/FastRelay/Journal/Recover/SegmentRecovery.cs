@@ -1,0 +1,205 @@
+using System.Globalization;
+using FastRelay.Outside;
+
+namespace FastRelay.Journal;
+
+/// <summary>The part of recovery that reads segments: in order, by the links in their headers, group by group.</summary>
+internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder, SegmentStore store, RecordReplay replay, RecoveryReport report)
+{
+    /// <summary>Number of the next group to be written.</summary>
+    public ulong NextGroup { get; private set; } = 1;
+
+    /// <summary>The newest segment can take more groups.</summary>
+    public bool TailIsUsable { get; private set; }
+
+    /// <summary>Reads everything.</summary>
+    /// <returns>What stands in the way, in words; empty when nothing does.</returns>
+    public string ReadAll()
+    {
+        byte[] window = folder.Segments.Count > 0 ? SegmentScanner.NewWindow() : [];
+        ulong oldest = 0;
+        foreach (FoundFile found in folder.Segments)
+        {
+            if (found.Finding == HeaderFinding.Good)
+            {
+                oldest = found.Header.OldestNumber;
+                store.SawEpoch(found.Epoch);
+                replay.SawSequence(found.Header.NextSequence);
+            }
+        }
+        for (int i = 0; i < folder.Segments.Count; i++)
+        {
+            FoundFile found = folder.Segments[i];
+            if (SpoolFolder.Number(found) < oldest)
+            {
+                // It was dead when a newer one was opened; only its new name was lost.
+                folder.Spares.Add(found);
+                continue;
+            }
+            FoundFile? next = i + 1 < folder.Segments.Count ? folder.Segments[i + 1] : null;
+            string problem = Scan(found, next, window);
+            if (problem.Length > 0)
+            {
+                return problem;
+            }
+        }
+        folder.Segments.RemoveAll(static found => found.File is null);
+        store.LeastNumber = folder.MaxNumber + 1;
+        return "";
+    }
+
+    private string Scan(FoundFile found, FoundFile? next, byte[] window)
+    {
+        bool chained = next is { Finding: HeaderFinding.Good } && next.Header.PreviousNumber == SpoolFolder.Number(found);
+        if (next is { Finding: HeaderFinding.Good } && !chained)
+        {
+            report.Note($"{found.Path}: the segment after it is missing");
+        }
+        ulong first = found.Header.FirstGroup;
+        if (found.Finding != HeaderFinding.Good && !TryAdopt(found, chained ? next!.Header.PreviousEpoch : 0, out first))
+        {
+            report.Note($"{found.Path}: its first block is damaged and no group was found; left alone");
+            found.File!.Dispose();
+            found.File = null;
+            return "";
+        }
+        DiskError error = found.File!.Map(out DiskMap? map);
+        if (!error.Ok)
+        {
+            return $"{found.Path}: {error}";
+        }
+        var file = new SegmentFile(found.File, map!, found.Path)
+        {
+            Number = SpoolFolder.Number(found),
+            Epoch = found.Epoch,
+        };
+        store.SawEpoch(found.Epoch);
+        store.AddSegment(file);
+        report.Segments++;
+        long sealedEnd = chained ? (long)next!.Header.PreviousEnd : 0;
+        var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window);
+        error = Walk(scanner, file, isLast: next is null);
+        if (sealedEnd > 0)
+        {
+            file.End = Math.Min(sealedEnd, file.Length);
+        }
+        TailIsUsable = found.Finding == HeaderFinding.Good && next is null;
+        return error.Ok ? "" : $"{found.Path}: {error}";
+    }
+
+    /// <summary>The segment's own header is lost: its successor's header names its epoch, or its first group does, when that is the one that should come next.</summary>
+    private bool TryAdopt(FoundFile found, ulong epoch, out ulong first)
+    {
+        first = NextGroup;
+        var frame = new byte[GroupHeader.Bytes];
+        if (!found.File!.Read(SegmentHeader.Block, frame, out int read).Ok || read < frame.Length)
+        {
+            return false;
+        }
+        bool known = epoch != 0;
+        found.Epoch = known ? epoch : GroupHeader.ClaimedEpoch(frame);
+        bool whole = GroupHeader.TryRead(frame, found.Epoch, out GroupHeader header);
+        // A recycled file's old groups have older numbers: only the next one, or any in an otherwise empty spool, will do.
+        if (!known && (!whole || (header.Number != NextGroup && store.Order.Count > 0)))
+        {
+            return false;
+        }
+        first = whole ? header.Number : NextGroup;
+        report.Note($"{found.Path}: its first block is damaged; its groups are read all the same");
+        return true;
+    }
+
+    private DiskError Walk(SegmentScanner scanner, SegmentFile file, bool isLast)
+    {
+        DiskError error = DiskError.None;
+        while (error.Ok && scanner.Next())
+        {
+            Describe(scanner, file);
+            if (scanner.Action == RecoveryAction.SkipHole)
+            {
+                continue;
+            }
+            GroupHeader group = scanner.Header;
+            report.Groups++;
+            report.CleanEnd = (group.Flags & GroupFlags.CleanEnd) != 0;
+            if (scanner.Action == RecoveryAction.KeepWhole && isLast)
+            {
+                error = Repair(scanner, file);
+                return error;
+            }
+            RecoveryAction action = scanner.Action == RecoveryAction.KeepWhole ? RecoveryAction.Salvage : scanner.Action;
+            replay.Group(scanner.Payload, group.Tag, file.Slot, scanner.Position + GroupHeader.Bytes, action == RecoveryAction.Salvage);
+        }
+        if (scanner.Action == RecoveryAction.CutDamaged)
+        {
+            report.DamagedGroups++;
+            report.Note($"{file.Path}: acknowledged groups from {scanner.Position} on cannot be read");
+        }
+        if (scanner.UnreadableBlocks > 0)
+        {
+            report.Note($"{file.Path}: {scanner.UnreadableBlocks.ToString(CultureInfo.InvariantCulture)} blocks cannot be read");
+        }
+        file.End = scanner.End;
+        NextGroup = Math.Max(NextGroup, scanner.Expected);
+        return error;
+    }
+
+    private void Describe(SegmentScanner scanner, SegmentFile file)
+    {
+        switch (scanner.Action)
+        {
+            case RecoveryAction.SkipHole:
+                report.DamagedGroups++;
+                report.Note($"{file.Path}: no group can be read from {scanner.Position} to {scanner.End}");
+                break;
+            case RecoveryAction.AcceptAfterGap:
+                report.DamagedGroups++;
+                report.Note($"{file.Path}: groups before number {scanner.Header.Number} at {scanner.Position} are missing");
+                break;
+            case RecoveryAction.Salvage:
+                report.DamagedGroups++;
+                report.Note($"{file.Path}: group {scanner.Header.Number} at {scanner.Position} is damaged");
+                break;
+            case RecoveryAction.KeepWhole:
+                report.TornGroups++;
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>
+    /// The torn last group was never acknowledged. Its whole records are written again in its place, as a whole group,
+    /// before they count: so the next start finds no damage, and nothing is ever written behind a torn group.
+    /// </summary>
+    private DiskError Repair(SegmentScanner scanner, SegmentFile file)
+    {
+        GroupHeader torn = scanner.Header;
+        ReadOnlySpan<byte> payload = scanner.Payload;
+        var group = new GroupBuffer();
+        group.Open(torn.Number, torn.Tag);
+        foreach (RecordPlace place in RecordReplay.WholeRecords(payload, torn.Tag))
+        {
+            payload.Slice(place.Offset, place.Length).CopyTo(group.Take(place.Length, out _));
+        }
+        file.End = scanner.Position;
+        NextGroup = torn.Number;
+        if (group.IsEmpty)
+        {
+            return DiskError.None;
+        }
+        DiskError error = file.File.Write(file.End, group.Seal(file.Epoch));
+        if (error.Ok && options.Sync == SyncMode.Group)
+        {
+            error = file.File.SyncData();
+        }
+        if (error.Ok)
+        {
+            int records = group.Length - GroupHeader.Bytes;
+            replay.Group(group.Bytes(GroupHeader.Bytes, records), torn.Tag, file.Slot, file.End + GroupHeader.Bytes, damaged: false);
+            file.End += group.PaddedBytes;
+            NextGroup = torn.Number + 1;
+        }
+        return error;
+    }
+}

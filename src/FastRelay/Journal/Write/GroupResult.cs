@@ -1,0 +1,140 @@
+namespace FastRelay.Journal;
+
+/// <summary>Tells the index and the waiting sessions what became of a group.</summary>
+internal sealed class GroupResult(MessageIndex index)
+{
+    /// <summary>Records copied forward.</summary>
+    public long Moved { get; private set; }
+
+    /// <summary>The group is durable at a place: records get their places, then waiters their answers, in order.</summary>
+    public void Apply(GroupBuffer group, SegmentFile segment, long at)
+    {
+        foreach (ref StagedRecord record in group.Staged)
+        {
+            ref IndexEntry entry = ref index[record.Slot];
+            if (entry.Id == record.Id)
+            {
+                Place(record, ref entry, segment.Slot, at + record.Offset);
+            }
+        }
+        MessageWriter? next;
+        for (MessageWriter? writer = group.TakeWaiters(); writer is not null; writer = next)
+        {
+            next = writer.NextWaiter;
+            writer.NextWaiter = null;
+            writer.Finish(JournalStatus.Ok, Commit(writer, segment.Slot, at));
+        }
+    }
+
+    /// <summary>The group is not durable: mail in it fails, and so does every open message with a chunk in it; what is owed stays.</summary>
+    public void Fail(GroupBuffer group, Staging staging)
+    {
+        foreach (ref StagedRecord record in group.Staged)
+        {
+            if (record.Kind == StagedKind.Chunk && index[record.Slot].Id == record.Id)
+            {
+                index[record.Slot].Flags |= EntryFlags.Failed;
+            }
+        }
+        FailWaiters(group);
+        staging.KeepOwed(group);
+        foreach (GroupBuffer later in staging.Closed)
+        {
+            FailBroken(later);
+        }
+    }
+
+    /// <summary>All mail that a group holds fails.</summary>
+    public static void FailWaiters(GroupBuffer group)
+    {
+        MessageWriter? next;
+        for (MessageWriter? writer = group.TakeWaiters(); writer is not null; writer = next)
+        {
+            next = writer.NextWaiter;
+            writer.NextWaiter = null;
+            writer.Finish(JournalStatus.Failed, MessageHandle.None);
+        }
+    }
+
+    /// <summary>Settles recipients; the message goes when none is left.</summary>
+    /// <returns>True when no recipient is left.</returns>
+    public bool RemoveIfSettled(int slot)
+    {
+        if (index.PendingCount(slot) != 0)
+        {
+            return false;
+        }
+        if (index[slot].Settling == 0)
+        {
+            index.Remove(slot);
+        }
+        return true;
+    }
+
+    private static void FailBroken(GroupBuffer group)
+    {
+        MessageWriter? next;
+        for (MessageWriter? writer = group.TakeWaiters(); writer is not null; writer = next)
+        {
+            next = writer.NextWaiter;
+            if (writer.IsBroken)
+            {
+                RecordHeader.MakeVoid(group.Bytes(writer.RecordOffset, RecordHeader.Pad(writer.RecordLength)));
+                writer.NextWaiter = null;
+                writer.Finish(JournalStatus.Failed, MessageHandle.None);
+            }
+            else
+            {
+                group.AddWaiter(writer);
+            }
+        }
+    }
+
+    private void Place(in StagedRecord record, ref IndexEntry entry, int segment, long at)
+    {
+        switch (record.Kind)
+        {
+            case StagedKind.Chunk:
+                index.PlaceNode(record.Node, segment, at, record.Length);
+                break;
+            case StagedKind.Outcome:
+                index.ForgetDeferrals(record.Slot, record.Covered);
+                if (record.Deferred != 0)
+                {
+                    index.PlaceNode(index.AddDeferral(record.Slot, record.Deferred), segment, at, record.Length);
+                }
+                break;
+            case StagedKind.HeadCopy when entry.Segment == record.FromSegment && entry.Offset == record.FromOffset:
+                index.PlaceHead(record.Slot, segment, at, record.Length);
+                Moved++;
+                break;
+            case StagedKind.NodeCopy when index.Node(record.Node) is var node && node.Segment == record.FromSegment && node.Offset == record.FromOffset:
+                index.PlaceNode(record.Node, segment, at, record.Length);
+                Moved++;
+                break;
+            default:
+                break;
+        }
+    }
+
+    private MessageHandle Commit(MessageWriter writer, int segment, long at)
+    {
+        int slot = index.Commit(writer.Slot, writer.Id.Value, writer.Recipients, writer.ArrivalMs, writer.Length);
+        index.PlaceHead(slot, segment, at + writer.RecordOffset, writer.RecordLength);
+        if (writer.SettlesSlot >= 0)
+        {
+            foreach (int recipient in writer.Settled)
+            {
+                index.Settle(writer.SettlesSlot, recipient);
+            }
+        }
+        return new MessageHandle(slot);
+    }
+
+    /// <summary>A bounce is decided: the original is no longer kept for it.</summary>
+    public void ReleaseSettled(int slot)
+    {
+        index[slot].Settling--;
+        RemoveIfSettled(slot);
+    }
+}

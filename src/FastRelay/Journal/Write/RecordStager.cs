@@ -1,0 +1,187 @@
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace FastRelay.Journal;
+
+/// <summary>Writes records straight into the group that fills.</summary>
+internal sealed class RecordStager(Staging staging, MessageIndex index)
+{
+    /// <summary>Stages a writer's buffer as the next chunk of its message.</summary>
+    public void Chunk(MessageWriter writer)
+    {
+        int length = writer.NextRecordBytes();
+        int chunk = writer.Chunks;
+        int node = writer.AddChunk();
+        Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
+        ChunkFacts.Write(record, chunk);
+        writer.Body.CopyTo(record[(RecordHeader.Bytes + ChunkFacts.Bytes)..]);
+        new RecordHeader
+        {
+            Length = length,
+            Kind = RecordKind.Chunk,
+            Sequence = writer.Id.Value,
+            BodyBytes = writer.Used,
+            BodyCrc = Crc32C.Of(writer.Body),
+            Tag = group.Tag,
+        }.Seal(record);
+        group.Note(new StagedRecord
+        {
+            Kind = StagedKind.Chunk,
+            Slot = writer.Slot,
+            Id = writer.Id.Value,
+            Node = node,
+            Offset = offset,
+            Length = length,
+        });
+        writer.ChunkStaged();
+    }
+
+    /// <summary>Stages a message's head with what is left of its body; the writer then waits for the group.</summary>
+    public void Head(MessageWriter writer, long nowMs)
+    {
+        EnvelopeBuilder envelope = writer.Close(nowMs);
+        int length = writer.NextRecordBytes();
+        Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
+        var facts = new MessageFacts
+        {
+            EnvelopeBytes = envelope.Encoded.Length,
+            Chunks = writer.Chunks,
+            BodyLength = writer.Length,
+            BodyCrc = writer.WholeCrc,
+            StuffedDots = writer.StuffedDots,
+            Settles = writer.SettlesSlot < 0 ? 0 : index[writer.SettlesSlot].Id,
+            SettledCount = writer.Settled.Length,
+        };
+        facts.Write(record);
+        envelope.Encoded.CopyTo(record[(RecordHeader.Bytes + MessageFacts.Bytes)..]);
+        Span<byte> settled = facts.Settled(record);
+        for (int i = 0; i < writer.Settled.Length; i++)
+        {
+            WriteInt32LittleEndian(settled[(i * 4)..], writer.Settled[i]);
+        }
+        writer.Body.CopyTo(record[facts.HeadBytes..]);
+        new RecordHeader
+        {
+            Length = length,
+            Kind = RecordKind.Accepted,
+            Sequence = writer.Id.Value,
+            BodyBytes = writer.Used,
+            BodyCrc = writer.Chunks == 0 ? writer.WholeCrc : Crc32C.Of(writer.Body),
+            Tag = group.Tag,
+        }.Seal(record);
+        writer.HeadStaged(offset, length);
+        group.AddWaiter(writer);
+    }
+
+    /// <summary>Stages what an attempt came to.</summary>
+    /// <param name="slot">The message.</param>
+    /// <param name="outcomes">Recipients named.</param>
+    /// <param name="attempts">Attempts made.</param>
+    /// <param name="nextDueUnixMs">When the deferred ones are due.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="settled">No recipient is left.</param>
+    public void Outcome(int slot, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason, bool settled)
+    {
+        int length = OutcomeFacts.RecordBytes(outcomes.Length, reason.Length);
+        Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
+        OutcomeFacts.Write(record, outcomes, attempts, nextDueUnixMs, reason);
+        ulong id = index[slot].Id;
+        new RecordHeader
+        {
+            Length = length,
+            Kind = settled ? RecordKind.Settled : RecordKind.Outcome,
+            Sequence = id,
+            Tag = group.Tag,
+        }.Seal(record);
+        if (!settled)
+        {
+            Masks(outcomes, out ulong covered, out ulong deferred);
+            group.Note(new StagedRecord
+            {
+                Kind = StagedKind.Outcome,
+                Slot = slot,
+                Id = id,
+                Offset = offset,
+                Length = length,
+                Covered = covered,
+                Deferred = deferred,
+            });
+        }
+    }
+
+    /// <summary>Stages hold or release.</summary>
+    public void Control(int slot, int what)
+    {
+        int length = RecordHeader.Bytes + ControlFacts.Bytes;
+        Span<byte> record = staging.Append(length, out GroupBuffer group, out _);
+        ControlFacts.Write(record, what);
+        new RecordHeader { Length = length, Kind = RecordKind.Control, Sequence = index[slot].Id, Tag = group.Tag }.Seal(record);
+    }
+
+    /// <summary>Copies a head record forward, with the state that the message has by now.</summary>
+    public void CopyHead(int slot, in RecordHeader header, ReadOnlySpan<byte> source, int fromSegment, long fromOffset)
+    {
+        ReadOnlySpan<ulong> pending = index.PendingWords(slot);
+        MessageFacts facts = MessageFacts.Read(source);
+        MessageFacts moved = facts with { Settles = 0, SettledCount = 0, PendingWords = pending.Length };
+        int length = moved.HeadBytes + header.BodyBytes;
+        Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
+        moved.Write(record);
+        facts.EnvelopeOf(source).CopyTo(record[(RecordHeader.Bytes + MessageFacts.Bytes)..]);
+        for (int i = 0; i < pending.Length; i++)
+        {
+            moved.SetPendingWord(record, i, pending[i]);
+        }
+        source.Slice(header.BodyAt, header.BodyBytes).CopyTo(record[moved.HeadBytes..]);
+        (header with
+        {
+            Length = length,
+            Kind = RecordKind.Moved,
+            Flags = (index[slot].Flags & EntryFlags.Hold) != 0 ? RecordHeader.HoldFlag : (byte)0,
+            Tag = group.Tag,
+        }).Seal(record);
+        group.CopiedBytes += length;
+        group.Note(new StagedRecord
+        {
+            Kind = StagedKind.HeadCopy,
+            Slot = slot,
+            Id = header.Sequence,
+            Offset = offset,
+            Length = length,
+            FromSegment = fromSegment,
+            FromOffset = fromOffset,
+        });
+    }
+
+    /// <summary>Copies a chunk or an outcome forward as it is.</summary>
+    public void CopyNode(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> source, int fromSegment, long fromOffset)
+    {
+        Span<byte> record = staging.Append(header.Length, out GroupBuffer group, out int offset);
+        source[..header.Length].CopyTo(record);
+        (header with { Flags = RecordHeader.CopyFlag, Tag = group.Tag }).Seal(record);
+        group.CopiedBytes += header.Length;
+        group.Note(new StagedRecord
+        {
+            Kind = StagedKind.NodeCopy,
+            Slot = slot,
+            Id = header.Sequence,
+            Node = node,
+            Offset = offset,
+            Length = header.Length,
+            FromSegment = fromSegment,
+            FromOffset = fromOffset,
+        });
+    }
+
+    /// <summary>Recipients of a record as bits; past 64 they have none, and the record counts as naming any.</summary>
+    public static void Masks(ReadOnlySpan<RecipientOutcome> outcomes, out ulong covered, out ulong deferred)
+    {
+        covered = 0;
+        deferred = 0;
+        foreach (RecipientOutcome outcome in outcomes)
+        {
+            ulong bit = 1UL << Math.Min(outcome.Index, 63);
+            covered |= bit;
+            deferred |= outcome.Result == RecipientResult.Deferred ? bit : 0;
+        }
+    }
+}
