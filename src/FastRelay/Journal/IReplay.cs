@@ -42,6 +42,9 @@ public readonly ref struct ReplayState
         _message = message;
     }
 
+    /// <summary>The message's id.</summary>
+    public MessageId Id => _journal.IdOf(_message);
+
     /// <summary>The operator holds it.</summary>
     public bool Hold => _journal.IsHeld(_message);
 
