@@ -74,17 +74,15 @@ public sealed class JournalRig : IReplay
 
     public T Wait<T>(ValueTask<T> operation)
     {
-        for (int i = 0; i < 1000 && !operation.IsCompleted; i++)
-        {
-            Settle();
-        }
-        Assert.True(operation.IsCompleted, "the operation does not end");
-        return operation.Result;
+        Task<T> task = operation.AsTask();
+        Settle();
+        Assert.True(task.IsCompleted, "the operation does not end");
+        return task.GetAwaiter().GetResult();
     }
 
     public void Close()
     {
-        ValueTask closed = Journal.CloseAsync();
+        Task closed = Journal.CloseAsync().AsTask();
         Settle();
         Assert.True(closed.IsCompleted, "the journal does not close");
         closed.GetAwaiter().GetResult();
