@@ -21,6 +21,8 @@ internal sealed class DeliveryReporter(QueueState queue)
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
+        bool judged = false;
+        bool took = false;
         ReadOnlySpan<byte> reason = default;
         _outcomeCount = 0;
         _failed.Clear();
@@ -32,9 +34,11 @@ internal sealed class DeliveryReporter(QueueState queue)
             {
                 outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired) with { ReplyCode = outcome.ReplyCode };
             }
+            judged |= report.Outcome is { Cause: OutcomeCause.Reply, Reach: Reach.Recipient or Reach.Message };
             switch (outcome.Class)
             {
                 case OutcomeClass.Delivered:
+                    took = true;
                     entry.Pending--;
                     queue.Counters.Delivered++;
                     Add(report.Index, RecipientResult.Delivered);
@@ -58,10 +62,27 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
         Finish(delivery, tooMany, attempts, deferred, inDoubt, reason);
+        TellSite(delivery.SiteOrNone, took, judged);
         if (_failed.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
             queue.Bounces.Bounce(delivery.Message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed));
+        }
+    }
+
+    private void TellSite(Site? site, bool took, bool judged)
+    {
+        if (site is null)
+        {
+            return;
+        }
+        if (took)
+        {
+            queue.Sites.Delivered(site);
+        }
+        else if (judged)
+        {
+            queue.Sites.Succeeded(site);
         }
     }
 

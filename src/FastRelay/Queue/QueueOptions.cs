@@ -3,6 +3,10 @@ namespace FastRelay.Queue;
 /// <summary>What the configuration says about retrying.</summary>
 public sealed record QueueOptions
 {
+    private readonly long _siteBackoffMs;
+    private readonly long _dnsRetryMs;
+    private readonly long _sweepMs;
+
     /// <summary>Waits between attempts for a message, ms; the last repeats. Default 5, 10, 20, 40 minutes, 1 hour, 2 hours.</summary>
     public IReadOnlyList<long> RetryMs { get; init; } = [300_000, 600_000, 1_200_000, 2_400_000, 3_600_000, 7_200_000];
 
@@ -12,17 +16,29 @@ public sealed record QueueOptions
     /// <summary>How far a wait may differ from the schedule, as a part of it: 0.2 is 20 % to either side.</summary>
     public double Jitter { get; init; } = 0.2;
 
-    /// <summary>The first wait of a site that cannot be reached, ms; doubles up to the last of <see cref="RetryMs"/>.</summary>
-    public long SiteBackoffMs { get; init; } = 30_000;
+    /// <summary>The first wait of a site that cannot be reached, ms; doubles up to the last of <see cref="RetryMs"/>. By default 30 s, or the first of those when that is less.</summary>
+    public long SiteBackoffMs
+    {
+        get => _siteBackoffMs > 0 ? _siteBackoffMs : Math.Min(30_000, RetryMs[0]);
+        init => _siteBackoffMs = value;
+    }
 
-    /// <summary>The first wait of a destination whose DNS does not answer, ms.</summary>
-    public long DnsRetryMs { get; init; } = 30_000;
+    /// <summary>The first wait of a destination whose DNS does not answer, ms. By default as for a site.</summary>
+    public long DnsRetryMs
+    {
+        get => _dnsRetryMs > 0 ? _dnsRetryMs : Math.Min(30_000, RetryMs[0]);
+        init => _dnsRetryMs = value;
+    }
 
     /// <summary>The longest such wait, ms.</summary>
     public long DnsRetryCapMs { get; init; } = 1_800_000;
 
-    /// <summary>How often entries are looked at for expiry, ms.</summary>
-    public long SweepMs { get; init; } = 60_000;
+    /// <summary>How often entries are looked at for expiry, ms. By default a minute, or a tenth of <see cref="ExpireMs"/> when that is less.</summary>
+    public long SweepMs
+    {
+        get => _sweepMs > 0 ? _sweepMs : Math.Clamp(ExpireMs / 10, 1_000, 60_000);
+        init => _sweepMs = value;
+    }
 
     /// <summary>A destination or site that has had no mail for this long is forgotten, ms.</summary>
     public long ForgetMs { get; init; } = 600_000;

@@ -86,9 +86,6 @@ public sealed class Site
     /// <summary>The concurrency that the site has been seen to bear.</summary>
     internal double Window { get; set; }
 
-    /// <summary>When it last took a connection or a message, on the loop's scale.</summary>
-    internal long LastSuccessMs { get; set; } = long.MinValue / 2;
-
     internal LoopTimer? Timer { get; set; }
 
     /// <summary>The destination whose turn is next.</summary>

@@ -120,17 +120,35 @@ internal sealed class SiteTable : LoopItem
             .Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, reason).Write();
     }
 
+    /// <summary>The site has served: it took a connection or a message, or judged one.</summary>
     public void Succeeded(Site site)
     {
         if (site.Failures > 0)
         {
-            _queue.Log.Line("site_ok"u8).Add("site"u8, site.Key).Add("failures"u8, site.Failures).Add("ready"u8, site.Ready).Write();
+            site.Failures = 0;
+            site.BackoffUntilMs = 0;
+            site.BackoffReason = "";
+            site.Timer?.Cancel();
+            _queue.Log.Line("site_ok"u8).Add("site"u8, site.Key).Add("ready"u8, site.Ready).Write();
+            // A probe that worked ends the backoff; a pause that a busy site was given runs its course.
+            Wake(site);
         }
-        site.LastSuccessMs = _loop.NowMs;
-        site.Failures = 0;
-        site.Window = Math.Min(site.Window + (1 / site.Window), Math.Max(1, _queue.Limits.SendSessionsPerSite));
-        // A pause that a busy site was given runs its course; a probe that worked ends the backoff.
-        Wake(site);
+    }
+
+    /// <summary>The site took a message: after as many as its concurrency it may have one session more.</summary>
+    public void Delivered(Site site)
+    {
+        int most = Math.Max(1, _queue.Limits.SendSessionsPerSite);
+        if (site.Window < most)
+        {
+            int before = (int)site.Window;
+            site.Window = Math.Min(site.Window + (1 / site.Window), most);
+            if ((int)site.Window > before && site.Ready > 0)
+            {
+                Wake(site);
+            }
+        }
+        Succeeded(site);
     }
 
     /// <summary>Ends a backoff at once; the operator's wish.</summary>

@@ -9,6 +9,17 @@ public sealed class ScriptedResolver(Loop loop) : Resolver
     private readonly Dictionary<(string, DnsType), DnsAnswer> _answers = [];
     private readonly List<(Signal<DnsAnswer> Signal, string Name, DnsType Type)> _waiting = [];
 
+    /// <summary>The same answers on another loop.</summary>
+    public ScriptedResolver On(Loop other)
+    {
+        var moved = new ScriptedResolver(other);
+        foreach (((string, DnsType) key, DnsAnswer answer) in _answers)
+        {
+            moved._answers[key] = answer;
+        }
+        return moved;
+    }
+
     public List<string> Asked { get; } = [];
 
     public bool Hold { get; set; }

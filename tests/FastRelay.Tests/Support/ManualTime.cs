@@ -44,6 +44,8 @@ public sealed class ManualLoop
 {
     public ManualLoop()
     {
+        // As in production: what is awaited comes back from the loop, not from the test runner's own queue.
+        SynchronizationContext.SetSynchronizationContext(null);
         Loop = new Loop(Time, new QuietPoller());
         Loop.Adopt();
     }
@@ -55,6 +57,7 @@ public sealed class ManualLoop
     /// <summary>Turns until nothing is queued.</summary>
     public void Settle()
     {
+        SynchronizationContext.SetSynchronizationContext(null);
         for (int i = 0; i < 100_000; i++)
         {
             if (!Loop.Turn(canSleep: false) && Loop.QueueLength == 0)

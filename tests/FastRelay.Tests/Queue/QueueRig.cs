@@ -1,0 +1,219 @@
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Observe;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Routing;
+using FastRelay.Smtp;
+using FastRelay.Tests.Routing;
+using FastRelay.Tests.Support;
+using Xunit;
+
+namespace FastRelay.Tests.Queue;
+
+/// <summary>The queue over a real journal on a disk in memory, with a scripted DNS; the test plays Deliver and Bounce.</summary>
+public sealed class QueueRig
+{
+    public const string Spool = "/spool";
+
+    private readonly Limits _limits;
+    private readonly MessageWriter _writer;
+    private readonly EnvelopeBuilder _envelope = new();
+
+    public QueueRig(QueueOptions? options = null, Limits? limits = null, IReadOnlyList<RouteRule>? rules = null, QueueRig? after = null)
+    {
+        _limits = limits ?? new Limits { SegmentBytes = 4 << 20 };
+        Dns = after is null ? new ScriptedResolver(Loop.Loop) : after.Dns.On(Loop.Loop);
+        Disk = after?.Disk ?? new PlainDisk(Loop.Loop);
+        Disk.Move(Loop.Loop);
+        if (after is not null)
+        {
+            Loop.Time.JumpWall(after.Loop.Time.GetUtcNow() - Loop.Time.GetUtcNow());
+        }
+        World = TestWorld.Make(Loop, Dns, Output, Disk);
+        var log = new Log(Output, Loop.Time);
+        Router = new Router(World, _limits, new RouterOptions { OwnNames = ["relay.test"], Rules = rules ?? [] }, log);
+        Queue = new MessageQueue(World, Router, options ?? new QueueOptions(), _limits, log, Counters);
+        JournalOpenResult opened = MessageJournal.Open(World, new JournalOptions { Path = Spool, Limits = _limits }, Queue);
+        Assert.True(opened.Journal is not null, opened.Error);
+        Journal = opened.Journal;
+        Queue.Attach(Journal);
+        Dispatcher = new Sessions(this);
+        Bounces = new Bounced(this);
+        Queue.Dispatcher = Dispatcher;
+        Queue.Bounces = Bounces;
+        _writer = new MessageWriter(Journal);
+    }
+
+    public ManualLoop Loop { get; } = new();
+
+    public MemoryOutput Output { get; } = new();
+
+    public Counters Counters { get; } = new();
+
+    public ScriptedResolver Dns { get; }
+
+    public PlainDisk Disk { get; }
+
+    public World World { get; }
+
+    public Router Router { get; }
+
+    public MessageQueue Queue { get; }
+
+    public MessageJournal Journal { get; }
+
+    public Sessions Dispatcher { get; }
+
+    public Bounced Bounces { get; }
+
+    public long Messages => Journal.Stats.Messages;
+
+    public static Outcome Ok { get; } = OutcomePolicy.From(SmtpStage.Dot, 250, default);
+
+    public static Outcome Later { get; } = OutcomePolicy.From(SmtpStage.Rcpt, 451, new EnhancedCode(4, 7, 1));
+
+    public static Outcome Never { get; } = OutcomePolicy.From(SmtpStage.Rcpt, 550, new EnhancedCode(5, 1, 1));
+
+    public static Outcome TooMany { get; } = OutcomePolicy.From(SmtpStage.Rcpt, 452, new EnhancedCode(4, 5, 3));
+
+    public static Outcome Unreachable { get; } = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ConnectTimeout);
+
+    /// <summary>A domain with one MX host of its own, or of a name that is given.</summary>
+    public QueueRig Domain(string domain, string? mx = null)
+    {
+        mx ??= "mx." + domain;
+        Dns.Mx(domain, "10 " + mx, 86_400).A(mx, "8.8.8.8", 86_400).Aaaa(mx, "nodata", 3_600);
+        return this;
+    }
+
+    public MessageHandle Accept(string from, params string[] to)
+    {
+        MessageHandle message = Commit(from, to);
+        Loop.Settle();
+        return message;
+    }
+
+    /// <summary>Commits and adds, without letting the queue work.</summary>
+    public MessageHandle Commit(string from, params string[] to)
+    {
+        _envelope.Start(Encoding.UTF8.GetBytes(from), EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
+        foreach (string mailbox in to)
+        {
+            Assert.True(_envelope.TryAddRecipient(Encoding.UTF8.GetBytes(mailbox)));
+        }
+        _writer.Begin();
+        "Subject: x\r\n\r\nbody\r\n"u8.CopyTo(_writer.GetSpan(64));
+        _writer.Advance(20);
+        CommitResult result = Loop.Wait(_writer.CommitAsync(_envelope));
+        Assert.Equal(JournalStatus.Ok, result.Status);
+        Queue.Add(result.Message, _envelope.View);
+        return result.Message;
+    }
+
+    public Site SiteOf(string key) => Queue.State.Sites.Find(key) ?? throw new InvalidOperationException("no site " + key);
+
+    public Delivery Take(string site)
+    {
+        Assert.True(Queue.TryTake(SiteOf(site), out Delivery delivery), "nothing to take at " + site);
+        return delivery;
+    }
+
+    public bool HasWork(string site) => Queue.State.Sites.Find(site) is { Ready: > 0 };
+
+    /// <summary>The recipients of a delivery as one text.</summary>
+    public string Recipients(in Delivery delivery)
+    {
+        BodyReader body = Open(delivery.Message);
+        Span<int> indexes = stackalloc int[256];
+        int count = Queue.CollectRecipients(delivery, body.Envelope, indexes, out _);
+        string text = "";
+        foreach (int index in indexes[..count])
+        {
+            text += (text.Length == 0 ? "" : " ") + Encoding.UTF8.GetString(body.Envelope.Recipient(index));
+        }
+        body.Close();
+        return text;
+    }
+
+    /// <summary>Reports every collected recipient by its mailbox, then lets the loop work.</summary>
+    public string Report(in Delivery delivery, Func<string, Outcome> judge, string reply = "said so")
+    {
+        BodyReader body = Open(delivery.Message);
+        Span<int> indexes = stackalloc int[256];
+        int count = Queue.CollectRecipients(delivery, body.Envelope, indexes, out _);
+        var reports = new RecipientReport[count];
+        string text = "";
+        for (int i = 0; i < count; i++)
+        {
+            string mailbox = Encoding.UTF8.GetString(body.Envelope.Recipient(indexes[i]));
+            text += (text.Length == 0 ? "" : " ") + mailbox;
+            reports[i] = new RecipientReport(indexes[i], judge(mailbox), Encoding.UTF8.GetBytes(reply));
+        }
+        Queue.Report(delivery, body.Envelope, new AttemptInfo("mx.test", new System.Net.IPEndPoint(0x08080808, 25), null, 3, false), reports);
+        body.Close();
+        Loop.Settle();
+        return text;
+    }
+
+    public string Deliver(string site) => Report(Take(site), _ => Ok);
+
+    public QueuedMessage Show(MessageHandle message) => Loop.Wait(Queue.Admin.ShowAsync(Journal.IdOf(message))) ?? throw new InvalidOperationException("not there");
+
+    public QueuedDestination ShowOne(MessageHandle message) => Assert.Single(Show(message).Destinations);
+
+    private BodyReader Open(MessageHandle message)
+    {
+        BodyReader body = Journal.OpenBody();
+        body.Start(message);
+        Assert.Equal(BodyStatus.Ok, Loop.Wait(body.PrepareAsync()));
+        return body;
+    }
+
+    /// <summary>Counts sessions as Deliver does; they take when the test says.</summary>
+    public sealed class Sessions(QueueRig rig) : Dispatcher
+    {
+        public List<string> Calls { get; } = [];
+
+        public int Room { get; set; } = int.MaxValue;
+
+        public override bool Dispatch(Site site)
+        {
+            Assert.True(site.CanRun);
+            Assert.True(rig.Loop.Loop.IsCurrent);
+            if (Room == 0)
+            {
+                return false;
+            }
+            Room--;
+            Calls.Add(site.Key);
+            if (site.Idle > 0)
+            {
+                site.Idle--;
+            }
+            else
+            {
+                site.Sessions++;
+            }
+            return true;
+        }
+    }
+
+    public sealed class Bounced(QueueRig rig) : BounceSink
+    {
+        public List<string> Seen { get; } = [];
+
+        public List<(MessageHandle Message, FailedRecipient Failed)> All { get; } = [];
+
+        public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)
+        {
+            Assert.True(rig.Loop.Loop.IsCurrent);
+            foreach (FailedRecipient one in failed)
+            {
+                Assert.True(rig.Journal.IsPending(message, one.Index), "a failure stays pending until its bounce is durable");
+                All.Add((message, one));
+                Seen.Add($"{one.Index} {one.Outcome.Cause} {one.Outcome.EnhancedCode} {one.HostText} {Encoding.ASCII.GetString(one.ReplyText)}");
+            }
+        }
+    }
+}
