@@ -5,8 +5,9 @@ namespace FastRelay.Smtp;
 /// <summary>The grammar of a path (RFC 5321 4.1.2): [source route] mailbox between angle brackets. Called by <see cref="MailPath"/> only.</summary>
 internal static class PathReader
 {
-    private static readonly SearchValues<byte> Atext =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~"u8);
+    // RFC 5322 atext with the UTF8-non-ascii of RFC 6531 3.3; whether the latter may stand is asked once for the whole local part.
+    private static readonly SearchValues<byte> Atext = SearchValues.Create(
+        [.. "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~"u8, .. NonAscii()]);
 
     // Ends a domain within a path: the next hop of a route, the route's end, the path's end, or junk.
     private static readonly SearchValues<byte> DomainEnd = SearchValues.Create(",:>@ <\""u8);
@@ -146,12 +147,9 @@ internal static class PathReader
         length = 0;
         while (true)
         {
-            var atom = 0;
-            while (length + atom < text.Length && (text[length + atom] >= 0x80 || Atext.Contains(text[length + atom])))
-            {
-                atom++;
-            }
-
+            var rest = text[length..];
+            var end = rest.IndexOfAnyExcept(Atext);
+            var atom = end < 0 ? rest.Length : end;
             if (atom == 0)
             {
                 return PathStatus.BadLocalPart; // empty, or a dot at the start, at the end or doubled
@@ -232,6 +230,17 @@ internal static class PathReader
 
         length = domain.Length;
         return PathStatus.Ok;
+    }
+
+    private static byte[] NonAscii()
+    {
+        var octets = new byte[0x80];
+        for (var i = 0; i < octets.Length; i++)
+        {
+            octets[i] = (byte)(0x80 + i);
+        }
+
+        return octets;
     }
 
     private static PathStatus CheckNonAscii(ReadOnlySpan<byte> text, bool utf8)
