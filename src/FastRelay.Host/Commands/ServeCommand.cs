@@ -34,6 +34,8 @@ public static class ServeCommand
         {
             return ExitCode.BadConfig;
         }
+        // Before the first certificate is looked at.
+        string? bundle = TrustStore.Prepare(config.Tls.Authorities);
         string[] problems = [.. ConfigFiles.Problems(config)];
         foreach (string problem in problems)
         {
@@ -54,7 +56,6 @@ public static class ServeCommand
         {
             error.WriteLine($"warning: {lowered}");
         }
-        string? bundle = TrustStore.Prepare(config.Tls.Authorities);
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
         World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs });
         try

@@ -107,6 +107,19 @@ public sealed class ConfigReaderTests
         Assert.Equal(ListenTls.None, Good("[[listen]]\naddress = \"[::]:25\"\ntls = \"none\"\n" + tls).Listen[0].Tls);
     }
 
+    [Fact]
+    public void Every_example_in_the_documentation_is_right_and_warns_of_nothing()
+    {
+        string folder = Path.Combine(LimitTableTests.Root(), "docs", "examples");
+        string[] files = Directory.GetFiles(folder, "*.toml");
+        Assert.NotEmpty(files);
+        foreach (string file in files)
+        {
+            ConfigResult result = Read(File.ReadAllText(file));
+            Assert.Empty(result.Errors.Concat(result.Warnings).Select(e => $"{file}: {e}"));
+        }
+    }
+
     [Theory]
     [InlineData("hostnam = \"a\"", 1, "hostnam", "did you mean \"hostname\"?")]
     [InlineData("\n\n[limits]\nmesage_bytes = \"1MiB\"", 4, "limits.mesage_bytes", "did you mean \"message_bytes\"?")]

@@ -99,6 +99,6 @@ public sealed class LimitTableTests
         Assert.Equal(before, MemoryEstimate.Parts(config).Sum(p => p.Count * p.EachBytes));
     }
 
-    private static string Root([CallerFilePath] string file = "") =>
+    internal static string Root([CallerFilePath] string file = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", "..", ".."));
 }
