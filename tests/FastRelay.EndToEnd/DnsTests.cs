@@ -142,8 +142,9 @@ public sealed class DnsTests : IDisposable
     public void A_failing_name_server_defers_and_says_so()
     {
         string id = Send("user@broken.test");
-        Tool.Until(() => _relay.Command("queue", "show", id).Output.Contains("4.4.3", StringComparison.Ordinal), 20,
+        Tool.Until(() => _relay.Command("queue", "show", id).Output.Contains("the server failed", StringComparison.Ordinal), 20,
             () => _relay.Command("queue", "show", id).Output + _relay.Log);
+        Assert.Matches(@"event=dns_deferred destination=broken\.test .* dsn=4\.4\.3", _relay.Log);
         Assert.Equal(1, _relay.QueueCount());
     }
 

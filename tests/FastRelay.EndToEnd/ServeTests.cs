@@ -36,7 +36,7 @@ public sealed class ServeTests : IDisposable
         Assert.Contains($"{relay.Address}:{relay.Port}", relay.Log);
         Assert.Contains(Path.Combine(relay.Folder, "spool"), relay.Log);
         Assert.Contains("group", relay.Log);
-        Assert.Contains("MiB", relay.Log);
+        Assert.Matches(@"limits +at most \S+ [MG]iB of memory", relay.Log);
     }
 
     [Fact]

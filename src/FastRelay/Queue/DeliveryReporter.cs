@@ -197,7 +197,12 @@ internal sealed class DeliveryReporter(QueueState queue)
         queue.Counters.Failed++;
         if (noNotice)
         {
-            queue.Counters.Dropped += (entry.Flags & EntryFlags.Removing) == 0 ? 1 : 0;
+            if ((entry.Flags & EntryFlags.Removing) == 0)
+            {
+                // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it.
+                queue.Counters.Dropped++;
+                queue.Log.Warn("drop"u8).Add("id"u8, queue.Journal.IdOf(new MessageHandle(entry.Message))).Add("recipient"u8, report.Index).Write();
+            }
             Add(report.Index, RecipientResult.Dropped);
             return;
         }
