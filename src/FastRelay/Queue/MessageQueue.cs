@@ -58,6 +58,7 @@ public sealed class MessageQueue : IReplay
             _queue.Stopping = value;
             if (!value)
             {
+                _queue.Settler.Resume();
                 _queue.Sites.WakeAll();
             }
         }
@@ -97,7 +98,7 @@ public sealed class MessageQueue : IReplay
         _queue.Journal = journal;
         _queue.Clock.Start();
         _queue.Clock.Arm();
-        _queue.Settler.Attached();
+        _queue.Settler.Resume();
     }
 
     /// <summary>

@@ -77,8 +77,8 @@ internal sealed class Settler
         }
     }
 
-    /// <summary>The journal is there: begins with what recovery found.</summary>
-    public void Attached()
+    /// <summary>The journal is there, or stopping was called off: begins with what there is.</summary>
+    public void Resume()
     {
         if (_first is not null || _entries.Count > 0)
         {
@@ -120,6 +120,12 @@ internal sealed class Settler
 
     private bool TryNext(out Delivery delivery)
     {
+        if (_queue.Stopping)
+        {
+            // The journal closes soon; what is left is found again at the next start.
+            delivery = default;
+            return false;
+        }
         if (_entries.First is int handle and not 0)
         {
             _entries.Remove(_queue.Slab, handle);
@@ -149,7 +155,7 @@ internal sealed class Settler
         BodyReader body = _queue.Journal.OpenBody();
         body.Start(delivery.Message);
         BodyStatus status = await body.PrepareAsync();
-        if (status == BodyStatus.IoError)
+        if (status == BodyStatus.IoError || _queue.Stopping)
         {
             body.Close();
             _queue.Defer(delivery.Entry, IoRetryMs, pastExpiry: true);

@@ -161,16 +161,6 @@ internal sealed class SiteTable : LoopItem
         Wake(site);
     }
 
-    /// <summary>Looks whether an empty site can be forgotten.</summary>
-    public void Consider(Site site)
-    {
-        if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
-        {
-            site.Timer?.Cancel();
-            _sites.Remove(site.Key);
-        }
-    }
-
     public void WakeAll()
     {
         foreach (Site site in _sites.Values)
@@ -188,14 +178,7 @@ internal sealed class SiteTable : LoopItem
             Site? next = site.NextToWake;
             site.NextToWake = null;
             site.WakeQueued = false;
-            if (site.Ready > 0)
-            {
-                Dispatch(site);
-            }
-            else
-            {
-                Consider(site);
-            }
+            Look(site);
             site = next;
         }
         while (_room && _starvedFirst is { } starved)
@@ -204,9 +187,31 @@ internal sealed class SiteTable : LoopItem
             _starvedLast = _starvedFirst is null ? null : _starvedLast;
             starved.NextStarved = null;
             starved.IsStarved = false;
-            Dispatch(starved);
+            Look(starved);
         }
         _room = false;
+    }
+
+    private void Look(Site site)
+    {
+        if (site.Ready > 0)
+        {
+            Dispatch(site);
+        }
+        else
+        {
+            Forget(site);
+        }
+    }
+
+    /// <summary>Forgets a site that nothing refers to any more.</summary>
+    private void Forget(Site site)
+    {
+        if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
+        {
+            site.Timer?.Cancel();
+            _sites.Remove(site.Key);
+        }
     }
 
     private void Dispatch(Site site)

@@ -56,6 +56,18 @@ public sealed class Router
         return row < 0 ? null : _table.FixedRoute(row);
     }
 
+    /// <summary>
+    /// What an <c>error:</c> route says to a recipient, so that it can be refused at RCPT instead of bounced; null when
+    /// no such route matches. Starts with an enhanced code of class 5. No allocation.
+    /// </summary>
+    /// <param name="mailbox">As in an envelope.</param>
+    public string? RefusalOf(ReadOnlySpan<byte> mailbox)
+    {
+        Span<char> domain = stackalloc char[DomainNames.MaxLength];
+        int length = DomainNames.DomainOf(mailbox, domain);
+        return length > 0 && FixedRoute(domain[..length]) is { NextHop.Kind: NextHopKind.Error } route ? route.NextHop.ErrorText : null;
+    }
+
     /// <summary>The route of MX delivery to a domain or address literal; a new object each time.</summary>
     public Route MxRoute(string domain)
     {

@@ -162,6 +162,14 @@ public sealed class QueueRig
 
     public QueuedDestination ShowOne(MessageHandle message) => Assert.Single(Show(message).Destinations);
 
+    public string Mailbox(MessageHandle message, int index)
+    {
+        BodyReader body = Open(message);
+        string mailbox = Encoding.UTF8.GetString(body.Envelope.Recipient(index));
+        body.Close();
+        return mailbox;
+    }
+
     private BodyReader Open(MessageHandle message)
     {
         BodyReader body = Journal.OpenBody();

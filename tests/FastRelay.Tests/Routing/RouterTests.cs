@@ -189,6 +189,8 @@ public class RouterTests
         Assert.Equal("10:mx1.test=10.0.0.2:587", Text(PlanOf("mx.test", options)));
         Assert.Equal(PlanStatus.Discard, PlanOf("void.test", options).Status);
         Assert.Equal("5.7.1 not here", PlanOf("no.test", options).Reason);
+        Assert.Equal("5.7.1 not here", Make(options).RefusalOf("u@NO.test"u8));
+        Assert.Null(Make(options).RefusalOf("u@void.test"u8));
         Assert.Equal(PlanStatus.Loop, PlanOf("self.test", options).Status);
         Assert.DoesNotContain("Mx inner.test", _dns.Asked);
     }

@@ -1,0 +1,81 @@
+using FastRelay.Journal;
+using FastRelay.Queue;
+using FastRelay.Routing;
+using Xunit;
+
+namespace FastRelay.Tests.Queue;
+
+/// <summary>What must hold between any two calls: lists, counts and the journal tell the same story.</summary>
+internal static class QueueRules
+{
+    public static void Hold(QueueRig rig)
+    {
+        QueueState state = rig.Queue.State;
+        var counts = new Dictionary<EntryState, long>();
+        var perDestination = new Dictionary<int, int>();
+        var perMessage = new Dictionary<int, int>();
+        int inUse = 0;
+        for (int handle = 1; handle < state.Slab.End; handle++)
+        {
+            Entry entry = state.Slab[handle];
+            if (entry.State == EntryState.Free)
+            {
+                continue;
+            }
+            inUse++;
+            counts[entry.State] = counts.GetValueOrDefault(entry.State) + 1;
+            perDestination[entry.Destination] = perDestination.GetValueOrDefault(entry.Destination) + 1;
+            perMessage[entry.Message] = perMessage.GetValueOrDefault(entry.Message) + entry.Pending;
+            Assert.True(entry.Pending > 0, "an entry without pending recipients");
+            Assert.Contains(handle, Chain(state, entry.Message));
+        }
+        Assert.Equal(inUse, state.Slab.Count);
+        foreach (EntryState one in Enum.GetValues<EntryState>().Where(one => one != EntryState.Free))
+        {
+            Assert.Equal(counts.GetValueOrDefault(one), state.CountOf(one));
+        }
+        Assert.Equal(state.Wheel.Count, state.CountOf(EntryState.Deferred));
+        foreach ((int slot, int pending) in perMessage)
+        {
+            Assert.True(pending <= rig.Journal.PendingCount(new MessageHandle(slot)), "the queue holds more than the journal");
+        }
+        HoldSites(state, perDestination);
+    }
+
+    private static void HoldSites(QueueState state, Dictionary<int, int> perDestination)
+    {
+        var readyOf = new Dictionary<Site, int>();
+        foreach (Destination destination in state.Destinations.All)
+        {
+            Assert.Equal(perDestination.GetValueOrDefault(destination.Number), destination.Entries);
+            Assert.Equal(destination.Entries == 0, destination.InEmptyList);
+            bool inRing = destination.NextInSite is not null;
+            if (inRing)
+            {
+                Assert.True(destination.Ready > 0, "a destination without work in its site's ring");
+                Assert.Equal(PlanStatus.Ok, destination.Plan!.Status);
+                readyOf[destination.Site!] = readyOf.GetValueOrDefault(destination.Site!) + destination.Ready;
+            }
+            else if (destination.Ready > 0)
+            {
+                Assert.True(destination.Planning || destination.Settling || destination.DnsRetryMs != long.MaxValue, "ready work that nothing will look at");
+            }
+        }
+        foreach (Site site in state.Sites.All)
+        {
+            Assert.Equal(readyOf.GetValueOrDefault(site), site.Ready);
+            Assert.True(site.Sessions <= state.Limits.SendSessionsPerSite);
+        }
+    }
+
+    private static List<int> Chain(QueueState state, int slot)
+    {
+        var chain = new List<int>();
+        for (int handle = state.Messages[slot]; handle != 0; handle = state.Slab[handle].NextOfMessage)
+        {
+            Assert.Equal(slot, state.Slab[handle].Message);
+            chain.Add(handle);
+        }
+        return chain;
+    }
+}
