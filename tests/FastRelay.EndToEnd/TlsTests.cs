@@ -40,7 +40,7 @@ public sealed class TlsTests : IDisposable
         byte[] buffer = new byte[512];
         int read = stream.Read(buffer);
         Assert.StartsWith("503 5.5.1", System.Text.Encoding.ASCII.GetString(buffer, 0, read));
-        Assert.Contains("event=tls_injection", relay.Log);
+        Tool.Until(() => relay.Log.Contains("event=tls_injection", StringComparison.Ordinal), 5, () => relay.Log);
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class TlsTests : IDisposable
         using RelayProcess relay = Relay(sink, "opportunistic").Start();
         Send(relay, "clear@example.test");
         Assert.False(sink.WaitFor(a => a.To is ["clear@example.test"]).Tls);
-        Assert.Contains("event=tls_fallback", relay.Log);
+        Tool.Until(() => relay.Log.Contains("event=tls_fallback", StringComparison.Ordinal), 5, () => relay.Log);
     }
 
     [Fact]

@@ -256,6 +256,13 @@ public sealed class Deliverer : Dispatcher
             .AddSeconds("took"u8, World.Loop.NowMs - startedMs).Write();
     }
 
+    /// <summary>Opportunistic TLS failed; the same host is dialled in clear.</summary>
+    internal void LogFallback(Site site, PlanHost host, IPEndPoint address)
+    {
+        Counters.TlsFallbacks++;
+        _log.Warn("tls_fallback"u8).Add("site"u8, site.Key).Add("host"u8, host.Name).Add("address"u8, address).Write();
+    }
+
     private static ReadOnlySpan<byte> StageName(SmtpStage stage) => stage switch
     {
         SmtpStage.Connect => "connect"u8,

@@ -188,7 +188,7 @@ internal sealed class SendSession
         if (handshakeFailed && tls == StartTlsUse.WhenOffered && !_owner.IsDraining)
         {
             _owner.Tls.Remember(host, _owner.World.Loop.NowMs);
-            _owner.Counters.TlsFallbacks++;
+            _owner.LogFallback(site, target.Host, target.EndPoint);
             _dialogue.Close();
             step = await DialOnceAsync(site, policy, StartTlsUse.Never, target);
         }
