@@ -80,12 +80,13 @@ public abstract class Link
     /// </summary>
     public abstract void CancelRead();
 
-    /// <summary>Resets the connection at once; pending and later operations complete with <see cref="LinkError.Aborted"/>. Idempotent.</summary>
+    /// <summary>Resets the connection at once; pending and later operations complete with <see cref="LinkError.Aborted"/>. Bytes of the last read stay valid until the session goes on or closes. Idempotent.</summary>
     public abstract void Abort();
 
     /// <summary>
     /// Closes politely: what was flushed is sent; with unread input it lingers (shuts down writing, drains at most
     /// 64 KiB or 2 s) so that the peer sees our last reply and not a reset. The session may forget the link at once.
+    /// Every session ends with it, after an <see cref="Abort"/> too: it gives back the buffers that the session had in hand.
     /// </summary>
     public abstract void Close();
 }

@@ -202,6 +202,41 @@ public abstract class LinkRules
     }
 
     [Fact]
+    public void Bytes_in_hand_stay_what_they_are_when_the_link_is_aborted()
+    {
+        using LinkRig rig = NewRig();
+        (Link link, RigPeer peer) = rig.Accept();
+        (Link other, RigPeer otherPeer) = rig.Accept();
+        peer.Send("mine");
+        ReadResult result = rig.Run(link.Input.ReadAsync());
+        link.Abort();
+        otherPeer.Send("yours");
+        Assert.Equal("yours", rig.Run(rig.ReadAsync(other, 5)));
+        Assert.Equal("mine", Encoding.Latin1.GetString(result.Buffer.FirstSpan));
+        link.Input.AdvanceTo(result.Buffer.End);
+        Assert.Equal(0, rig.RentedBuffers);
+        link.Close();
+        other.Close();
+    }
+
+    [Fact]
+    public void Closing_gives_back_what_was_in_hand_also_after_aborting()
+    {
+        using LinkRig rig = NewRig();
+        (Link link, RigPeer peer) = rig.Accept();
+        peer.Send("mine");
+        ReadResult result = rig.Run(link.Input.ReadAsync());
+        link.Output.GetSpan(1)[0] = (byte)'x';
+        link.Output.Advance(1);
+        link.Abort();
+        link.Close();
+        Assert.Equal(0, rig.RentedBuffers);
+        link.Input.AdvanceTo(result.Buffer.Start);
+        link.Close();
+        Assert.Equal(0, rig.RentedBuffers);
+    }
+
+    [Fact]
     public void An_idle_link_owns_no_buffer()
     {
         using LinkRig rig = NewRig();
@@ -300,7 +335,6 @@ public abstract class LinkRules
         (Link link, RigPeer _) = rig.Accept();
         link.CancelRead();
         Assert.True(rig.Run(link.Input.ReadAsync()).IsCanceled);
-        link.Close();
     }
 
     [Fact]
@@ -328,10 +362,7 @@ public abstract class LinkRules
                 inTurn += result.Buffer.Length;
                 turnsWithTooMuch += inTurn > 64 * 1024 + Link.ReadBufferBytes ? 1 : 0;
                 flooded.Input.AdvanceTo(result.Buffer.End);
-                if (result.IsCompleted)
-                {
-                    return;
-                }
+                stop |= result.IsCompleted;
             }
         }
         async ValueTask Flood()

@@ -130,7 +130,6 @@ internal sealed class EpollListener : Listener, IEpollTarget
 
     private int Open(int fd, IPEndPoint remote, out Link? link)
     {
-        _ = Libc.SetOption(fd, Libc.SOL_TCP, Libc.TCP_NODELAY, 1);
         var made = new EpollLink(_network, fd, _linkLocal, remote);
         int error = made.Start();
         link = error < 0 ? null : made;

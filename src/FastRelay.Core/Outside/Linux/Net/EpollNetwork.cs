@@ -126,6 +126,11 @@ public sealed class EpollNetwork : Network
             // [::] and 0.0.0.0 are two listeners, on every host alike.
             result = Libc.SetOption(fd, Libc.SOL_IPV6, Libc.IPV6_V6ONLY, 1);
         }
+        if (result >= 0)
+        {
+            // Accepted sockets inherit it (Linux copies the listener's), which saves a call for each.
+            result = Libc.SetOption(fd, Libc.SOL_TCP, Libc.TCP_NODELAY, 1);
+        }
         if (result < 0)
         {
             return result;

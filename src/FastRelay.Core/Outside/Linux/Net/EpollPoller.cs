@@ -76,7 +76,7 @@ public sealed unsafe class EpollPoller : Poller
         int slot = (int)(uint)data;
         if (slot == WakeSlot)
         {
-            _wake.Wait();
+            // Each write to an eventfd is a new edge, so its counter is never read: it lasts for 2^64 wake-ups.
             return;
         }
         IEpollTarget? target = _targets[slot];
