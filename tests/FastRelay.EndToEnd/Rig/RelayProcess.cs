@@ -40,7 +40,8 @@ public sealed class RelayProcess : IDisposable
 
     public int AdminPort { get; }
 
-    public int Pid => _process!.Id;
+    /// <summary>The relay's own process, also when a wrapper such as strace runs it.</summary>
+    public int Pid { get; private set; }
 
     public bool HasExited => _process!.HasExited;
 
@@ -110,6 +111,7 @@ public sealed class RelayProcess : IDisposable
         _process.StandardInput.Close();
         Tool.Until(() => _process.HasExited || Greets(), 30, () => $"no greeting on {Address}:{Port}\n{Log}");
         Assert.False(_process.HasExited, $"the relay stopped at once:\n{Log}");
+        Pid = wrapper is null ? _process.Id : ChildOf(_process.Id);
         return this;
     }
 
@@ -171,6 +173,9 @@ public sealed class RelayProcess : IDisposable
             // A mount below it is the owner's to remove.
         }
     }
+
+    private static int ChildOf(int pid) =>
+        int.Parse(File.ReadAllText($"/proc/{pid}/task/{pid}/children").Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
 
     private bool Greets()
     {
