@@ -37,6 +37,8 @@ public sealed class MemoryDisk(Loop loop) : Disk
 
     public bool Locked { get; set; }
 
+    public string Kind { get; set; } = "ext4";
+
     public IEnumerable<string> Names => _names.Keys.Select(static path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
 
     public bool HasJobs => _writeLane.Count > 0 || _readLane.Count > 0;
@@ -153,7 +155,7 @@ public sealed class MemoryDisk(Loop loop) : Disk
 
     public override DiskError Space(string path, out DiskSpace space)
     {
-        space = new DiskSpace(FreeBytes, TotalBytes, "ext4");
+        space = new DiskSpace(FreeBytes, TotalBytes, Kind);
         return DiskError.None;
     }
 

@@ -1,0 +1,124 @@
+using System.Text;
+using FastRelay.Journal;
+
+namespace FastRelay.Tests.Journal;
+
+public class FormatTests
+{
+    [Theory]
+    [InlineData("", 0x00000000u)]
+    [InlineData("123456789", 0xE3069283u)]
+    public void The_checksum_is_the_published_one(string text, uint expected) => Assert.Equal(expected, Crc32C.Of(Encoding.ASCII.GetBytes(text)));
+
+    [Fact]
+    public void The_checksum_of_32_zeros_is_that_of_RFC_3720_and_pieces_add_up()
+    {
+        Assert.Equal(0x8A9136AAu, Crc32C.Of(new byte[32]));
+        byte[] data = JournalRig.Body(1000);
+        for (int cut = 0; cut <= data.Length; cut += 13)
+        {
+            Assert.Equal(Crc32C.Of(data), Crc32C.Append(Crc32C.Of(data.AsSpan(0, cut)), data.AsSpan(cut)));
+        }
+    }
+
+    [Theory]
+    [InlineData(0ul, "0000000000000")]
+    [InlineData(1ul, "0000000000001")]
+    [InlineData(31ul, "000000000000Z")]
+    [InlineData(32ul, "0000000000010")]
+    [InlineData(ulong.MaxValue, "FZZZZZZZZZZZZ")]
+    public void An_id_has_one_text_of_13_characters(ulong value, string text)
+    {
+        var id = new MessageId(value);
+        Assert.Equal(text, id.ToString());
+        Assert.True(MessageId.TryParse(text, out MessageId parsed));
+        Assert.Equal(id, parsed);
+        Assert.True(MessageId.TryParse(Encoding.ASCII.GetBytes(text.ToLowerInvariant()), out parsed));
+        Assert.Equal(id, parsed);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("000000000000")]
+    [InlineData("00000000000000")]
+    [InlineData("G000000000000")]
+    [InlineData("00000000000-1")]
+    [InlineData("000000000000U")]
+    [InlineData("000000000000\u0131")]
+    public void What_is_no_id_is_not_read_as_one(string text) => Assert.False(MessageId.TryParse(text, out _));
+
+    [Fact]
+    public void Look_alike_letters_are_read_as_the_digits_they_look_like()
+    {
+        Assert.True(MessageId.TryParse("OooooooooooIL", out MessageId id));
+        Assert.Equal(33ul, id.Value);
+    }
+
+    [Fact]
+    public void An_envelope_reads_as_it_was_built()
+    {
+        EnvelopeBuilder builder = JournalRig.Envelope("sender@example.org", "one@example.net", "\"two two\"@example.net");
+        Envelope envelope = builder.View;
+        Assert.True(Envelope.IsWellFormed(builder.Encoded));
+        Assert.Equal("sender@example.org", Encoding.ASCII.GetString(envelope.ReversePath));
+        Assert.Equal("192.0.2.1:4711", Encoding.ASCII.GetString(envelope.Peer));
+        Assert.Equal("client.example", Encoding.ASCII.GetString(envelope.Helo));
+        Assert.Equal(2, envelope.RecipientCount);
+        Assert.Equal("\"two two\"@example.net", Encoding.ASCII.GetString(envelope.Recipient(1)));
+        int next = 0;
+        foreach ((int index, ReadOnlySpan<byte> mailbox) in envelope)
+        {
+            Assert.Equal(next++, index);
+            Assert.False(mailbox.IsEmpty);
+        }
+        Assert.Equal(2, next);
+    }
+
+    [Fact]
+    public void An_envelope_that_was_cut_or_changed_is_not_taken_for_one()
+    {
+        byte[] good = JournalRig.Envelope("sender@example.org", "one@example.net", "two@example.net").Encoded.ToArray();
+        for (int length = 0; length < good.Length; length++)
+        {
+            Assert.False(Envelope.IsWellFormed(good.AsSpan(0, length)));
+        }
+        var random = new Random(1);
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] bad = (byte[])good.Clone();
+            bad[random.Next(bad.Length)] = (byte)random.Next(256);
+            if (Envelope.IsWellFormed(bad))
+            {
+                // Whatever passes can be walked without stepping outside.
+                int count = 0;
+                foreach (EnvelopeRecipient recipient in new Envelope(bad))
+                {
+                    count += recipient.Mailbox.Length >= 0 ? 1 : 0;
+                }
+                Assert.Equal(new Envelope(bad).RecipientCount, count);
+            }
+        }
+    }
+
+    [Fact]
+    public void An_envelope_stops_at_its_bound()
+    {
+        var builder = new EnvelopeBuilder();
+        builder.Start("s@example.org"u8, EnvelopeFlags.EightBit, "peer"u8, "helo"u8);
+        byte[] mailbox = new byte[250];
+        mailbox.AsSpan().Fill((byte)'a');
+        int count = 0;
+        while (builder.TryAddRecipient(mailbox))
+        {
+            count++;
+        }
+        Assert.InRange(builder.Encoded.Length, Limits.EnvelopeBytes - 252, Limits.EnvelopeBytes);
+        Assert.Equal(count, builder.RecipientCount);
+        JournalRig rig = new JournalRig(8 << 20).Open();
+        var writer = new MessageWriter(rig.Journal);
+        writer.Begin();
+        writer.Advance(writer.GetSpan(1).Length);
+        Assert.Equal(JournalStatus.Ok, rig.Wait(writer.CommitAsync(builder)).Status);
+        Assert.Equal(count, rig.Crash().Open().Replayed[0].Recipients.Length);
+    }
+}
