@@ -164,7 +164,7 @@ public sealed class MemoryDisk(Loop loop) : Disk
     internal bool Fails(DiskAction action, string path, out DiskError error)
     {
         int errno = Fault?.Invoke(action, Path.GetFileName(path)) ?? 0;
-        error = new DiskError(errno, action.ToString());
+        error = errno == 0 ? DiskError.None : new DiskError(errno, action.ToString());
         return errno != 0;
     }
 
@@ -215,9 +215,12 @@ public sealed class MemoryInode(byte[] bytes)
     {
         if (Durable.Length != Bytes.Length)
         {
-            Durable = (byte[])Bytes.Clone();
+            // What a file grew by is zeros, or was written and is dirty.
+            byte[] durable = Durable;
+            Array.Resize(ref durable, Bytes.Length);
+            Durable = durable;
         }
-        else if (_dirtyFrom < _dirtyTo)
+        if (_dirtyFrom < _dirtyTo)
         {
             Bytes.AsSpan(_dirtyFrom, _dirtyTo - _dirtyFrom).CopyTo(Durable.AsSpan(_dirtyFrom));
         }
