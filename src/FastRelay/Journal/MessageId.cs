@@ -5,7 +5,7 @@ namespace FastRelay.Journal;
 /// base32 (no I, L, O, U), upper case, which sort as the numbers do.
 /// </summary>
 /// <param name="Value">The sequence; 0 is no message.</param>
-public readonly record struct MessageId(ulong Value)
+public readonly record struct MessageId(ulong Value) : IUtf8SpanFormattable
 {
     /// <summary>Characters of the text form.</summary>
     public const int TextLength = 13;
@@ -32,6 +32,10 @@ public readonly record struct MessageId(ulong Value)
         written = into.Length < TextLength ? 0 : Format(into);
         return written != 0;
     }
+
+    /// <summary>For log lines; there is one format only.</summary>
+    bool IUtf8SpanFormattable.TryFormat(Span<byte> utf8Destination, out int bytesWritten, ReadOnlySpan<char> format, IFormatProvider? provider) =>
+        TryFormat(utf8Destination, out bytesWritten);
 
     /// <summary>Reads the text form: 13 characters, either case; I and L read as 1, O as 0, as Crockford asks.</summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out MessageId id)
