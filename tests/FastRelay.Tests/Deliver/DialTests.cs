@@ -1,0 +1,199 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using FastRelay.Routing;
+using FastRelay.Tests.Deliver.Rig;
+using Xunit;
+
+namespace FastRelay.Tests.Deliver;
+
+/// <summary>Finding a host that speaks: the next address, TLS by policy, hostile greetings.</summary>
+public sealed class DialTests : IDisposable
+{
+    private const string Body = "Subject: hello\r\n\r\nline\r\n";
+    private readonly ScriptedPeer _first = new();
+    private readonly ScriptedPeer _second;
+    private DeliverRig? _rig;
+
+    public DialTests() => _second = new ScriptedPeer("127.0.0.2", _first.Port);
+
+    public void Dispose()
+    {
+        _rig?.Dispose();
+        _first.Dispose();
+        _second.Dispose();
+    }
+
+    [Theory]
+    [InlineData("554 5.7.1 no service")]
+    [InlineData("421 4.3.2 busy")]
+    [InlineData("CLOSE")]
+    [InlineData("RESET")]
+    [InlineData("HTTP/1.1 400 Bad Request")]
+    [InlineData("SILENT")]
+    public void The_next_host_is_tried_when_one_does_not_greet(string greeting)
+    {
+        _first.Answer = (line, _) => line == "CONNECT" ? greeting : null;
+        DeliverRig rig = Start(new Limits { CommandTimeoutMs = greeting == "SILENT" ? 300 : 300_000 });
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+        Assert.True(rig.Logged("event=connect", "status=failed", "stage=banner", "host=mx0.two.test"));
+        Assert.Equal(0, rig.Counters.Deferred);
+    }
+
+    [Fact]
+    public void The_next_host_is_tried_when_one_refuses_EHLO_and_HELO()
+    {
+        _first.Answer = static (line, _) => line.StartsWith("EHLO", StringComparison.Ordinal) || line.StartsWith("HELO", StringComparison.Ordinal) ? "550 no" : null;
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+    }
+
+    [Fact]
+    public void The_next_host_is_tried_when_one_refuses_the_connection()
+    {
+        _first.Dispose();
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+        Assert.True(rig.Logged("event=connect", "status=failed", "stage=connect"));
+    }
+
+    [Fact]
+    public void When_no_host_speaks_the_site_waits_and_the_message_is_not_touched()
+    {
+        _first.Answer = static (line, _) => line == "CONNECT" ? "554 no" : null;
+        _second.Answer = static (line, _) => line == "CONNECT" ? "554 no" : null;
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.Until(() => rig.Logged("event=site_backoff"));
+        rig.Until(() => rig.Deliverer.Sessions == 0);
+        Assert.Equal(1, rig.Queue.Ready);
+        Assert.Equal(0, rig.Counters.Deferred);
+        Assert.Equal(0, rig.Counters.Failed);
+    }
+
+    [Fact]
+    public void A_reply_without_end_ends_the_connection()
+    {
+        _first.Answer = static (line, _) => line == "CONNECT" ? "220-" + new string('x', 10_000_000) : null;
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+        Assert.True(rig.Logged("event=connect", "stage=banner", "makes no sense"));
+    }
+
+    [Fact]
+    public void A_host_that_answers_before_it_is_asked_is_left()
+    {
+        _first.Answer = static (line, _) => line == "CONNECT" ? "220 mx\r\n250-mx\r\n250 PIPELINING" : null;
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+        Assert.Empty(_first.Lines);
+    }
+
+    [Fact]
+    public void TLS_is_used_when_offered_whatever_the_certificate()
+    {
+        using X509Certificate2 certificate = SelfSigned("somebody.else");
+        OfferTls(_first, certificate);
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        PeerMessage message = Assert.Single(_first.Messages);
+        Assert.True(message.Secure);
+        Assert.Equal(Body, message.Data);
+        Assert.True(rig.Logged("event=delivery", "tls=\"TLSv1."));
+    }
+
+    [Fact]
+    public void A_failed_opportunistic_handshake_is_redialled_in_clear_and_remembered()
+    {
+        OfferTls(_first, null);
+        _first.Answer = static (line, _) => line == "STARTTLS" ? "220 go\r\nthis is no handshake" : line == "." ? "250 ok\r\n421 bye" : null;
+        DeliverRig rig = Start(new Limits());
+        for (int i = 0; i < 2; i++)
+        {
+            rig.Submit("a@client.test", Body, "b@two.test");
+            rig.UntilEmpty();
+        }
+        Assert.Equal(2, _first.Messages.Count);
+        Assert.All(_first.Messages, m => Assert.False(m.Secure));
+        Assert.Equal(1, rig.Counters.TlsFallbacks);
+        Assert.Equal(3, _first.Connections);
+        Assert.True(rig.Logged("event=connect", "stage=starttls"));
+    }
+
+    [Theory]
+    [InlineData(TlsPolicy.Required)]
+    [InlineData(TlsPolicy.Verified)]
+    public void A_host_without_STARTTLS_is_not_used_when_TLS_is_required(TlsPolicy policy)
+    {
+        DeliverRig rig = Start(new Limits(), policy);
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.Until(() => rig.Logged("event=site_backoff"));
+        Assert.Empty(_first.Messages);
+        Assert.Equal(0, rig.Counters.Failed);
+        Assert.Equal(1, rig.Queue.Ready);
+    }
+
+    [Fact]
+    public void A_certificate_that_does_not_verify_defers()
+    {
+        using X509Certificate2 certificate = SelfSigned("mx0.two.test");
+        OfferTls(_first, certificate);
+        OfferTls(_second, certificate);
+        DeliverRig rig = Start(new Limits(), TlsPolicy.Verified);
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.Until(() => rig.Logged("event=site_backoff"));
+        Assert.Empty(_first.Messages);
+        Assert.Equal(1, rig.Queue.Ready);
+    }
+
+    [Theory]
+    [InlineData("mx0.two.test", true)]
+    [InlineData("other.two.test", false)]
+    public void A_trusted_certificate_verifies_only_for_the_name_of_the_host(string name, bool delivered)
+    {
+        using X509Certificate2 certificate = SelfSigned(name);
+        OfferTls(_first, certificate);
+        _second.Answer = static (line, _) => line == "CONNECT" ? "421 no" : null;
+        DeliverRig rig = Start(new Limits(), TlsPolicy.Verified, [certificate]);
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.Until(() => delivered ? rig.Queue.Entries == 0 : rig.Logged("event=site_backoff"));
+        Assert.Equal(delivered ? 1 : 0, _first.Messages.Count(m => m.Secure));
+        Assert.Equal(delivered ? 1 : 0, _first.Messages.Count);
+    }
+
+    private static void OfferTls(ScriptedPeer peer, X509Certificate2? certificate)
+    {
+        peer.Offers = ["PIPELINING", "STARTTLS", "8BITMIME"];
+        peer.Certificate = certificate;
+    }
+
+    private static X509Certificate2 SelfSigned(string name)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=" + name, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(name);
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using X509Certificate2 made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(10));
+        return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pfx), null);
+    }
+
+    private DeliverRig Start(Limits limits, TlsPolicy tls = TlsPolicy.Opportunistic, X509Certificate2Collection? authorities = null)
+    {
+        _rig = new DeliverRig(_first.Port, limits, tls, authorities);
+        _rig.Domain("two.test", "127.0.0.1", "127.0.0.2");
+        return _rig;
+    }
+}

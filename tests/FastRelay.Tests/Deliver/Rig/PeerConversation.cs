@@ -1,0 +1,93 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+
+namespace FastRelay.Tests.Deliver.Rig;
+
+/// <summary>One connection of a <see cref="ScriptedPeer"/>: SMTP by hand, on blocking calls and a thread of its own.</summary>
+internal sealed class PeerConversation(Socket socket)
+{
+    private readonly List<byte> _buffer = [];
+    private Stream _stream = new NetworkStream(socket, ownsSocket: false);
+
+    /// <summary>True inside TLS.</summary>
+    public bool IsSecure { get; private set; }
+
+    /// <summary>The next line without its CRLF; null at the end.</summary>
+    public string? ReadLine()
+    {
+        int end;
+        while ((end = Find("\r\n"u8)) < 0)
+        {
+            if (!Fill())
+            {
+                return null;
+            }
+        }
+        return Take(end, 2);
+    }
+
+    /// <summary>A message as it is on the wire, up to its final dot; null when it was cut off.</summary>
+    public string? ReadData()
+    {
+        while (true)
+        {
+            if (_buffer.Count >= 3 && _buffer[0] == '.' && _buffer[1] == '\r' && _buffer[2] == '\n')
+            {
+                return Take(0, 3);
+            }
+            int end = Find("\r\n.\r\n"u8);
+            if (end >= 0)
+            {
+                return Take(end + 2, 3);
+            }
+            if (!Fill())
+            {
+                return null;
+            }
+        }
+    }
+
+    public void Send(string text)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(text);
+        _stream.Write(bytes);
+        _stream.Flush();
+    }
+
+    /// <summary>Shakes hands as the server.</summary>
+    public void StartTls(X509Certificate2 certificate)
+    {
+        var secure = new SslStream(_stream);
+        secure.AuthenticateAsServer(certificate);
+        _stream = secure;
+        _buffer.Clear();
+        IsSecure = true;
+    }
+
+    public void Close() => socket.Close();
+
+    public void Reset()
+    {
+        socket.LingerState = new LingerOption(true, 0);
+        socket.Close();
+    }
+
+    private bool Fill()
+    {
+        byte[] piece = new byte[32 * 1024];
+        int n = _stream.Read(piece);
+        _buffer.AddRange(piece.AsSpan(0, n));
+        return n > 0;
+    }
+
+    private int Find(ReadOnlySpan<byte> what) => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_buffer).IndexOf(what);
+
+    private string Take(int length, int skip)
+    {
+        string text = Encoding.Latin1.GetString(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_buffer)[..length]);
+        _buffer.RemoveRange(0, length + skip);
+        return text;
+    }
+}
