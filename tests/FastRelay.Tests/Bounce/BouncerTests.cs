@@ -1,0 +1,112 @@
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Tests.Deliver.Rig;
+using MimeKit;
+using Xunit;
+
+namespace FastRelay.Tests.Bounce;
+
+/// <summary>From a refusal to the notice in the sender's mailbox.</summary>
+public sealed class BouncerTests : IDisposable
+{
+    private const string Body = "From: a@client.test\r\nSubject: hello\r\n\r\nline\r\n..dot\r\n";
+    private readonly ScriptedPeer _peer = new();
+    private readonly DeliverRig _rig;
+
+    public BouncerTests()
+    {
+        _rig = new DeliverRig(_peer.Port);
+        _rig.Domain("far.test", "127.0.0.1");
+        _rig.Domain("client.test", "127.0.0.2");
+        Sender = new ScriptedPeer("127.0.0.2", _peer.Port);
+        _peer.Answer = static (line, _) => line.StartsWith("RCPT TO:<no", StringComparison.Ordinal) ? "550 5.1.1 nobody of that name" : null;
+    }
+
+    private ScriptedPeer Sender { get; }
+
+    public void Dispose()
+    {
+        _rig.Dispose();
+        _peer.Dispose();
+        Sender.Dispose();
+    }
+
+    [Fact]
+    public void A_refused_recipient_makes_one_report_from_the_null_path()
+    {
+        _rig.Submit("a@client.test", Body, "no@far.test");
+        _rig.UntilEmpty();
+        PeerMessage notice = Assert.Single(Sender.Messages);
+        Assert.Equal("", notice.From);
+        Assert.Equal(["a@client.test"], notice.To);
+        MultipartReport report = ReportOf(notice);
+        var status = (MessageDeliveryStatus)report[1];
+        Assert.Equal("rfc822; no@far.test", status.StatusGroups[1]["Final-Recipient"]);
+        Assert.Equal("5.1.1", status.StatusGroups[1]["Status"]);
+        Assert.Contains("550 5.1.1 nobody of that name", status.StatusGroups[1]["Diagnostic-Code"], StringComparison.Ordinal);
+        Assert.Equal("hello", ((MessagePart)report[2]).Message!.Subject);
+        Assert.Equal(1, _rig.Counters.Bounced);
+        Assert.Equal(0, _rig.Journal.Stats.Messages);
+        Assert.True(_rig.Logged("event=bounce", "recipients=1"));
+    }
+
+    [Fact]
+    public void Recipients_that_fail_together_are_told_together()
+    {
+        _rig.Submit("a@client.test", Body, "no1@far.test", "yes@far.test", "no2@far.test");
+        _rig.UntilEmpty();
+        MultipartReport report = ReportOf(Assert.Single(Sender.Messages));
+        Assert.Equal(3, ((MessageDeliveryStatus)report[1]).StatusGroups.Count);
+        Assert.Equal(["yes@far.test"], Assert.Single(_peer.Messages).To);
+    }
+
+    [Fact]
+    public void A_bounce_that_fails_is_dropped_and_not_bounced()
+    {
+        Sender.Answer = static (line, _) => line.StartsWith("RCPT", StringComparison.Ordinal) ? "550 5.1.1 gone" : null;
+        _rig.Submit("a@client.test", Body, "no@far.test");
+        _rig.UntilEmpty();
+        Assert.Equal(1, _rig.Counters.Bounced);
+        Assert.Equal(1, _rig.Counters.Dropped);
+        Assert.Empty(Sender.Messages);
+        Assert.Equal(0, _rig.Journal.Stats.Messages);
+    }
+
+    [Fact]
+    public void Of_a_large_message_only_the_header_is_returned()
+    {
+        string body = "Subject: large\r\n\r\n" + string.Concat(Enumerable.Repeat(new string('x', 76) + "\r\n", 1000));
+        _rig.Submit("a@client.test", body, "no@far.test");
+        _rig.UntilEmpty();
+        PeerMessage notice = Assert.Single(Sender.Messages);
+        Assert.Equal("large", Assert.IsType<TextRfc822Headers>(ReportOf(notice)[2]).Message!.Subject);
+        Assert.True(notice.Data.Length < 8192);
+    }
+
+    [Fact]
+    public void Eight_bit_content_is_declared_to_the_next_hop()
+    {
+        _rig.Submit("a@client.test", "Subject: x\r\n\r\ngr\u00FC\u00DFe\r\n", EnvelopeFlags.EightBit, "no@far.test");
+        _rig.UntilEmpty();
+        Assert.Contains(Sender.Lines, line => line.StartsWith("1 MAIL FROM:<>", StringComparison.Ordinal) && line.EndsWith("BODY=8BITMIME", StringComparison.Ordinal));
+        Assert.Contains("gr\u00FC\u00DFe", Assert.Single(Sender.Messages).Data, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Many_failures_are_all_told()
+    {
+        for (int i = 0; i < 40; i++)
+        {
+            _rig.Submit("a@client.test", Body, $"no{i}@far.test");
+        }
+        _rig.UntilEmpty();
+        Assert.Equal(40, Sender.Messages.Count);
+        Assert.Equal(40, Sender.Messages.Select(m => ((MessageDeliveryStatus)ReportOf(m)[1]).StatusGroups[1]["Final-Recipient"]).Distinct().Count());
+    }
+
+    private static MultipartReport ReportOf(PeerMessage message)
+    {
+        string unstuffed = ("\n" + message.Data).Replace("\n.", "\n", StringComparison.Ordinal)[1..];
+        return Assert.IsType<MultipartReport>(MimeMessage.Load(new MemoryStream(Encoding.Latin1.GetBytes(unstuffed))).Body);
+    }
+}
