@@ -24,6 +24,8 @@ internal sealed class DeliverRig : IDisposable
 
     public DeliverRig(int port, Limits? limits = null, TlsPolicy tls = TlsPolicy.Opportunistic, X509Certificate2Collection? authorities = null)
     {
+        // Continuations run on the loop, as in production, and not where the test runner would take them.
+        SynchronizationContext.SetSynchronizationContext(null);
         Limits = (limits ?? new Limits()) with { SegmentBytes = 4 << 20 };
         World linux = LinuxWorld.Create(new LinuxOptions());
         Dns = new ScriptedResolver(linux.Loop);
@@ -76,6 +78,7 @@ internal sealed class DeliverRig : IDisposable
 
     public void Submit(string from, string body, EnvelopeFlags flags, params string[] to)
     {
+        SynchronizationContext.SetSynchronizationContext(null);
         CommitResult result = Run(WriteAsync(from, body, flags, to));
         if (result.Status != JournalStatus.Ok)
         {
@@ -87,6 +90,7 @@ internal sealed class DeliverRig : IDisposable
     /// <summary>Turns until it is so; a test that hangs fails after a generous while.</summary>
     public void Until(Func<bool> isSo, string what = "")
     {
+        SynchronizationContext.SetSynchronizationContext(null);
         long started = Stopwatch.GetTimestamp();
         while (!isSo())
         {
@@ -106,6 +110,7 @@ internal sealed class DeliverRig : IDisposable
 
     public T Run<T>(ValueTask<T> operation)
     {
+        SynchronizationContext.SetSynchronizationContext(null);
         Task<T> task = operation.AsTask();
         Until(() => task.IsCompleted);
         return task.GetAwaiter().GetResult();
@@ -113,6 +118,7 @@ internal sealed class DeliverRig : IDisposable
 
     public void Run(ValueTask operation)
     {
+        SynchronizationContext.SetSynchronizationContext(null);
         Task task = operation.AsTask();
         Until(() => task.IsCompleted);
         task.GetAwaiter().GetResult();

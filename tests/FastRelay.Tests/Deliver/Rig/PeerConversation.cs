@@ -6,7 +6,7 @@ using System.Text;
 namespace FastRelay.Tests.Deliver.Rig;
 
 /// <summary>One connection of a <see cref="ScriptedPeer"/>: SMTP by hand, on blocking calls and a thread of its own.</summary>
-internal sealed class PeerConversation(Socket socket)
+internal sealed class PeerConversation(Socket socket) : IDisposable
 {
     private readonly List<byte> _buffer = [];
     private Stream _stream = new NetworkStream(socket, ownsSocket: false);
@@ -67,6 +67,12 @@ internal sealed class PeerConversation(Socket socket)
     }
 
     public void Close() => socket.Close();
+
+    public void Dispose()
+    {
+        _stream.Dispose();
+        socket.Dispose();
+    }
 
     public void Reset()
     {

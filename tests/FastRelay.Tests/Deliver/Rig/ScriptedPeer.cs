@@ -65,7 +65,7 @@ internal sealed class ScriptedPeer : IDisposable
                 _sockets.Add(socket);
                 socket.NoDelay = true;
                 int number = Interlocked.Increment(ref _connections);
-                new Thread(() => Converse(new PeerConversation(socket), number)) { IsBackground = true }.Start();
+                new Thread(() => Converse(socket, number)) { IsBackground = true }.Start();
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -74,8 +74,9 @@ internal sealed class ScriptedPeer : IDisposable
         }
     }
 
-    private void Converse(PeerConversation peer, int number)
+    private void Converse(Socket socket, int number)
     {
+        using var peer = new PeerConversation(socket);
         try
         {
             string from = "";
@@ -105,7 +106,13 @@ internal sealed class ScriptedPeer : IDisposable
                         to.Add(Path(line));
                         break;
                     case "STARTTLS" when consent:
-                        peer.StartTls(Certificate!);
+                        if (Certificate is null)
+                        {
+                            // A host that offers what it cannot do.
+                            peer.Close();
+                            return;
+                        }
+                        peer.StartTls(Certificate);
                         break;
                     case "DATA" when (given ?? usual)[0] == '3':
                         if (!TakeMessage(peer, number, from, to))
@@ -134,7 +141,7 @@ internal sealed class ScriptedPeer : IDisposable
         }
         const string Taken = "250 2.0.0 taken";
         string answer = Answer(".", number) ?? Taken;
-        if (answer[0] == '2')
+        if (answer[0] == '2' && to.Count > 0)
         {
             Messages.Enqueue(new PeerMessage(from, [.. to], data, peer.IsSecure));
         }
