@@ -16,23 +16,29 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
     /// <summary>The envelope of the bounce that was committed last.</summary>
     public EnvelopeBuilder Envelope => _envelope;
 
-    /// <summary>Writes the bounce; not Ok leaves everything as it was.</summary>
+    /// <summary>Writes the bounce; anything but Ok leaves all as it was.</summary>
+    /// <returns>Null when the original's envelope is damaged, so that nobody knows whom to tell.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<CommitResult> WriteAsync(PendingBounce pending)
+    public async ValueTask<CommitResult?> WriteAsync(PendingBounce pending)
     {
-        MessageId id = _writer.Begin();
-        ArrayBufferWriter<byte> text = await ComposeAsync(pending, id);
-        int at = 0;
-        while (at < text.WrittenCount)
+        BodyReader body = journal.OpenBody();
+        body.Start(pending.Message);
+        BodyStatus status = await body.PrepareAsync();
+        if (!body.HasEnvelope)
         {
-            if (_writer.IsFull)
+            body.Close();
+            return status == BodyStatus.Corrupt ? null : new CommitResult(JournalStatus.Failed, MessageHandle.None);
+        }
+        MessageId id = _writer.Begin();
+        ArrayBufferWriter<byte> text = Compose(pending, id, body, status);
+        body.Close();
+        for (int at = 0; at < text.WrittenCount;)
+        {
+            JournalStatus flushed = _writer.IsFull ? await _writer.FlushAsync() : JournalStatus.Ok;
+            if (flushed != JournalStatus.Ok)
             {
-                JournalStatus status = await _writer.FlushAsync();
-                if (status != JournalStatus.Ok)
-                {
-                    _writer.Abandon();
-                    return new CommitResult(status, MessageHandle.None);
-                }
+                _writer.Abandon();
+                return new CommitResult(flushed, MessageHandle.None);
             }
             at += CopyPiece(text.WrittenSpan[at..]);
         }
@@ -58,17 +64,12 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         return _writer.CommitAsync(_envelope, pending.Message, indexes);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<ArrayBufferWriter<byte>> ComposeAsync(PendingBounce pending, MessageId id)
+    private ArrayBufferWriter<byte> Compose(PendingBounce pending, MessageId id, BodyReader body, BodyStatus status)
     {
-        BodyReader body = journal.OpenBody();
-        body.Start(pending.Message);
-        BodyStatus status = await body.PrepareAsync();
         ReturnedPart part = status != BodyStatus.Ok ? ReturnedPart.Nothing
             : body.Length <= BounceText.ReturnedBytes ? ReturnedPart.Message : ReturnedPart.Headers;
         ReadOnlyMemory<byte> original = part == ReturnedPart.Nothing ? default : ReturnedBytes(body, part);
         BounceFacts facts = Facts(pending, id, body.Envelope, part, original);
-        body.Close();
         var text = new ArrayBufferWriter<byte>(original.Length + 4096);
         BounceShape shape = BounceText.Write(facts, text);
         _writer.StuffedDots = shape.StuffedDots;

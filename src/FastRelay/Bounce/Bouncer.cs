@@ -111,7 +111,11 @@ public sealed class Bouncer : BounceSink
         int wait = _options.RetryMs;
         while (!_stopping && IsLive(pending))
         {
-            CommitResult result = await writer.WriteAsync(pending);
+            if (await writer.WriteAsync(pending) is not { } result)
+            {
+                _log.Error("unreadable"u8).Add("id"u8, pending.Id.ToString()).Add("status"u8, "corrupt"u8).Add("envelope"u8, "unreadable"u8).Write();
+                return;
+            }
             if (result.Status == JournalStatus.Ok)
             {
                 _counters.Bounced++;

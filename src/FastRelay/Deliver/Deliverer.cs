@@ -218,21 +218,32 @@ public sealed class Deliverer : Dispatcher
         Queue.Report(delivery, envelope, attempt, _reports.AsSpan(0, ledger.Count));
     }
 
-    /// <summary>The message could not be read: damaged for good, or the disk fails just now.</summary>
-    internal void ReportUnreadable(in Delivery delivery, in Envelope envelope, BodyStatus status, in AttemptInfo attempt)
+    /// <summary>
+    /// The message could not be read: damaged for good, or the disk fails just now. Without its envelope nobody can be
+    /// told: it stays in the queue for the operator, and is looked at again with the usual waits.
+    /// </summary>
+    internal void ReportUnreadable(in Delivery delivery, BodyReader body, BodyStatus status, in AttemptInfo attempt)
     {
-        Outcome outcome = status == BodyStatus.Corrupt
+        bool corrupt = status == BodyStatus.Corrupt;
+        Span<byte> id = stackalloc byte[MessageId.TextLength];
+        Journal.IdOf(delivery.Message).Format(id);
+        _log.Error("unreadable"u8).Add("id"u8, id).Add("status"u8, corrupt ? "corrupt"u8 : "io_error"u8)
+            .Add("envelope"u8, body.HasEnvelope ? "intact"u8 : "unreadable"u8).Write();
+        if (!body.HasEnvelope)
+        {
+            Queue.Report(delivery, default, attempt, default);
+            return;
+        }
+        Outcome outcome = corrupt
             ? OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.CorruptBody)
             : new Outcome(OutcomeClass.Deferred, Reach.Message, OutcomeCause.CorruptBody, 0, new EnhancedCode(4, 3, 0));
-        ReadOnlyMemory<byte> text = status == BodyStatus.Corrupt ? FailureText.Of(OutcomeCause.CorruptBody) : FailureText.SpoolUnreadable;
+        ReadOnlyMemory<byte> text = corrupt ? FailureText.Of(OutcomeCause.CorruptBody) : FailureText.SpoolUnreadable;
+        Envelope envelope = body.Envelope;
         int count = Queue.CollectRecipients(delivery, envelope, _recipients, out _);
         for (int i = 0; i < count; i++)
         {
             _reports[i] = new RecipientReport(_recipients[i], outcome, text);
         }
-        Span<byte> id = stackalloc byte[MessageId.TextLength];
-        Journal.IdOf(delivery.Message).Format(id);
-        _log.Error("unreadable"u8).Add("id"u8, id).Add("status"u8, status == BodyStatus.Corrupt ? "corrupt"u8 : "io_error"u8).Write();
         Queue.Report(delivery, envelope, attempt, _reports.AsSpan(0, count));
     }
 

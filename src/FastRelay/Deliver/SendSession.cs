@@ -28,7 +28,6 @@ internal sealed class SendSession
     private Outcome _failure;
     private int _reasonLength;
     private long _connectMs;
-    private bool _succeeded;
     private bool _reused;
 
     public SendSession(Deliverer owner)
@@ -108,7 +107,6 @@ internal sealed class SendSession
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask ServeAsync(Site site)
     {
-        _succeeded = false;
         _endWanted = false;
         if (!await DialSiteAsync(site))
         {
@@ -244,7 +242,7 @@ internal sealed class SendSession
         _dialogue.SetBody(body);
         if (status != BodyStatus.Ok)
         {
-            _owner.ReportUnreadable(delivery, body.Envelope, status, Attempt());
+            _owner.ReportUnreadable(delivery, body, status, Attempt());
         }
         else if (TryBegin(delivery, body, out SendStep step))
         {
@@ -285,12 +283,7 @@ internal sealed class SendSession
             return;
         }
         _owner.Report(delivery, envelope, _machine.Ledger, Attempt());
-        if (_machine.Completed > 0 && !_succeeded)
-        {
-            _succeeded = true;
-            _owner.Queue.SiteSucceeded(site);
-        }
-        else if (_machine.IsSiteTrouble)
+        if (_machine.IsSiteTrouble)
         {
             _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span);
         }
