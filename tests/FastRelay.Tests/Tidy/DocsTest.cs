@@ -1,0 +1,78 @@
+using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace FastRelay.Tests.Tidy;
+
+/// <summary>What the documents list is what the code has.</summary>
+public sealed partial class DocsTest
+{
+    [Fact]
+    public void Every_limit_has_its_line_in_LIMITS()
+    {
+        string text = Read("docs/LIMITS.md");
+        PropertyDeclarationSyntax[] limits = [.. House.Product.Trees.Single(tree => tree.FilePath == "src/FastRelay.Core/Limits.cs")
+            .GetRoot().DescendantNodes().OfType<PropertyDeclarationSyntax>()];
+
+        Assert.NotEmpty(limits);
+        House.None(
+            from limit in limits
+            where limit.AccessorList is { } accessors && accessors.Accessors.Any(accessor => accessor.Keyword.Text is "init" or "set")
+            let name = Snake().Replace(limit.Identifier.Text, "_$1").ToLowerInvariant()
+            where !text.Contains($"`{name}`", StringComparison.Ordinal) && !text.Contains($"`{limit.Identifier.Text}`", StringComparison.Ordinal)
+            select $"{limit.Identifier.Text} ({name})",
+            "Limits that docs/LIMITS.md does not name:");
+    }
+
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("CONTRIBUTING.md")]
+    public void Every_make_target_that_a_document_names_exists(string document)
+    {
+        string[] targets = [.. Target().Matches(Read("Makefile")).Select(match => match.Groups[1].Value)];
+        string[] named = [.. MakeCommand().Matches(Read(document)).Select(match => match.Groups[1].Value).Distinct()];
+
+        Assert.NotEmpty(named);
+        House.None(named.Except(targets), $"{document} names targets that the Makefile does not have:");
+    }
+
+    [Fact]
+    public void Every_command_of_the_binary_is_in_the_README()
+    {
+        string text = Read("README.md");
+        string[] commands = [.. from tree in House.Product.Trees
+                                where tree.FilePath.StartsWith("src/FastRelay.Host/Commands/", StringComparison.Ordinal)
+                                from creation in tree.GetRoot().DescendantNodes().OfType<ObjectCreationExpressionSyntax>()
+                                where creation.Type.ToString() == "Command" && creation.ArgumentList?.Arguments is [{ Expression: LiteralExpressionSyntax }, ..]
+                                select ((LiteralExpressionSyntax)creation.ArgumentList!.Arguments[0].Expression).Token.ValueText];
+
+        Assert.NotEmpty(commands);
+        House.None(commands.Where(command => !Regex.IsMatch(text, $@"\b{Regex.Escape(command)}\b")), "Commands that README.md does not name:");
+    }
+
+    [Fact]
+    public void Every_link_between_documents_leads_somewhere()
+    {
+        string[] documents = [.. Directory.EnumerateFiles(House.Root, "*.md"), .. Directory.EnumerateFiles(Path.Combine(House.Root, "docs"), "*.md", SearchOption.AllDirectories)];
+        House.None(
+            from document in documents
+            from link in Link().Matches(File.ReadAllText(document)).Select(match => match.Groups[1].Value)
+            let target = Path.Combine(Path.GetDirectoryName(document)!, link)
+            where !File.Exists(target) && !Directory.Exists(target)
+            select $"{Path.GetRelativePath(House.Root, document)}: {link}",
+            "Links to nothing:");
+    }
+
+    private static string Read(string path) => File.ReadAllText(Path.Combine(House.Root, path));
+
+    [GeneratedRegex("(?<!^)([A-Z])")]
+    private static partial Regex Snake();
+
+    [GeneratedRegex("^([a-z]+):", RegexOptions.Multiline)]
+    private static partial Regex Target();
+
+    [GeneratedRegex("make ([a-z]+)\\b(?=`| |\\n|\\))")]
+    private static partial Regex MakeCommand();
+
+    [GeneratedRegex(@"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)")]
+    private static partial Regex Link();
+}
