@@ -201,9 +201,9 @@ internal sealed class DeliveryReporter(QueueState queue)
             {
                 // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it.
                 queue.Counters.Dropped++;
-                Span<byte> id = stackalloc byte[16];
-                int length = queue.Journal.IdOf(new MessageHandle(entry.Message)).Format(id);
-                queue.Log.Warn("drop"u8).Add("id"u8, id[..length]).Add("recipient"u8, report.Index).Write();
+                Span<byte> id = stackalloc byte[MessageId.TextLength];
+                queue.Journal.IdOf(new MessageHandle(entry.Message)).Format(id);
+                queue.Log.Warn("drop"u8).Add("id"u8, id).Add("recipient"u8, report.Index).Write();
             }
             Add(report.Index, RecipientResult.Dropped);
             return;

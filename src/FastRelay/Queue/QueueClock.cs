@@ -1,4 +1,5 @@
 using FastRelay.Outside;
+using FastRelay.Routing;
 
 namespace FastRelay.Queue;
 
@@ -76,10 +77,18 @@ internal sealed class QueueClock : LoopItem
             for (; _at < end; _at++)
             {
                 ref Entry entry = ref queue.Slab[_at];
-                if (entry.State == EntryState.Ready && entry.ExpireSeconds <= now && IsStuck(queue, in entry, now))
+                if (entry.State != EntryState.Ready)
+                {
+                    continue;
+                }
+                if (entry.ExpireSeconds <= now && IsStuck(queue, in entry, now))
                 {
                     queue.TakeOut(_at);
                     queue.Settle(_at);
+                }
+                else
+                {
+                    Watch(queue, queue.Destinations[entry.Destination]);
                 }
             }
             if (_at < queue.Slab.End || queue.Destinations.ForgetEmpty(Slice))
@@ -89,6 +98,29 @@ internal sealed class QueueClock : LoopItem
             }
             _at = 1;
             clock._sweepTimer.After(queue.Options.SweepMs);
+        }
+
+        /// <summary>
+        /// Mail never sits for ever: ready work that nothing would look at is a defect of ours, said once and set going.
+        /// </summary>
+        private static void Watch(QueueState queue, Destination destination)
+        {
+            if (destination.NextInSite is not null)
+            {
+                if (destination.Site!.CanRun)
+                {
+                    queue.Sites.Wake(destination.Site);
+                }
+            }
+            else if (!destination.Planning && !destination.Settling && destination.DnsRetryMs == long.MaxValue)
+            {
+                // A DNS retry may be due in this very turn: that is no defect.
+                if (destination.Plan is not { Status: PlanStatus.Temporary })
+                {
+                    queue.Log.Error("stuck"u8).Add("destination"u8, destination.Key).Add("ready"u8, destination.Ready).Write();
+                }
+                queue.Destinations.HasReady(destination);
+            }
         }
 
         /// <summary>

@@ -156,6 +156,19 @@ public class TimeAndDnsTests
     }
 
     [Fact]
+    public void Ready_work_that_nothing_looks_at_is_found_and_set_going()
+    {
+        QueueRig rig = new QueueRig().Domain("a.test");
+        rig.Accept("s@x.test", "u@a.test");
+        rig.SiteOf("mx.a.test").Leave(rig.Queue.State.Destinations.Find("a.test")!);
+        Assert.False(rig.HasWork("mx.a.test"));
+        rig.Loop.Pass(61_000);
+        Assert.Single(rig.Output.Lines, line => line.Contains("event=stuck destination=a.test ready=1", StringComparison.Ordinal));
+        rig.Deliver("mx.a.test");
+        Assert.Equal(0, rig.Messages);
+    }
+
+    [Fact]
     public void Held_mail_waits_for_the_operator()
     {
         QueueRig rig = new QueueRig(s_short).Domain("a.test");
