@@ -34,6 +34,9 @@ public sealed class SimHost
     /// <summary>Plans an event of this host.</summary>
     public void After(long delayNs, Action run) => Universe.After(this, delayNs, run);
 
+    /// <summary>Starts work on this host's loop. What it throws while the host lives is a failure of the whole run.</summary>
+    public void Spawn(Func<ValueTask> work) => _ = RunAsync(work).AsTask();
+
     /// <summary>Builds the world that a relay on this host sees.</summary>
     public World World(SimDisk disk, Resolver resolver, Output output) => new(
         Universe.Time,
@@ -44,6 +47,22 @@ public sealed class SimHost
         new SimOffload(this),
         Universe.Random.Fork("world"),
         output);
+
+    private async ValueTask RunAsync(Func<ValueTask> work)
+    {
+        try
+        {
+            await work();
+        }
+        catch (SimPowerCutException)
+        {
+            // The power went off under it.
+        }
+        catch (Exception e) when (Alive)
+        {
+            Universe.Fail(e);
+        }
+    }
 
     internal void Die()
     {

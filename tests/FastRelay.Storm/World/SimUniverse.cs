@@ -45,6 +45,30 @@ public sealed class SimUniverse
     /// <summary>Events that wait, of live and of dead hosts.</summary>
     public int PendingEvents => _events.Count;
 
+    /// <summary>The first thing that went wrong; the run ends with it.</summary>
+    public Exception? Failure { get; private set; }
+
+    /// <summary>Ends the run at the end of the step.</summary>
+    public void Fail(Exception failure) => Failure ??= failure;
+
+    /// <summary>Ends the run when a condition that must hold does not.</summary>
+    public void Require(bool condition, string broken)
+    {
+        if (!condition)
+        {
+            Fail(new StormException(broken));
+        }
+    }
+
+    /// <summary>Throws what went wrong, with the seed.</summary>
+    public void ThrowIfFailed()
+    {
+        if (Failure is not null)
+        {
+            throw new StormException($"{Failure.Message} ({this})", Failure);
+        }
+    }
+
     /// <summary>Adds a host: a machine with its own loop.</summary>
     public SimHost AddHost(string name)
     {
@@ -82,6 +106,7 @@ public sealed class SimUniverse
         {
             SimHost host = _hosts[(first + i) % _hosts.Count];
             busy |= host.Loop.Turn(canSleep: true);
+            ThrowIfFailed();
             wait = Math.Min(wait, host.WaitNs);
         }
         if (busy)
@@ -141,3 +166,6 @@ public sealed class SimUniverse
 
     private readonly record struct SimEvent(SimHost? Host, Action Run);
 }
+
+/// <summary>Something that must hold did not.</summary>
+public sealed class StormException(string message, Exception? inner = null) : Exception(message, inner);
