@@ -72,6 +72,9 @@ public sealed class BannedTest
         ["System.Random"] = Dice,
     };
 
+    // The last word of each name above: what a file must spell to come under suspicion.
+    private static readonly HashSet<string> s_spelled = [.. s_banned.Keys.Concat(s_bannedToCreate.Keys).Select(name => name.TrimEnd('.').Split('.')[^1])];
+
     // Files that may, with the reason.
     private static readonly Dictionary<string, string> s_allowed = [];
 
@@ -85,6 +88,8 @@ public sealed class BannedTest
     [InlineData("using static System.DateTime; class A { object M() => UtcNow; }")]
     [InlineData("using T = System.Threading.Timer; class A { T? t; }")]
     [InlineData("class A { Thread M() => new(() => { }); }")]
+    [InlineData("class A { object M() => new Thread(() => { }); }")]
+    [InlineData("class A { object M() => new System.Threading.Thread(() => { }); }")]
     [InlineData("class A { async Task M(ValueTask<int> v) => await v.ConfigureAwait(false); }")]
     [InlineData("class A { string M() => System.IO.File.ReadAllText(\"x\"); }")]
     [InlineData("using System.Threading.Channels; class A { Channel<int>? c; }")]
@@ -103,18 +108,17 @@ public sealed class BannedTest
     {
         foreach (SyntaxTree tree in house.Trees.Where(tree => Binds(tree.FilePath)))
         {
-            foreach ((SimpleNameSyntax name, ISymbol symbol) in house.Names(tree))
+            foreach ((SimpleNameSyntax name, ISymbol symbol) in house.Names(tree, s_spelled))
             {
-                if (Reason(symbol) is { } reason)
+                if (Reason(name, symbol) is { } reason)
                 {
                     yield return $"{House.Place(name)}: {name}: {reason}";
                 }
             }
 
-            foreach ((SyntaxNode node, ITypeSymbol type) in house.Creations(tree))
+            foreach ((SyntaxNode node, ITypeSymbol type) in house.UnnamedCreations(tree))
             {
-                string created = FullName(type);
-                if (s_bannedToCreate.TryGetValue(created, out string? reason) || s_banned.TryGetValue(created, out reason))
+                if ((s_bannedToCreate.GetValueOrDefault(FullName(type)) ?? s_banned.GetValueOrDefault(FullName(type))) is { } reason)
                 {
                     yield return $"{House.Place(node)}: new {type.Name}: {reason}";
                 }
@@ -127,19 +131,28 @@ public sealed class BannedTest
             && !path.StartsWith("src/FastRelay.Core/Outside/Linux/", StringComparison.Ordinal)
             && !s_allowed.ContainsKey(path);
 
-    private static string? Reason(ISymbol symbol)
+    private static string? Reason(SimpleNameSyntax name, ISymbol symbol)
     {
         ISymbol definition = symbol.OriginalDefinition;
+        if (definition is INamespaceSymbol space)
+        {
+            return s_banned.GetValueOrDefault($"{space.ToDisplayString()}.");
+        }
+
         INamedTypeSymbol? type = definition as INamedTypeSymbol ?? definition.ContainingType;
         if (type is null)
         {
             return null;
         }
 
-        return s_banned.GetValueOrDefault(FullName(type))
+        return (Creates(name) ? s_bannedToCreate.GetValueOrDefault(FullName(type)) : null)
+            ?? s_banned.GetValueOrDefault(FullName(type))
             ?? s_banned.GetValueOrDefault($"{type.ContainingNamespace.ToDisplayString()}.")
             ?? s_banned.GetValueOrDefault($"{FullName(type)}.{definition.Name}");
     }
+
+    private static bool Creates(SyntaxNode name)
+        => name.Parent is QualifiedNameSyntax qualified && qualified.Right == name ? Creates(qualified) : name.Parent is ObjectCreationExpressionSyntax creation && creation.Type == name;
 
     private static string FullName(ITypeSymbol type) => $"{type.ContainingNamespace?.ToDisplayString()}.{type.Name}";
 }

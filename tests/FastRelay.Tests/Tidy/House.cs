@@ -10,6 +10,9 @@ namespace FastRelay.Tests.Tidy;
 /// </summary>
 internal sealed class House
 {
+    /// <summary>The folder of FastRelay.sln.</summary>
+    public static string Root { get; } = FindRoot();
+
     private static readonly Lazy<House> s_product = new(() => new House(
         Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(Root, path))
@@ -36,20 +39,26 @@ internal sealed class House
             new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable));
     }
 
-    /// <summary>The folder of FastRelay.sln.</summary>
-    public static string Root { get; } = FindRoot();
-
     /// <summary>The files under src.</summary>
     public static House Product => s_product.Value;
 
     public IReadOnlyList<CSharpSyntaxTree> Trees { get; }
 
-    /// <summary>Every name of a file outside comments, with what it means; names that mean nothing here are left out.</summary>
-    public IEnumerable<(SimpleNameSyntax Name, ISymbol Symbol)> Names(SyntaxTree tree)
+    /// <summary>
+    /// The names of a file outside comments that are spelled like one of the given, with what they mean; names that mean
+    /// nothing here are left out. Binding a name is the dear part, so only these are bound.
+    /// </summary>
+    public IEnumerable<(SimpleNameSyntax Name, ISymbol Symbol)> Names(SyntaxTree tree, IReadOnlySet<string> spelled)
     {
-        SemanticModel model = _compilation.GetSemanticModel(tree, ignoreAccessibility: true);
+        SemanticModel? model = null;
         foreach (SimpleNameSyntax name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
         {
+            if (!spelled.Contains(name.Identifier.Text))
+            {
+                continue;
+            }
+
+            model ??= _compilation.GetSemanticModel(tree, ignoreAccessibility: true);
             SymbolInfo info = model.GetSymbolInfo(name);
             if ((info.Symbol ?? info.CandidateSymbols.FirstOrDefault()) is { } symbol)
             {
@@ -58,12 +67,13 @@ internal sealed class House
         }
     }
 
-    /// <summary>Every object that a file creates, with its type.</summary>
-    public IEnumerable<(SyntaxNode Node, ITypeSymbol Type)> Creations(SyntaxTree tree)
+    /// <summary>Every <c>new()</c> of a file that leaves the type to its target, with the type.</summary>
+    public IEnumerable<(SyntaxNode Node, ITypeSymbol Type)> UnnamedCreations(SyntaxTree tree)
     {
-        SemanticModel model = _compilation.GetSemanticModel(tree, ignoreAccessibility: true);
-        foreach (BaseObjectCreationExpressionSyntax node in tree.GetRoot().DescendantNodes().OfType<BaseObjectCreationExpressionSyntax>())
+        SemanticModel? model = null;
+        foreach (ImplicitObjectCreationExpressionSyntax node in tree.GetRoot().DescendantNodes().OfType<ImplicitObjectCreationExpressionSyntax>())
         {
+            model ??= _compilation.GetSemanticModel(tree, ignoreAccessibility: true);
             if (model.GetTypeInfo(node).Type is { } type)
             {
                 yield return (node, type);
