@@ -42,15 +42,16 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
 
     private string Delivery()
     {
-        string routes = config.Routes.Count switch
+        string routes = config.Routes.Count == 1
+            ? $"{config.Routes[0].Domain} to {config.Routes[0].To}"
+            : $"by {config.Routes.Count} routes";
+        if (config.Routes.Any(r => r.Domain == "*"))
         {
-            0 => "",
-            1 => $"{config.Routes[0].Domain} to {config.Routes[0].To}, else ",
-            _ => $"by {config.Routes.Count} routes, else ",
-        };
+            return routes;
+        }
         string dns = config.DnsServers.Count > 0 ? string.Join(", ", config.DnsServers) : "/etc/resolv.conf";
         string verified = authorities is null ? "; no bundle of certificate authorities found" : "";
-        return $"{routes}to MX hosts, port {config.Deliver.Port}, DNS by {dns}{verified}";
+        return $"{(config.Routes.Count == 0 ? "" : routes + ", else ")}to MX hosts, port {config.Deliver.Port}, DNS by {dns}{verified}";
     }
 
     private string Spool(World world)

@@ -21,6 +21,9 @@ public abstract class AdminDesk
     /// <summary>Changes what is selected.</summary>
     public abstract Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection);
 
-    /// <summary>The relay in figures.</summary>
-    public abstract Task<StatusView> StatusAsync();
+    /// <summary>Values of <see cref="Figure.All"/>, in its order.</summary>
+    public abstract Task<long[]> FiguresAsync();
+
+    /// <summary>What does not change while it runs, and its state; without figures.</summary>
+    public abstract StatusView Status();
 }

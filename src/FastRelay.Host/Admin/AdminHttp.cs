@@ -1,5 +1,5 @@
+using System.Buffers;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
@@ -57,14 +57,18 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         switch (path)
         {
             case "/healthz" when !post:
-                _ = await desk.StatusAsync();
-                await TextAsync(context, "text/plain; charset=utf-8", "ok\n");
+                _ = await desk.FiguresAsync();
+                context.Response.ContentType = "text/plain; charset=utf-8";
+                context.Response.BodyWriter.Write("ok\n"u8);
                 break;
             case "/metrics" when !post:
-                await TextAsync(context, MetricsText.ContentType, MetricsText.Write(await desk.StatusAsync()));
+                long[] figures = await desk.FiguresAsync();
+                StatusView fixedPart = desk.Status();
+                context.Response.ContentType = MetricsText.ContentType;
+                MetricsText.Write(fixedPart.Version, fixedPart.Sync, figures, context.Response.BodyWriter);
                 break;
             case "/api/status" when !post:
-                await JsonAsync(context, await desk.StatusAsync(), AdminJson.Default.StatusView);
+                await JsonAsync(context, await StatusAsync(), AdminJson.Default.StatusView);
                 break;
             case QueuePath when !post:
                 await ListAsync(context);
@@ -73,6 +77,17 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 await OneAsync(context, path, post);
                 break;
         }
+    }
+
+    private async Task<StatusView> StatusAsync()
+    {
+        long[] figures = await desk.FiguresAsync();
+        var byName = new Dictionary<string, long>(figures.Length);
+        for (int i = 0; i < figures.Length; i++)
+        {
+            byName.Add(Figure.All[i].Name, figures[i]);
+        }
+        return desk.Status() with { Figures = byName };
     }
 
     private async Task ListAsync(HttpContext context)
@@ -176,17 +191,6 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         context.Response.StatusCode = status;
         return JsonAsync(context, new ErrorView(reason), AdminJson.Default.ErrorView);
-    }
-
-    private static async Task TextAsync(HttpContext context, string type, string text)
-    {
-        context.Response.ContentType = type;
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
-        context.Response.ContentLength = bytes.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-        {
-            await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
-        }
     }
 }
 

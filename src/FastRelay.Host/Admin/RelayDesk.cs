@@ -84,20 +84,20 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     }
 
     /// <inheritdoc/>
-    public override Task<StatusView> StatusAsync() => AdminRequest<StatusView>.AskAsync(
-        _loop,
-        () => new ValueTask<StatusView>(new StatusView
-        {
-            Version = Versions.Product,
-            Pid = Environment.ProcessId,
-            HostName = config.HostName,
-            UptimeSeconds = (long)(source.World.Time.GetUtcNow() - _started).TotalSeconds,
-            Sync = config.Sync == SyncKind.Group ? "group" : "none",
-            Listening = listening,
-            Stopping = Stopping,
-            Figures = Figure.ReadAll(source),
-        }),
-        s_soon);
+    public override Task<long[]> FiguresAsync() =>
+        AdminRequest<long[]>.AskAsync(_loop, () => new ValueTask<long[]>(Figure.ReadAll(source)), s_soon);
+
+    /// <inheritdoc/>
+    public override StatusView Status() => new()
+    {
+        Version = Versions.Product,
+        Pid = Environment.ProcessId,
+        HostName = config.HostName,
+        UptimeSeconds = (long)(source.World.Time.GetUtcNow() - _started).TotalSeconds,
+        Sync = config.Sync == SyncKind.Group ? "group" : "none",
+        Listening = listening,
+        Stopping = Stopping,
+    };
 
     private ValueTask<long> ChangeAsync(QueueAction action, QueueFilter filter) => action switch
     {

@@ -48,6 +48,16 @@ public sealed class AdminHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Every_line_of_metrics_is_a_comment_or_a_sample_and_every_figure_has_both()
+    {
+        (_, string body) = await GetAsync("/metrics");
+        string[] lines = body.TrimEnd('\n').Split('\n');
+        Assert.All(lines, line => Assert.Matches(@"^(# (HELP|TYPE) fastrelay_[a-z_]+ \S.*|fastrelay_[a-z_]+(\{[a-z]+=""[^""]*""(,[a-z]+=""[^""]*"")*\})? \d+)$", line));
+        Assert.Equal(3 * (1 + FastRelay.Host.Admin.Figure.All.Count), lines.Length);
+        Assert.Equal(FastRelay.Host.Admin.Figure.All.Count, FastRelay.Host.Admin.Figure.All.Select(f => f.Name).Distinct().Count());
+    }
+
+    [Fact]
     public async Task The_queue_comes_in_pages_and_by_filters()
     {
         (int status, string body) = await GetAsync("/api/queue?limit=2");

@@ -36,13 +36,14 @@ internal sealed class ScriptedDesk : AdminDesk
         return Task.FromResult(new QueueChange(selection.All ? Items.Length : Math.Max(1, ids.Length - missing.Length), missing));
     }
 
-    public override Task<StatusView> StatusAsync() => Task.FromResult(new StatusView
+    public override Task<long[]> FiguresAsync() => Task.FromResult(Figure.All.Select(f => f.Name switch
     {
-        Version = "1.2.3",
-        Sync = "group",
-        HostName = "relay.test",
-        Figures = new Dictionary<string, long> { ["accepted_total"] = 42, ["log_lines_dropped_total"] = 7 },
-    });
+        "accepted_total" => 42L,
+        "log_lines_dropped_total" => 7L,
+        _ => 0L,
+    }).ToArray());
+
+    public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test" };
 
     private static bool Matches(QueueItem item, QueueQuery query) =>
         (query.Sender is null || query.Sender == item.Sender)
