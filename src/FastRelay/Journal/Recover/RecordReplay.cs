@@ -58,7 +58,7 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
     }
 
     /// <summary>Finds the next record with a good head. Records begin on multiples of eight, so behind a bad one it looks at each.</summary>
-    private static bool TryFind(ReadOnlySpan<byte> payload, uint tag, ref int offset, out RecordHeader header)
+    public static bool TryFind(ReadOnlySpan<byte> payload, uint tag, ref int offset, out RecordHeader header)
     {
         header = default;
         for (; offset + RecordHeader.Bytes <= payload.Length; offset += 8)
