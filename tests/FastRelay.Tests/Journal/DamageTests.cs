@@ -195,5 +195,55 @@ public class DamageTests
         }
     }
 
+    [Fact]
+    public void What_a_start_counts_on_is_written_again_because_a_failed_sync_may_have_lost_it()
+    {
+        JournalRig rig = new JournalRig().Open();
+        rig.Commit(JournalRig.Body(100), "one@example.net");
+        rig.Disk.Fault = static (action, _) => action == DiskAction.Sync ? 5 : 0;
+        _ = rig.Begin(JournalRig.Body(100), "two@example.net").AsTask();
+        rig.Settle();
+        // The process ends; the system lives on and shows what never reached the disk, clean.
+        JournalRig next = rig.Crash(keepUnsynced: true);
+        next.Disk.ForgetDurable(First, rig.Crash().Disk.Content(First));
+        next.Open();
+        Assert.Equal(2, next.Replayed.Count);
+        Assert.Equal(2, next.Crash().Open().Replayed.Count);
+    }
+
+    [Fact]
+    public void The_inspector_names_the_damage_that_a_start_would_meet()
+    {
+        JournalRig rig = new JournalRig().Open();
+        for (int i = 0; i < 4; i++)
+        {
+            rig.Commit(JournalRig.Body(100), "one@example.net");
+        }
+        rig.Disk.Content(First)[(4096 * 2) + 200] ^= 1;
+        rig.Disk.Content(First).AsSpan(4096 * 3, 64).Clear();
+        var conditions = new Conditions();
+        Assert.Equal("", JournalInspector.Inspect(rig.Disk, JournalRig.Spool, conditions));
+        Assert.Equal(["whole", "damaged", "hole", "missing groups before"], conditions.Seen);
+    }
+
     private static int End(JournalRig rig) => (int)(4096 + rig.Journal.Stats.Bytes);
+
+    private sealed class Conditions : IJournalVisitor
+    {
+        public List<string> Seen { get; } = [];
+
+        public void Segment(in InspectedSegment segment)
+        {
+        }
+
+        public void Group(in InspectedGroup group) => Seen.Add(group.Condition);
+
+        public void Record(in InspectedRecord record)
+        {
+        }
+
+        public void Note(string text)
+        {
+        }
+    }
 }

@@ -52,6 +52,9 @@ public sealed class MemoryDisk(Loop loop) : Disk
         _durableNames[path] = inode;
     }
 
+    /// <summary>What is in memory is clean, and is not what the disk holds: as after a failed sync.</summary>
+    public void ForgetDurable(string name, byte[] durable) => _names[Find(name)].SetDurable(durable);
+
     public bool RunWriteJob() => RunJob(_writeLane);
 
     public bool RunReadJob() => RunJob(_readLane);
@@ -203,6 +206,8 @@ public sealed class MemoryInode(byte[] bytes)
         _dirtyFrom = Math.Min(_dirtyFrom, (int)offset);
         _dirtyTo = Math.Max(_dirtyTo, (int)offset + data.Length);
     }
+
+    public void SetDurable(byte[] durable) => durable.CopyTo(Durable.AsSpan());
 
     public void Grow(int length)
     {

@@ -80,6 +80,10 @@ internal sealed class Recovery
         {
             _replay.Finish();
             TakeSpares();
+            problem = SyncNames();
+        }
+        if (problem.Length == 0)
+        {
             problem = OpenTail(segments);
         }
         if (problem.Length > 0)
@@ -157,13 +161,19 @@ internal sealed class Recovery
         _folder.Spares.Clear();
     }
 
+    /// <summary>A name that a killed process gave may be in memory only, too.</summary>
+    private string SyncNames()
+    {
+        DiskError error = _options.Sync == SyncMode.Group ? _world.Disk.SyncDirectory(_options.Path) : DiskError.None;
+        return error.Ok ? "" : $"{_options.Path}: {error}";
+    }
+
     private string OpenTail(SegmentRecovery segments)
     {
         if (segments.TailIsUsable)
         {
-            // What a killed process wrote may be in memory only: it counts from here on, so it must be on the disk.
             SegmentFile tail = _store.Order[^1];
-            DiskError synced = _options.Sync == SyncMode.Group ? tail.File.SyncData() : DiskError.None;
+            DiskError synced = segments.MakeTailDurable();
             if (!synced.Ok)
             {
                 return $"{tail.Path}: {synced}";

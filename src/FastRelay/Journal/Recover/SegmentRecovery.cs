@@ -12,6 +12,8 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
     /// <summary>The newest segment can take more groups.</summary>
     public bool TailIsUsable { get; private set; }
 
+    private long LastGroupAt { get; set; }
+
     /// <summary>Reads everything.</summary>
     /// <returns>What stands in the way, in words; empty when nothing does.</returns>
     public string ReadAll()
@@ -77,6 +79,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         store.AddSegment(file);
         report.Segments++;
         long sealedEnd = chained ? (long)next!.Header.PreviousEnd : 0;
+        LastGroupAt = 0;
         var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window);
         error = Walk(scanner, file, isLast: next is null);
         if (sealedEnd > 0)
@@ -122,6 +125,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
             GroupHeader group = scanner.Header;
             report.Groups++;
             report.CleanEnd = (group.Flags & GroupFlags.CleanEnd) != 0;
+            LastGroupAt = scanner.Position;
             if (scanner.Action == RecoveryAction.KeepWhole && isLast)
             {
                 error = Repair(scanner, file);
@@ -142,6 +146,31 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         file.End = scanner.End;
         NextGroup = Math.Max(NextGroup, scanner.Expected);
         return error;
+    }
+
+    /// <summary>
+    /// The last group may be in memory only, where a killed process left it, and after a failed sync a later one proves
+    /// nothing about it. From here on it counts, so it is written again and synced. Only the last: nothing is written
+    /// before the sync of the group before has returned.
+    /// </summary>
+    public DiskError MakeTailDurable()
+    {
+        SegmentFile tail = store.Order[^1];
+        if (options.Sync == SyncMode.None)
+        {
+            return DiskError.None;
+        }
+        DiskError error = DiskError.None;
+        if (LastGroupAt > 0 && LastGroupAt < tail.End)
+        {
+            var group = new byte[tail.End - LastGroupAt];
+            error = tail.File.Read(LastGroupAt, group, out int read);
+            if (error.Ok && read == group.Length)
+            {
+                error = tail.File.Write(LastGroupAt, group);
+            }
+        }
+        return error.Ok ? tail.File.SyncData() : error;
     }
 
     private void Describe(SegmentScanner scanner, SegmentFile file)
