@@ -96,7 +96,7 @@ public sealed class EpollNetwork : Network
         }
         foreach (IPAddress own in _ownAddresses)
         {
-            if (own.AddressFamily == address.AddressFamily && own.GetAddressBytes().AsSpan().SequenceEqual(address.GetAddressBytes()))
+            if (IsSame(own, address))
             {
                 return true;
             }
@@ -116,6 +116,14 @@ public sealed class EpollNetwork : Network
     {
         _openLinks--;
         Check.That(_openLinks >= 0);
+    }
+
+    /// <summary>Equal bytes: an interface's link-local address carries a scope that a DNS answer cannot have.</summary>
+    private static bool IsSame(IPAddress a, IPAddress b)
+    {
+        Span<byte> first = stackalloc byte[16];
+        Span<byte> second = stackalloc byte[16];
+        return a.TryWriteBytes(first, out int m) && b.TryWriteBytes(second, out int n) && first[..m].SequenceEqual(second[..n]);
     }
 
     private static int Bind(int fd, int family, IPEndPoint endPoint)
