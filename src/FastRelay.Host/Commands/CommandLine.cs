@@ -69,6 +69,7 @@ public static class CommandLine
         root.Subcommands.Add(ServeCommand.Build());
         root.Subcommands.Add(CheckCommand.Build());
         root.Subcommands.Add(QueueCommand.Build());
+        root.Subcommands.Add(JournalCommand.Build());
         var help = new HelpOption { Description = "This text; after a command, that command's" };
         help.Action = new TeachingHelp((HelpAction)help.Action!);
         root.Options.Add(help);
