@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -16,6 +15,7 @@ namespace FastRelay.Host.Admin;
 public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
 {
     private const string QueuePath = "/api/queue";
+    private static readonly byte[] s_ok = [.. "ok\n"u8];
 
     /// <summary>Answers one request; no exception leaves it.</summary>
     public async Task AnswerAsync(HttpContext context)
@@ -59,13 +59,16 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             case "/healthz" when !post:
                 _ = await desk.FiguresAsync();
                 context.Response.ContentType = "text/plain; charset=utf-8";
-                context.Response.BodyWriter.Write("ok\n"u8);
+                await context.Response.BodyWriter.WriteAsync(s_ok);
                 break;
             case "/metrics" when !post:
                 long[] figures = await desk.FiguresAsync();
                 StatusView fixedPart = desk.Status();
                 context.Response.ContentType = MetricsText.ContentType;
+                // Only a response that has started gives out spans of the connection's own buffer.
+                await context.Response.StartAsync();
                 MetricsText.Write(fixedPart.Version, fixedPart.Sync, figures, context.Response.BodyWriter);
+                await context.Response.BodyWriter.FlushAsync();
                 break;
             case "/api/status" when !post:
                 await JsonAsync(context, await StatusAsync(), AdminJson.Default.StatusView);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
