@@ -130,6 +130,6 @@ public sealed class JournalCommandTests : IDisposable
 
     private sealed class Start(Func<Task> work) : LoopItem
     {
-        protected override void Run() => _ = work();
+        protected internal override void Run() => _ = work();
     }
 }

@@ -17,7 +17,7 @@ public sealed partial class DocsTest
         House.None(
             from limit in limits
             where limit.AccessorList is { } accessors && accessors.Accessors.Any(accessor => accessor.Keyword.Text is "init" or "set")
-            let name = Snake().Replace(limit.Identifier.Text, "_$1").ToLowerInvariant()
+            let name = Snake().Replace(Unit().Replace(limit.Identifier.Text, ""), "_$1").ToLowerInvariant()
             where !text.Contains($"`{name}`", StringComparison.Ordinal) && !text.Contains($"`{limit.Identifier.Text}`", StringComparison.Ordinal)
             select $"{limit.Identifier.Text} ({name})",
             "Limits that docs/LIMITS.md does not name:");
@@ -42,7 +42,7 @@ public sealed partial class DocsTest
         string[] commands = [.. from tree in House.Product.Trees
                                 where tree.FilePath.StartsWith("src/FastRelay.Host/Commands/", StringComparison.Ordinal)
                                 from creation in tree.GetRoot().DescendantNodes().OfType<ObjectCreationExpressionSyntax>()
-                                where creation.Type.ToString() == "Command" && creation.ArgumentList?.Arguments is [{ Expression: LiteralExpressionSyntax }, ..]
+                                where creation.Type.ToString().EndsWith("Command", StringComparison.Ordinal) && creation.ArgumentList?.Arguments is [{ Expression: LiteralExpressionSyntax }, ..]
                                 select ((LiteralExpressionSyntax)creation.ArgumentList!.Arguments[0].Expression).Token.ValueText];
 
         Assert.NotEmpty(commands);
@@ -66,6 +66,10 @@ public sealed partial class DocsTest
 
     [GeneratedRegex("(?<!^)([A-Z])")]
     private static partial Regex Snake();
+
+    // A key's value carries its unit ("5m"), so its name does not.
+    [GeneratedRegex("(Ms|Seconds)$")]
+    private static partial Regex Unit();
 
     [GeneratedRegex("^([a-z]+):", RegexOptions.Multiline)]
     private static partial Regex Target();

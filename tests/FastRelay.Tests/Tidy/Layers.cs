@@ -27,7 +27,7 @@ internal static class Layers
         ["Bounce"] = [.. s_stages, "Smtp", "Sign", "Journal", "Queue", "Outside"],
         ["Relay"] = [.. s_stages, "Smtp", "Sign", "Journal", "Routing", "Queue", "Receive", "Deliver", "Bounce", "Outside"],
         ["Load"] = [.. s_everyone, "Smtp", "Outside", "Outside.Linux"],
-        ["Host.Admin"] = [.. s_stages, "Smtp", "Outside", "Queue", "Journal", "Routing", "Deliver", "Relay"],
+        ["Host.Admin"] = [.. s_stages, "Smtp", "Outside", "Queue", "Journal", "Routing", "Deliver", "Relay", "Host"],
     };
 
     /// <summary>Every folder that has a line in the table.</summary>
