@@ -43,6 +43,9 @@ internal sealed class Recovery
         return new JournalOpenResult(null, error, recovery._report);
     }
 
+    /// <summary>A parent that we may not open is not ours: whoever made the spool in it has made it durable.</summary>
+    private const int Eacces = 13;
+
     private string Lock(out IDisposable? held)
     {
         held = null;
@@ -50,6 +53,13 @@ internal sealed class Recovery
         if (!error.Ok)
         {
             return $"{_options.Path}: the spool cannot be made: {error}";
+        }
+        // A new spool is an entry of its parent: until that is durable, a power cut takes the whole folder away.
+        string parent = Path.GetDirectoryName(_options.Path) is { Length: > 0 } folder ? folder : ".";
+        error = _options.Sync == SyncMode.Group ? _world.Disk.SyncDirectory(parent) : DiskError.None;
+        if (error is { Ok: false, Errno: not Eacces })
+        {
+            return $"{_options.Path}: the spool's parent cannot be synced: {error}";
         }
         error = _world.Disk.Lock(Path.Combine(_options.Path, SegmentNames.Lock), out held);
         return error switch
