@@ -7,7 +7,7 @@ namespace FastRelay.Storm;
 internal sealed class SimDirectory
 {
     private readonly List<(string? Removed, string? Added, object? Node)> _changes = [];
-    private SortedDictionary<string, object> _durable = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, object> _durable = new(StringComparer.Ordinal);
 
     public SortedDictionary<string, object> Entries { get; private set; } = new(StringComparer.Ordinal);
 

@@ -12,7 +12,8 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
 {
     private readonly Dictionary<string, ModelMessage> _messages = [];
     private readonly List<ReplayedMessage> _replayed = [];
-    private ulong _highestId;
+    private readonly List<ModelMessage> _live = [];
+    private readonly HashSet<MessageId> _ids = [];
 
     /// <summary>All messages of this storm, in order of their making.</summary>
     public List<ModelMessage> Messages { get; } = [];
@@ -22,20 +23,12 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
 
     public IReadOnlyList<ModelMessage> Live => _live;
 
-    private readonly List<ModelMessage> _live = [];
-
     public long Tick() => ++Now;
 
     public void Add(ModelMessage message)
     {
         Messages.Add(message);
         _messages.Add(message.Token, message);
-    }
-
-    public void SawId(MessageId id)
-    {
-        universe.Require(id.Value > _highestId, $"id {id} was given before");
-        _highestId = id.Value;
     }
 
     /// <summary>A commit that began at a moment was reported: all that was recorded until then is durable.</summary>
@@ -59,6 +52,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
 
     public void Acknowledge(ModelMessage message, MessageHandle handle)
     {
+        universe.Require(_ids.Add(message.Id), $"id {message.Id} of {message.Token} was given before");
         message.State = ModelState.Acknowledged;
         message.Handle = handle;
         _live.Add(message);
@@ -110,6 +104,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
                     $"reason of recipient {index} of {token} is another one now");
             }
         }
+        universe.Trace.Add("replay", $"{token} {string.Concat(pending.Select(static p => p ? '1' : '0'))} {string.Join(' ', deferred)}", message.Slot);
         _replayed.Add(new ReplayedMessage(token, message, pending, state.Hold, deferred));
     }
 
@@ -185,7 +180,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
         universe.Require(!message.IsSettledForCertain, $"{message.Token} was settled and came back");
         universe.Require(journal.BodyLength(replayed.Handle) == message.BodyLength, $"{message.Token} has another length now");
         message.Handle = replayed.Handle;
-        message.Id = journal.IdOf(replayed.Handle);
+        universe.Require(journal.IdOf(replayed.Handle) == message.Id, $"{message.Token} has another id now");
         for (int i = 0; i < message.Recipients.Count; i++)
         {
             CheckRecipient(message, i, replayed);
@@ -220,7 +215,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
         bool known = got is null
             ? recipient.Deferred.Count == 0 || recipient.Deferred[0].At != 0
             : recipient.Deferred.Exists(d => d.Attempts == got.Value.Attempts && d.DueUnixMs == got.Value.DueUnixMs);
-        universe.Require(known, $"recipient {index} of {message.Token} has a due time that is not its last");
+        universe.Require(known, $"recipient {index} of {message.Token} has a due time that is not its last: {got}, not one of {string.Join(' ', recipient.Deferred)}");
         recipient.Deferred.Clear();
         if (got is not null)
         {

@@ -48,6 +48,7 @@ internal sealed class JournalStorm
     public void Run()
     {
         int crashes = 2 + _random.Next(6);
+        MakeFolder();
         for (int i = 0; i <= crashes; i++)
         {
             Start();
@@ -63,6 +64,14 @@ internal sealed class JournalStorm
             }
         }
         Calm();
+    }
+
+    private void MakeFolder()
+    {
+        var disk = new SimDisk(_universe.AddHost("admin"), _storage);
+        disk.CreateDirectory(Folder);
+        disk.SyncDirectory("/");
+        _universe.RemoveHost(_universe.Hosts[0]);
     }
 
     private void Start()
@@ -232,7 +241,6 @@ internal sealed class JournalStorm
         }
         _busy++;
         message.Id = writer.Begin();
-        _checker.SawId(message.Id);
         JournalStatus status = await FillAsync(writer, body, sleeper);
         if (status == JournalStatus.Ok && !_random.OneIn(20))
         {
@@ -325,6 +333,7 @@ internal sealed class JournalStorm
             if (_random.OneIn(8))
             {
                 bool hold = !_journal.IsHeld(message.Handle);
+                _universe.Trace.Add("hold", message.Token, hold ? 1 : 0);
                 _journal.SetHold(message.Handle, hold);
                 message.Holds.Add((_checker.Tick(), hold));
             }
@@ -364,6 +373,7 @@ internal sealed class JournalStorm
         {
             return;
         }
+        _universe.Trace.Add("outcome", $"{message.Token} {message.Id} {string.Join(' ', outcomes.Select(static o => $"{o.Index}:{o.Result}"))}", attempts, due);
         bool settled = _journal.RecordOutcome(message.Handle, outcomes.ToArray(), due, attempts, Encoding.ASCII.GetBytes(JournalChecker.Reason(attempts)));
         _universe.Require(settled == message.IsSettled, $"{message.Token} settled: {settled}");
         _checker.Settled(message);

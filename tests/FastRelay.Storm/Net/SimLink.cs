@@ -59,6 +59,9 @@ public sealed class SimLink : Link
 
     internal Signal<bool> Writable { get; }
 
+    /// <summary>Neither end has closed, reset or lost it, as far as this one knows.</summary>
+    internal bool IsOpen => !IsDead;
+
     /// <summary>True when nothing can be sent any more.</summary>
     internal bool IsDead => _error is not (LinkError.None or LinkError.Eof) || _closed;
 

@@ -20,6 +20,12 @@ public sealed class SimNetwork : Network
     /// <summary>Buffers that open links hold now.</summary>
     public int RentedBuffers => _links.Sum(static l => l.Buffers);
 
+    /// <summary>Open links that were dialled to one of some addresses.</summary>
+    public int OpenTo(IReadOnlyCollection<IPEndPoint> remotes) => _links.Count(l => l.IsOpen && remotes.Contains(l.Remote));
+
+    /// <summary>Open links that came in at an address.</summary>
+    public int OpenAt(IPEndPoint local) => _links.Count(l => l.IsOpen && l.Local.Equals(local));
+
     /// <summary>The most links open at once.</summary>
     public int MostOpenLinks { get; private set; }
 
@@ -46,6 +52,15 @@ public sealed class SimNetwork : Network
     }
 
     public override bool IsOwnAddress(IPAddress address) => OwnAddresses.Contains(address);
+
+    /// <summary>Resets every connection of this host.</summary>
+    public void AbortAll()
+    {
+        foreach (SimLink link in _links.ToArray())
+        {
+            link.Abort();
+        }
+    }
 
     internal void Opened(SimLink link)
     {

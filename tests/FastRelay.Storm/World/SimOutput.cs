@@ -10,6 +10,9 @@ public sealed class SimOutput(SimUniverse universe, int capacity = 4_000) : Outp
 
     public IReadOnlyCollection<string> Lines => _lines;
 
+    /// <summary>Told every line.</summary>
+    public Action<string>? Written { get; set; }
+
     public override long Dropped => 0;
 
     public override bool TryWrite(ReadOnlySpan<byte> line)
@@ -19,7 +22,9 @@ public sealed class SimOutput(SimUniverse universe, int capacity = 4_000) : Outp
         {
             _lines.Dequeue();
         }
-        _lines.Enqueue(Encoding.UTF8.GetString(line).TrimEnd('\n'));
+        string text = Encoding.UTF8.GetString(line).TrimEnd('\n');
+        _lines.Enqueue(text);
+        Written?.Invoke(text);
         return true;
     }
 }

@@ -22,6 +22,10 @@ public sealed class SimUniverse
         _order = Random.Fork("order");
         Faults = new SimFaults();
         Wire = new SimWire(this, Random.Fork("wire"));
+        if (Environment.GetEnvironmentVariable("STORM_TRACE") is { Length: > 0 })
+        {
+            Trace.Keep = [];
+        }
     }
 
     public ulong Seed { get; }
@@ -65,6 +69,7 @@ public sealed class SimUniverse
     {
         if (Failure is not null)
         {
+            WriteTrace();
             throw new StormException($"{Failure.Message} ({this})", Failure);
         }
     }
@@ -146,6 +151,15 @@ public sealed class SimUniverse
 
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"seed {Seed}, {Time.NowMs} ms, {Steps} steps, trace {Trace.Hash:x16}");
+
+    /// <summary>With STORM_TRACE in the environment, writes every event to that file.</summary>
+    public void WriteTrace()
+    {
+        if (Trace.Keep is not null)
+        {
+            File.WriteAllLines(Environment.GetEnvironmentVariable("STORM_TRACE")!, Trace.Keep);
+        }
+    }
 
     private bool RunDue()
     {

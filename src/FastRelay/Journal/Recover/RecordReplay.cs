@@ -114,6 +114,9 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
             case RecordKind.Outcome or RecordKind.Settled when index.IsLive(slot):
                 Outcome(slot, record, header, segment, at);
                 break;
+            case RecordKind.Outcome:
+                EarlyOutcome(slot, record, header, segment, at);
+                break;
             case RecordKind.Control when index.IsLive(slot):
                 Control(slot, record, header);
                 break;
@@ -203,6 +206,41 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
         if (deferred != 0)
         {
             index.PlaceNode(index.AddDeferral(slot, deferred), segment, at, header.Length);
+        }
+    }
+
+    /// <summary>
+    /// An outcome whose message comes later: reclaim copied it before it could copy the message's head (a bounce was
+    /// deciding about it, or the group with the head's copy failed). The head's copy carries what was settled by then;
+    /// what was deferred is known from here alone.
+    /// </summary>
+    private void EarlyOutcome(int slot, ReadOnlySpan<byte> record, in RecordHeader header, int segment, long at)
+    {
+        if (!OutcomeFacts.TryRead(record, header, out OutcomeFacts facts))
+        {
+            return;
+        }
+        ulong covered = 0;
+        ulong deferred = 0;
+        for (int i = 0; i < facts.Count; i++)
+        {
+            RecipientOutcome outcome = facts[i];
+            ulong bit = 1UL << Math.Min(outcome.Index, 63);
+            covered |= bit;
+            deferred |= outcome.Result == RecipientResult.Deferred ? bit : 0;
+        }
+        if (slot < 0 && deferred != 0)
+        {
+            // Of a message that is gone for good, Finish takes it away again.
+            slot = index.AddOpen(header.Sequence);
+        }
+        if (slot >= 0)
+        {
+            index.ForgetDeferrals(slot, covered);
+            if (deferred != 0)
+            {
+                index.PlaceNode(index.AddDeferral(slot, deferred), segment, at, header.Length);
+            }
         }
     }
 
