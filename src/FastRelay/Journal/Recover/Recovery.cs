@@ -55,7 +55,7 @@ internal sealed class Recovery
             return $"{_options.Path}: the spool cannot be made: {error}";
         }
         // A new spool is an entry of its parent: until that is durable, a power cut takes the whole folder away.
-        string parent = Path.GetDirectoryName(_options.Path) is { Length: > 0 } folder ? folder : ".";
+        string parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(_options.Path)) is { Length: > 0 } folder ? folder : ".";
         error = _options.Sync == SyncMode.Group ? _world.Disk.SyncDirectory(parent) : DiskError.None;
         if (error is { Ok: false, Errno: not Eacces })
         {

@@ -134,8 +134,14 @@ internal sealed class SpoolFolder(Disk disk, string path)
         }
         found.File = file;
         var block = new byte[SegmentHeader.Block];
-        // A first block that cannot be read counts as damaged: the rest may be good.
-        bool read = file!.Read(0, block, out int count).Ok && count == block.Length;
+        error = file!.Read(0, block, out int count);
+        if (!error.Ok && mode == DiskOpen.ReadWrite)
+        {
+            // What the disk does not give now may be whole: a relay that started without it would lose acknowledged
+            // mail for good. Only what was read and is wrong counts as damage.
+            return error;
+        }
+        bool read = error.Ok && count == block.Length;
         found.Finding = read ? SegmentHeader.Read(block, out SegmentHeader header) : Damaged(out header);
         if (found.Finding == HeaderFinding.Unknown)
         {
