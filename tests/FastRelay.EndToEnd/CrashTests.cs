@@ -7,6 +7,7 @@ using FastRelay.EndToEnd.Rig;
 namespace FastRelay.EndToEnd;
 
 /// <summary>SIGKILL at random moments: whatever was answered 250 arrives.</summary>
+[Collection(nameof(Alone))]
 public sealed class CrashTests : IDisposable
 {
     private readonly IPAddress _address = Place.NewAddress();
@@ -30,7 +31,9 @@ public sealed class CrashTests : IDisposable
         for (int kill = 0; kill < Kills; kill++)
         {
             var injectors = Enumerable.Range(0, 8).Select(_ => new Injector(relay, () => Interlocked.Increment(ref sequence))).ToList();
-            Thread.Sleep(random.Next(200, 900));
+            // A random moment, but not before this life of the relay has acknowledged something.
+            Tool.Until(() => injectors.Sum(i => i.Count) >= 100, 30, () => $"nothing was acknowledged\n{relay.Log}");
+            Thread.Sleep(random.Next(0, 700));
             relay.Kill();
             foreach (Injector injector in injectors)
             {
@@ -52,6 +55,7 @@ public sealed class CrashTests : IDisposable
     {
         private static readonly string s_body = string.Concat(Enumerable.Repeat(new string('b', 76) + "\r\n", 20));
         private readonly Thread _thread;
+        private int _count;
 
         public Injector(RelayProcess relay, Func<int> next)
         {
@@ -59,7 +63,10 @@ public sealed class CrashTests : IDisposable
             _thread.Start();
         }
 
+        /// <summary>Read when the client has ended.</summary>
         public List<string> Acknowledged { get; } = [];
+
+        public int Count => Volatile.Read(ref _count);
 
         public void Join() => Assert.True(_thread.Join(30_000));
 
@@ -81,6 +88,7 @@ public sealed class CrashTests : IDisposable
                         return;
                     }
                     Acknowledged.Add(id);
+                    Volatile.Write(ref _count, Acknowledged.Count);
                 }
             }
             catch (Exception e) when (e is SocketException or IOException or Xunit.Sdk.XunitException)

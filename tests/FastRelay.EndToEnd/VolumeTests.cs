@@ -10,6 +10,7 @@ namespace FastRelay.EndToEnd;
 /// Half a million messages through MX delivery: every one arrives once, memory stays flat, and every 250 has its sync.
 /// <c>FASTRELAY_VOLUME</c> sets another number.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class VolumeTests : IDisposable
 {
     private static readonly int s_messages = int.Parse(Environment.GetEnvironmentVariable("FASTRELAY_VOLUME") ?? "500000", CultureInfo.InvariantCulture);
