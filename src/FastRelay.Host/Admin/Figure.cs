@@ -75,7 +75,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("dns_cache_entries", "Answers kept.", s => s.Router.Cache.Count),
         new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
         new("log_lines_dropped_total", "Log lines lost to a reader that was too slow.", s => s.World.Output.Dropped),
-        new("gc_allocated_bytes_total", "Octets allocated by managed code; stands still while mail flows.", _ => GC.GetTotalAllocatedBytes()),
+        new("gc_allocated_bytes_total", "Octets allocated by managed code since the start.", _ => GC.GetTotalAllocatedBytes()),
         new("gc_heap_bytes", "Octets on the managed heap.", _ => GC.GetTotalMemory(forceFullCollection: false)),
         new("gc_collections_total", "Garbage collections.", _ => GC.CollectionCount(0)),
         new("resident_bytes", "Memory of the process that is resident, shared pages included.", _ => Environment.WorkingSet),
