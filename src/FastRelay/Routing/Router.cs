@@ -260,10 +260,13 @@ public sealed class Router
         {
             PlanHost[] hosts = [.. job.Usable];
             bool byDns = route.NextHop.Kind == NextHopKind.Mx;
+            // Named after all hosts: one whose address cannot be had just now must not make a second site of the others,
+            // with connections and a backoff of its own.
+            PlanHost[] named = job.Hosts.Count == 0 ? hosts : [.. job.Hosts.Select(static host => new PlanHost(host.Preference, host.Host, []))];
             return new Plan(
                 PlanStatus.Ok,
-                byDns ? SiteNames.Of(hosts, route.Tls) : route.Key,
-                byDns ? SiteNames.ProviderOf(hosts) : null,
+                byDns ? SiteNames.Of(named, route.Tls) : route.Key,
+                byDns ? SiteNames.ProviderOf(named) : null,
                 hosts,
                 job.ExpiresMs,
                 route.Tls,

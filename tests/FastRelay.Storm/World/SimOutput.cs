@@ -23,6 +23,7 @@ public sealed class SimOutput(SimUniverse universe, int capacity = 4_000) : Outp
             _lines.Dequeue();
         }
         string text = Encoding.UTF8.GetString(line).TrimEnd('\n');
+        universe.Trace.Keep?.Add(text);
         _lines.Enqueue(text);
         Written?.Invoke(text);
         return true;

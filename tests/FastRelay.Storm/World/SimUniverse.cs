@@ -8,13 +8,25 @@ namespace FastRelay.Storm;
 /// </summary>
 public sealed class SimUniverse
 {
+    [ThreadStatic]
+    private static SimUniverse? s_current;
+
     private readonly PriorityQueue<SimEvent, (long Ns, uint Shuffle, long Sequence)> _events = new();
     private readonly SimRandom _order;
     private readonly List<SimHost> _hosts = [];
     private long _sequence;
 
+    static SimUniverse() => Check.OnFatal = static message =>
+    {
+        // What stops the process in production ends the run here, with the seed.
+        var fatal = new StormException(message);
+        s_current?.Fail(fatal);
+        throw fatal;
+    };
+
     public SimUniverse(ulong seed)
     {
+        s_current = this;
         // Continuations that are captured by a context would leave the loops.
         SynchronizationContext.SetSynchronizationContext(null);
         Seed = seed;

@@ -41,6 +41,15 @@ public class RouterTests
     }
 
     [Fact]
+    public void A_host_whose_address_is_missing_just_now_makes_no_second_site_of_the_others()
+    {
+        _dns.Mx("a.test", "10 mx1.test, 20 mx2.test").A("mx1.test", "8.8.8.1").A("mx2.test", "servfail");
+        Plan plan = PlanOf("a.test");
+        Assert.Equal("10:mx1.test=8.8.8.1:25", Text(plan));
+        Assert.Equal("mx1.test,mx2.test", plan.SiteKey);
+    }
+
+    [Fact]
     public void A_domain_without_MX_is_its_own_host()
     {
         _dns.Mx("a.test", "nodata").A("a.test", "8.8.8.1");

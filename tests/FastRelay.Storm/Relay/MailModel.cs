@@ -1,0 +1,70 @@
+namespace FastRelay.Storm;
+
+/// <summary>What a client knows of its message.</summary>
+internal enum MailState
+{
+    /// <summary>The final dot was not sent: nobody may ever get it.</summary>
+    Unsent,
+
+    /// <summary>The final dot was sent and no reply came: it is delivered to all or to nobody.</summary>
+    InDoubt,
+
+    /// <summary>250: delivered, bounced or queued, whatever happens.</summary>
+    Acknowledged,
+
+    /// <summary>4xx or 5xx: nobody may get it.</summary>
+    Refused,
+}
+
+/// <summary>One accepted recipient of a message.</summary>
+internal sealed class MailRecipient(string mailbox)
+{
+    public string Mailbox => mailbox;
+
+    /// <summary>How often a sink took it.</summary>
+    public int Deliveries { get; set; }
+
+    /// <summary>Something happened since it was taken that may have kept the relay from learning of it.</summary>
+    public bool Doubt { get; set; }
+
+    /// <summary>The relay logged it as delivered, when so many groups were durable; -1 when it did not, or forgot in a crash.</summary>
+    public long LoggedAtGroup { get; set; } = -1;
+
+    /// <summary>That outcome is durable: it must never be sent again.</summary>
+    public bool Settled { get; set; }
+
+    /// <summary>Different notifications that named it.</summary>
+    public HashSet<string> Bounces { get; } = [];
+
+    /// <summary>The relay logged it as failed for good.</summary>
+    public bool Failed { get; set; }
+
+    /// <summary>The relay logged that nobody can be told.</summary>
+    public bool Dropped { get; set; }
+
+    public bool IsAccounted => Deliveries > 0 || Bounces.Count > 0 || Dropped;
+}
+
+/// <summary>One message as a client sent it.</summary>
+internal sealed class MailMessage(string token, string sender, byte[] content)
+{
+    public string Token => token;
+
+    /// <summary>The reverse-path; empty for the null path.</summary>
+    public string Sender => sender;
+
+    public byte[] Content => content;
+
+    public ulong ContentHash { get; } = SimTrace.HashOf(content);
+
+    public MailState State { get; set; }
+
+    /// <summary>The relay's durable groups when it refused; -1 once a later group proved that the refusal is for good.</summary>
+    public long RefusedAtGroup { get; set; } = -1;
+
+    /// <summary>The relay crashed before it could seal the refused group off: it may come back.</summary>
+    public bool MayReturn { get; set; }
+
+    /// <summary>Those that RCPT accepted.</summary>
+    public List<MailRecipient> Recipients { get; } = [];
+}

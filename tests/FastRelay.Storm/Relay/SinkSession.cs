@@ -1,0 +1,302 @@
+using System.Net.Security;
+using FastRelay.Outside;
+
+namespace FastRelay.Storm;
+
+/// <summary>One connection to a simulated next hop: a server that checks its client, and misbehaves by seed.</summary>
+internal sealed class SinkSession(StormSink sink, Link link)
+{
+    private readonly SmtpPeer _peer = new(link, sink.Random);
+    private readonly List<string> _mailboxes = [];
+    private readonly List<MailRecipient> _taken = [];
+    private readonly bool _pipelines = sink.Profile.Pipelining || Lies(sink);
+    private readonly Sleeper _sleeper = new(sink.Host.Loop);
+    private readonly int _life = sink.Checker.Life;
+    private string? _sender;
+    private int _messages;
+    private bool _tls;
+
+    private SimUniverse Universe => sink.Host.Universe;
+
+    private bool FaultsOn => Universe.Faults.On;
+
+    private SimRandom Random => sink.Random;
+
+    public async ValueTask RunAsync()
+    {
+        if (await PassAsync("banner") && await _peer.WriteAsync("220 sink.test ready\r\n"))
+        {
+            while (await _peer.ReadLineAsync() is { } line)
+            {
+                Universe.Trace.Add("sink", line);
+                if (!await AnswerAsync(line))
+                {
+                    break;
+                }
+                if (Lies(sink))
+                {
+                    await _peer.DropAheadAsync();
+                }
+            }
+        }
+        if (link.Error is not (LinkError.None or LinkError.Eof))
+        {
+            MarkDoubt();
+        }
+        link.Close();
+    }
+
+    private static bool Lies(StormSink sink) => sink.Profile.LiesAboutPipelining && sink.Host.Universe.Faults.On;
+
+    private async ValueTask<bool> AnswerAsync(string line)
+    {
+        string verb = line.Split(' ', ':')[0].ToUpperInvariant();
+        bool ahead = _peer.Ahead > 0 && verb is "MAIL" or "RCPT" && !_pipelines;
+        Universe.Require(!ahead, $"pipelined to a host that does not offer it: {line}");
+        switch (verb)
+        {
+            case "EHLO" or "HELO":
+                return await PassAsync(verb) && await _peer.WriteAsync(Greeting(verb));
+            case "STARTTLS":
+                return await StartTlsAsync();
+            case "MAIL":
+                return await MailAsync(line);
+            case "RCPT":
+                return await RcptAsync(line);
+            case "DATA":
+                return await DataAsync();
+            case "RSET" or "NOOP":
+                Reset(verb);
+                return await _peer.WriteAsync("250 2.0.0 ok\r\n");
+            case "QUIT":
+                await _peer.WriteAsync("221 2.0.0 bye\r\n");
+                return false;
+            default:
+                Universe.Require(FaultsOn, $"an odd command: {line}");
+                return await _peer.WriteAsync("500 5.5.2 what?\r\n");
+        }
+    }
+
+    private string Greeting(string verb)
+    {
+        Reset("RSET");
+        if (verb == "HELO")
+        {
+            return "250 sink.test\r\n";
+        }
+        return "250-sink.test\r\n"
+            + (_pipelines ? "250-PIPELINING\r\n" : "")
+            + (sink.Profile.StartTls && !_tls ? "250-STARTTLS\r\n" : "")
+            + "250-ENHANCEDSTATUSCODES\r\n250-SIZE 10000000\r\n250 8BITMIME\r\n";
+    }
+
+    private async ValueTask<bool> StartTlsAsync()
+    {
+        if (!await PassAsync("STARTTLS"))
+        {
+            return false;
+        }
+        await _peer.WriteAsync("220 2.0.0 go ahead\r\n");
+        TlsResult tls = await link.StartTlsAsync(new SslServerAuthenticationOptions());
+        _tls = tls.Ok;
+        Universe.Faults.Hit(tls.Ok ? "sink: tls" : "sink: tls failed");
+        return tls.Ok;
+    }
+
+    private async ValueTask<bool> MailAsync(string line)
+    {
+        if (sink.Profile.MessagesBefore421 > 0 && FaultsOn && _messages >= sink.Profile.MessagesBefore421)
+        {
+            Universe.Faults.Hit("sink: 421 after some");
+            await _peer.WriteAsync("421 4.7.0 enough for now\r\n");
+            return false;
+        }
+        switch (await RollAsync("MAIL"))
+        {
+            case Fault.None:
+                _sender = Path(line);
+                _mailboxes.Clear();
+                return await _peer.WriteAsync("250 2.1.0 ok\r\n");
+            case Fault.Refuse:
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private async ValueTask<bool> RcptAsync(string line)
+    {
+        string mailbox = Path(line);
+        if (_sender is null)
+        {
+            return await _peer.WriteAsync("503 5.5.1 MAIL first\r\n");
+        }
+        if (mailbox.StartsWith("bad", StringComparison.Ordinal))
+        {
+            return await _peer.WriteAsync("550 5.1.1 no such user\r\n");
+        }
+        if (sink.IsGreylisted(mailbox))
+        {
+            return await _peer.WriteAsync("451 4.7.1 greylisted\r\n");
+        }
+        switch (await RollAsync("RCPT"))
+        {
+            case Fault.None:
+                _mailboxes.Add(mailbox);
+                Universe.Require(_mailboxes.Count <= sink.Limits.RecipientsPerTransaction, $"{_mailboxes.Count} recipients in a transaction");
+                return await _peer.WriteAsync("250 2.1.5 ok\r\n");
+            case Fault.Refuse:
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private async ValueTask<bool> DataAsync()
+    {
+        bool trap = _sender is not null && _mailboxes.Count == 0 && FaultsOn && Random.OneIn(3);
+        if (_mailboxes.Count == 0 && !trap)
+        {
+            return await _peer.WriteAsync("503 5.5.1 nobody to give it to\r\n");
+        }
+        switch (await RollAsync("DATA"))
+        {
+            case Fault.Refuse:
+                Reset("");
+                return true;
+            case Fault.Leave:
+                return false;
+            default:
+                break;
+        }
+        await _peer.WriteAsync("354 go ahead\r\n");
+        byte[]? content = await _peer.ReadContentAsync();
+        if (content is null)
+        {
+            return false;
+        }
+        if (trap)
+        {
+            Universe.Faults.Hit("sink: 354 without a recipient");
+            Universe.Require(content.Length == 0, "content for nobody");
+            return await _peer.WriteAsync("554 5.5.1 no valid recipients\r\n");
+        }
+        bool goOn = await EndAsync(content);
+        Reset("");
+        return goOn;
+    }
+
+    /// <summary>The final dot has come: here doubt is made.</summary>
+    private async ValueTask<bool> EndAsync(byte[] content)
+    {
+        if (sink.Profile.RejectsContent)
+        {
+            return await _peer.WriteAsync("554 5.6.0 content refused\r\n");
+        }
+        if (FaultsOn && Random.OneIn(sink.Profile.FaultOneIn))
+        {
+            bool takes = Random.OneIn(2);
+            if (takes)
+            {
+                Take(content);
+                MarkDoubt();
+            }
+            Universe.Faults.Hit(takes ? "sink: takes and closes" : "sink: closes after the dot");
+            return false;
+        }
+        switch (await RollAsync("dot"))
+        {
+            case Fault.Refuse:
+                return true;
+            case Fault.Leave:
+                return false;
+            default:
+                break;
+        }
+        _messages++;
+        Universe.Require(_messages <= sink.Limits.MessagesPerConnection, $"{_messages} messages down one connection");
+        Take(content);
+        return await _peer.WriteAsync("250 2.0.0 taken\r\n");
+    }
+
+    private void Take(byte[] content)
+    {
+        Universe.Trace.Add("taken", content);
+        _taken.AddRange(sink.Checker.Taken(_sender!, _mailboxes, content));
+        if (sink.Checker.Life != _life)
+        {
+            // The dot was on its way when the relay died.
+            MarkDoubt();
+        }
+    }
+
+    private void MarkDoubt()
+    {
+        foreach (MailRecipient recipient in _taken)
+        {
+            recipient.Doubt = true;
+        }
+    }
+
+    private void Reset(string verb)
+    {
+        if (verb != "NOOP")
+        {
+            _sender = null;
+            _mailboxes.Clear();
+        }
+    }
+
+    /// <summary>True when a step before MAIL may go on.</summary>
+    private async ValueTask<bool> PassAsync(string step) => await RollAsync(step) == Fault.None;
+
+    private async ValueTask<Fault> RollAsync(string step)
+    {
+        if (!FaultsOn || !Random.OneIn(sink.Profile.FaultOneIn))
+        {
+            return Fault.None;
+        }
+        int kind = Random.Next(5);
+        Universe.Faults.Hit($"sink: {KindName(kind)} at {step}");
+        switch (kind)
+        {
+            case 0:
+                await _peer.WriteAsync($"451 4.3.0 not now at {step}\r\n");
+                return Fault.Refuse;
+            case 1:
+                await _peer.WriteAsync($"554 5.7.1 never at {step}\r\n");
+                return Fault.Refuse;
+            case 2:
+                await _peer.WriteAsync($"421 4.3.2 closing at {step}\r\n");
+                return Fault.Leave;
+            case 3:
+                return Fault.Leave;
+            default:
+                // What was taken in this session may be in doubt when the relay gives up waiting: the link says so then.
+                await _sleeper.SleepAsync(Random.Magnitude(1_000, 900_000));
+                return link.Error is LinkError.None or LinkError.Eof ? Fault.None : Fault.Leave;
+        }
+    }
+
+    private static string KindName(int kind) => kind switch
+    {
+        0 => "4xx",
+        1 => "5xx",
+        2 => "421",
+        3 => "close",
+        _ => "stall",
+    };
+
+    private static string Path(string line) => line[(line.IndexOf('<', StringComparison.Ordinal) + 1)..line.IndexOf('>', StringComparison.Ordinal)];
+
+    private enum Fault
+    {
+        None,
+
+        /// <summary>Answered with a refusal; the session goes on.</summary>
+        Refuse,
+
+        /// <summary>The session ends.</summary>
+        Leave,
+    }
+}

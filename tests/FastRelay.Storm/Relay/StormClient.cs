@@ -1,0 +1,256 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Security;
+using System.Text;
+using FastRelay.Outside;
+
+namespace FastRelay.Storm;
+
+/// <summary>Where mail of the storm goes, and who sends it.</summary>
+internal static class StormMail
+{
+    /// <summary>Domains of recipients; how each behaves is the sinks' and the zone's.</summary>
+    public static readonly string[] Domains =
+    [
+        "a.test", "a.test", "a.test", "b.test", "b.test", "c.test", "d.test", "route.test",
+        "nx.test", "null.test", "dead.test", "self.test", "reject.test",
+    ];
+
+    /// <summary>Mailbox number <paramref name="index"/> of a message; one in ten does not exist at its sink.</summary>
+    public static string Mailbox(SimRandom random, string token, int index)
+    {
+        string kind = random.OneIn(10) ? "bad" : "r";
+        return string.Create(CultureInfo.InvariantCulture, $"{kind}{index}.{token}@{random.Pick(Domains)}");
+    }
+
+    public static byte[] Content(SimRandom random, string token, bool eightBit)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"From: <s.{token}@senders.test>\r\nSubject: {token}\r\nX-Folded: one\r\n\ttwo\r\n\r\n");
+        long length = text.Length + random.Magnitude(1, 60_000);
+        while (text.Length < length)
+        {
+            text.Append('.', random.OneIn(6) ? random.Next(4) : 0);
+            int line = (int)random.Magnitude(0, 900);
+            for (int i = 0; i < line; i++)
+            {
+                text.Append((char)(eightBit && random.OneIn(20) ? 128 + random.Next(128) : 33 + random.Next(90)));
+            }
+            text.Append("\r\n");
+        }
+        return Encoding.Latin1.GetBytes(text.ToString());
+    }
+
+    /// <summary>The form in which content goes over the wire, without the final dot.</summary>
+    public static byte[] Stuff(byte[] content)
+    {
+        string text = Encoding.Latin1.GetString(content);
+        text = text.Replace("\r\n.", "\r\n..", StringComparison.Ordinal);
+        return Encoding.Latin1.GetBytes(text.StartsWith('.') ? "." + text : text);
+    }
+}
+
+/// <summary>A simulated client: sends messages in good and bad manners, and remembers what it was told.</summary>
+internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker checker, SimRandom random, Func<string> newToken)
+{
+    private bool _pipelining;
+    private bool _startTls;
+
+    /// <summary>One session.</summary>
+    public async ValueTask RunAsync()
+    {
+        DialResult dial = await host.Network.ConnectAsync(relay, IPAddress.Loopback, 30_000);
+        if (dial.Link is null)
+        {
+            return;
+        }
+        var peer = new SmtpPeer(dial.Link, random);
+        if ((await peer.ReadReplyAsync()).Code == 220 && await GreetAsync(peer))
+        {
+            int messages = 1 + random.Next(5);
+            for (int i = 0; i < messages; i++)
+            {
+                if (!await SendAsync(peer))
+                {
+                    break;
+                }
+            }
+            await LeaveAsync(peer);
+        }
+        dial.Link.Close();
+    }
+
+    private async ValueTask<bool> GreetAsync(SmtpPeer peer)
+    {
+        if (!await EhloAsync(peer))
+        {
+            return false;
+        }
+        if (!_startTls || !random.OneIn(3))
+        {
+            return true;
+        }
+        await peer.WriteAsync("STARTTLS\r\n");
+        if ((await peer.ReadReplyAsync()).Code != 220)
+        {
+            return false;
+        }
+        TlsResult tls = await peer.Link.StartTlsAsync(new SslClientAuthenticationOptions());
+        host.Universe.Faults.Hit(tls.Ok ? "client: tls" : "client: tls failed");
+        return tls.Ok && await EhloAsync(peer);
+    }
+
+    private async ValueTask<bool> EhloAsync(SmtpPeer peer)
+    {
+        await peer.WriteAsync("EHLO client.test\r\n");
+        PeerReply reply = await peer.ReadReplyAsync();
+        _pipelining = reply.Text.Contains("PIPELINING", StringComparison.Ordinal);
+        _startTls = reply.Text.Contains("STARTTLS", StringComparison.Ordinal);
+        return reply.IsPositive;
+    }
+
+    /// <summary>One transaction; false ends the session.</summary>
+    private async ValueTask<bool> SendAsync(SmtpPeer peer)
+    {
+        string token = newToken();
+        bool eightBit = random.OneIn(5);
+        string sender = random.OneIn(15) ? "" : $"s.{token}@senders.test";
+        var message = new MailMessage(token, sender, StormMail.Content(random, token, eightBit));
+        checker.Add(message);
+        string[] mailboxes = [.. Enumerable.Range(0, random.OneIn(8) ? 1 + random.Next(12) : 1 + random.Next(3)).Select(i => StormMail.Mailbox(random, token, i))];
+        string mail = $"MAIL FROM:<{sender}>{(eightBit ? " BODY=8BITMIME" : "")}\r\n";
+        if (random.OneIn(12) && !await BadCommandAsync(peer))
+        {
+            return false;
+        }
+        bool open = _pipelining && random.OneIn(2)
+            ? await OpenAtOnceAsync(peer, message, mail, mailboxes)
+            : await OpenStepByStepAsync(peer, message, mail, mailboxes);
+        return open && await SendContentAsync(peer, message);
+    }
+
+    private async ValueTask<bool> BadCommandAsync(SmtpPeer peer)
+    {
+        (string line, int code) = random.Pick<(string, int)>([("FOO\r\n", 500), ("MAIL FROM:<x\r\n", 501), ("DATA\r\n", 503), ("RCPT TO:<a@b.test>\r\n", 503), ("NOOP\r\n", 250), ("RSET\r\n", 250)]);
+        if (!await peer.WriteAsync(line))
+        {
+            return false;
+        }
+        PeerReply reply = await peer.ReadReplyAsync();
+        host.Universe.Require(reply.Code == code || reply.Code is 0 or 421, $"{line.TrimEnd()} was answered {reply.Code} {reply.Text}");
+        return reply.Code is not (0 or 421);
+    }
+
+    private async ValueTask<bool> OpenStepByStepAsync(SmtpPeer peer, MailMessage message, string mail, string[] mailboxes)
+    {
+        PeerReply reply = await AskAsync(peer, mail);
+        if (!reply.IsPositive)
+        {
+            return await ResetAsync(peer, reply);
+        }
+        foreach (string mailbox in mailboxes)
+        {
+            if (!Note(message, mailbox, await AskAsync(peer, $"RCPT TO:<{mailbox}>\r\n")))
+            {
+                return false;
+            }
+        }
+        if (message.Recipients.Count == 0 || random.OneIn(20))
+        {
+            return await ResetAsync(peer, reply);
+        }
+        reply = await AskAsync(peer, "DATA\r\n");
+        return reply.Code == 354 || await ResetAsync(peer, reply);
+    }
+
+    private async ValueTask<bool> OpenAtOnceAsync(SmtpPeer peer, MailMessage message, string mail, string[] mailboxes)
+    {
+        string flight = mail + string.Concat(mailboxes.Select(static m => $"RCPT TO:<{m}>\r\n")) + "DATA\r\n";
+        if (!await peer.WriteAsync(flight))
+        {
+            return false;
+        }
+        PeerReply first = await peer.ReadReplyAsync();
+        foreach (string mailbox in mailboxes)
+        {
+            if (!Note(message, mailbox, await peer.ReadReplyAsync()))
+            {
+                return false;
+            }
+        }
+        PeerReply data = await peer.ReadReplyAsync();
+        host.Universe.Require(data.Code != 354 || (first.IsPositive && message.Recipients.Count > 0), "354 without a recipient");
+        return data.Code == 354 || await ResetAsync(peer, data);
+    }
+
+    private async ValueTask<bool> SendContentAsync(SmtpPeer peer, MailMessage message)
+    {
+        byte[] stuffed = StormMail.Stuff(message.Content);
+        if (random.OneIn(20))
+        {
+            host.Universe.Faults.Hit("client: leaves in the middle");
+            await peer.WriteAsync(stuffed.AsMemory(0, random.Next(stuffed.Length)));
+            return false;
+        }
+        if (!await peer.WriteAsync(stuffed))
+        {
+            return false;
+        }
+        if (message.State == MailState.Unsent)
+        {
+            message.State = MailState.InDoubt;
+        }
+        if (!await peer.WriteAsync(".\r\n"))
+        {
+            return false;
+        }
+        if (random.OneIn(20))
+        {
+            host.Universe.Faults.Hit("client: leaves after the dot");
+            return false;
+        }
+        PeerReply reply = await peer.ReadReplyAsync();
+        if (reply.Code == 0)
+        {
+            return false;
+        }
+        checker.Replied(message, reply);
+        return reply.Code != 421;
+    }
+
+    private bool Note(MailMessage message, string mailbox, PeerReply reply)
+    {
+        if (reply.IsPositive)
+        {
+            message.Recipients.Add(new MailRecipient(mailbox));
+        }
+        host.Universe.Require(reply.IsPositive || reply.Code is 0 or 421 or 451 or 452 or 503, $"RCPT was answered {reply.Code} {reply.Text}");
+        return reply.Code is not (0 or 421);
+    }
+
+    private static async ValueTask<PeerReply> AskAsync(SmtpPeer peer, string command) =>
+        await peer.WriteAsync(command) ? await peer.ReadReplyAsync() : PeerReply.Lost;
+
+    /// <summary>The transaction is over; the session goes on with another, which this one's caller does not send.</summary>
+    private async ValueTask<bool> ResetAsync(SmtpPeer peer, PeerReply reason)
+    {
+        if (reason.Code is not (0 or 421))
+        {
+            await AskAsync(peer, "RSET\r\n");
+            await AskAsync(peer, "QUIT\r\n");
+        }
+        return false;
+    }
+
+    private async ValueTask LeaveAsync(SmtpPeer peer)
+    {
+        if (!random.OneIn(4))
+        {
+            await AskAsync(peer, "QUIT\r\n");
+        }
+        else if (random.OneIn(2))
+        {
+            peer.Link.Abort();
+        }
+    }
+}
