@@ -1,3 +1,4 @@
+using System.Globalization;
 using FastRelay.Outside;
 
 namespace FastRelay.Journal;
@@ -190,7 +191,7 @@ public static class JournalInspector
         {
             return;
         }
-        var scanner = new SegmentScanner(found.File!, epoch, sealedEnd, Math.Max(header.FirstGroup, expected), window);
+        var scanner = new SegmentScanner(found.File!, epoch, sealedEnd, Math.Max(header.FirstGroup, expected), window, strict: false);
         while (scanner.Next())
         {
             visitor.Group(new InspectedGroup(scanner.Position, scanner.Header.Number, scanner.End - scanner.Position, scanner.Header.Records, Condition(scanner)));
@@ -202,6 +203,10 @@ public static class JournalInspector
         if (scanner.Action == RecoveryAction.CutDamaged)
         {
             visitor.Group(new InspectedGroup(scanner.Position, 0, sealedEnd - scanner.Position, 0, "damaged"));
+        }
+        if (scanner.UnreadableBlocks > 0)
+        {
+            visitor.Note(string.Create(CultureInfo.InvariantCulture, $"{found.Path}: {scanner.UnreadableBlocks} blocks cannot be read"));
         }
         expected = scanner.Expected;
     }

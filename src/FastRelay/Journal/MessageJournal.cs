@@ -185,15 +185,8 @@ public sealed class MessageJournal
     {
         CheckLive(message);
         set = default;
-        for (int node = Index[message.Slot].Deferrals; node >= 0; node = Index.Node(node).Next)
-        {
-            RecordNode record = Index.Node(node);
-            if ((record.Mask & (1UL << Math.Min(recipientIndex, 63))) != 0 && TryReadDeferred(record, recipientIndex, out set))
-            {
-                return true;
-            }
-        }
-        return false;
+        int node = Index.Deferrals.NodeOf(message.Slot, recipientIndex);
+        return node >= 0 && TryReadDeferred(Index.Node(node), recipientIndex, out set);
     }
 
     /// <summary>A reader from the pool; its Close gives it back.</summary>

@@ -48,7 +48,6 @@ internal sealed class JournalStorm
     public void Run()
     {
         int crashes = 2 + _random.Next(6);
-        MakeFolder();
         for (int i = 0; i <= crashes; i++)
         {
             Start();
@@ -64,14 +63,6 @@ internal sealed class JournalStorm
             }
         }
         Calm();
-    }
-
-    private void MakeFolder()
-    {
-        var disk = new SimDisk(_universe.AddHost("admin"), _storage);
-        disk.CreateDirectory(Folder);
-        disk.SyncDirectory("/");
-        _universe.RemoveHost(_universe.Hosts[0]);
     }
 
     private void Start()

@@ -28,6 +28,9 @@ public sealed class MemoryDisk(Loop loop) : Disk
     /// <summary>Given the action and the file's name, says an error number or 0.</summary>
     public Func<DiskAction, string, int>? Fault { get; set; }
 
+    /// <summary>Given a file's name and the bytes that are to be read, says an error number or 0.</summary>
+    public Func<string, long, int, int>? ReadFault { get; set; }
+
     /// <summary>Told after each action that worked.</summary>
     public Action<DiskAction, string>? Did { get; set; }
 
@@ -254,6 +257,11 @@ public sealed class MemoryFile(MemoryDisk disk, MemoryInode inode, string name) 
 
     public override DiskError Read(long offset, Span<byte> buffer, out int read)
     {
+        read = 0;
+        if ((disk.ReadFault?.Invoke(Path.GetFileName(name), offset, buffer.Length) ?? 0) is not 0 and int errno)
+        {
+            return new DiskError(errno, "read");
+        }
         read = (int)Math.Clamp(inode.Bytes.Length - offset, 0, buffer.Length);
         inode.Bytes.AsSpan((int)offset, read).CopyTo(buffer);
         return DiskError.None;

@@ -24,6 +24,20 @@ internal readonly ref struct OutcomeFacts
     /// <summary>Why.</summary>
     public ReadOnlySpan<byte> Reason => _head.Slice(Bytes + (Count * 4), ReasonBytes);
 
+    /// <summary>All that it names are settled.</summary>
+    public bool DefersNobody
+    {
+        get
+        {
+            int i = 0;
+            while (i < Count && this[i].Result != RecipientResult.Deferred)
+            {
+                i++;
+            }
+            return i == Count;
+        }
+    }
+
     private int ReasonBytes => ReadUInt16LittleEndian(_head[16..]);
 
     /// <summary>One recipient's result.</summary>
@@ -42,19 +56,31 @@ internal readonly ref struct OutcomeFacts
     /// <summary>Writes the head.</summary>
     public static void Write(Span<byte> record, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
     {
+        WriteFixed(record, outcomes.Length, attempts, nextDueUnixMs, reason);
+        for (int i = 0; i < outcomes.Length; i++)
+        {
+            WriteEntry(record, i, outcomes[i]);
+        }
+    }
+
+    /// <summary>Writes the head but for its entries; each needs <see cref="WriteEntry"/>.</summary>
+    public static void WriteFixed(Span<byte> record, int count, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
+    {
         Span<byte> head = record[RecordHeader.Bytes..];
         head[..Bytes].Clear();
-        WriteInt32LittleEndian(head, outcomes.Length);
+        WriteInt32LittleEndian(head, count);
         WriteInt32LittleEndian(head[4..], attempts);
         WriteInt64LittleEndian(head[8..], nextDueUnixMs);
         WriteUInt16LittleEndian(head[16..], (ushort)reason.Length);
-        for (int i = 0; i < outcomes.Length; i++)
-        {
-            uint entry = ((uint)outcomes[i].Index << 8) | (byte)outcomes[i].Result;
-            WriteUInt32LittleEndian(head[(Bytes + (i * 4))..], entry);
-        }
-        reason.CopyTo(head[(Bytes + (outcomes.Length * 4))..]);
+        reason.CopyTo(head[(Bytes + (count * 4))..]);
     }
+
+    /// <summary>Writes one recipient's result.</summary>
+    public static void WriteEntry(Span<byte> record, int i, RecipientOutcome outcome) =>
+        WriteUInt32LittleEndian(record[(RecordHeader.Bytes + Bytes + (i * 4))..], ((uint)outcome.Index << 8) | (byte)outcome.Result);
+
+    /// <summary>Reads a whole record of ours, without padding: it has no body.</summary>
+    public static OutcomeFacts Read(ReadOnlySpan<byte> record) => new(record[RecordHeader.Bytes..]);
 
     /// <summary>Reads a record whose checksum is good; false when its lengths do not add up.</summary>
     public static bool TryRead(ReadOnlySpan<byte> record, scoped in RecordHeader header, out OutcomeFacts facts)

@@ -18,7 +18,7 @@ internal enum EntryFlags : byte
     /// <summary>Held by the operator.</summary>
     Hold = 4,
 
-    /// <summary>More than 64 recipients: Pending names a set, not bits.</summary>
+    /// <summary>More than 64 recipients, or open with outcomes that came before the head: Pending names a set, not bits.</summary>
     WideSet = 8,
 
     /// <summary>A piece of it is missing: never to be delivered.</summary>
@@ -68,8 +68,8 @@ internal struct IndexEntry
     /// <summary>Bounces under way whose commit will settle recipients of it.</summary>
     public byte Settling;
 
-    /// <summary>Room.</summary>
-    public ushort Reserved;
+    /// <summary>Outcomes that are staged and not durable; stays at the top once it got there.</summary>
+    public ushort StagedOutcomes;
 
     /// <summary>Where the head record begins.</summary>
     public readonly long Offset => (long)Offset8 << 3;
@@ -91,7 +91,7 @@ internal struct RecordNode
     /// <summary>Bytes of the record, without padding.</summary>
     public int RecordLength;
 
-    /// <summary>For a deferral: bit i, recipient i's last outcome is this record's; beyond 64 recipients all bits stay set.</summary>
+    /// <summary>For a deferral, the recipients whose last outcome is this record's: bit i is recipient i; with a set their number.</summary>
     public ulong Mask;
 
     /// <summary>Where it begins.</summary>

@@ -20,10 +20,14 @@ internal sealed class MessageIndex
     {
         _segments = segments;
         _ids = new IdTable(_entries);
+        Deferrals = new Deferrals(_entries, _nodes, _wide, segments);
     }
 
     /// <summary>Committed messages.</summary>
     public int Messages => _entries.Count - _open;
+
+    /// <summary>Where the last outcomes of deferred recipients lie.</summary>
+    public Deferrals Deferrals { get; }
 
     /// <summary>Slots are below this.</summary>
     public int Bound => _entries.Bound;
@@ -66,6 +70,7 @@ internal sealed class MessageIndex
         ref IndexEntry entry = ref _entries[slot];
         Check.That(entry.Id == id && (entry.Flags & EntryFlags.Open) != 0);
         _open--;
+        int early = (entry.Flags & EntryFlags.WideSet) != 0 ? (int)entry.Pending : -1;
         entry.Flags = EntryFlags.None;
         entry.Recipients = recipients;
         entry.ArrivalMs = arrivalMs;
@@ -78,6 +83,10 @@ internal sealed class MessageIndex
         else
         {
             entry.Pending = recipients == 64 ? ulong.MaxValue : (1UL << recipients) - 1;
+        }
+        if (early >= 0)
+        {
+            Deferrals.Adopt(slot, early);
         }
         return slot;
     }
@@ -107,7 +116,8 @@ internal sealed class MessageIndex
     /// <summary>Adds a chunk node behind <paramref name="last"/>, or as the first when that is -1.</summary>
     public int AddChunk(int slot, int last)
     {
-        int node = NewNode(-1, 0);
+        int node = _nodes.Allocate();
+        _nodes[node] = new RecordNode { Next = -1, Segment = -1 };
         if (last < 0)
         {
             _entries[slot].Chunks = node;
@@ -130,28 +140,18 @@ internal sealed class MessageIndex
         return node;
     }
 
-    /// <summary>Takes recipients out of older deferral nodes; empty ones go.</summary>
-    public void ForgetDeferrals(int slot, ulong mask)
+    /// <summary>An outcome that settles not all is under way to the disk.</summary>
+    public void OutcomeIsStaged(int slot)
     {
         ref IndexEntry entry = ref _entries[slot];
-        if ((entry.Flags & EntryFlags.WideSet) == 0)
-        {
-            ForgetDeferrals(ref entry, mask);
-        }
+        entry.StagedOutcomes += entry.StagedOutcomes == ushort.MaxValue ? (ushort)0 : (ushort)1;
     }
 
-    /// <summary>Adds a deferral node in front, for recipients that older ones do not name any more.</summary>
-    public int AddDeferral(int slot, ulong mask)
+    /// <summary>It got there.</summary>
+    public void OutcomeIsDurable(int slot)
     {
         ref IndexEntry entry = ref _entries[slot];
-        bool wide = (entry.Flags & EntryFlags.WideSet) != 0;
-        if (wide)
-        {
-            // Too many recipients for masks: the newest few outcomes are kept, and the newest that names one counts.
-            KeepDeferrals(ref entry, 15);
-        }
-        entry.Deferrals = NewNode(entry.Deferrals, wide ? ulong.MaxValue : mask);
-        return entry.Deferrals;
+        entry.StagedOutcomes -= entry.StagedOutcomes == ushort.MaxValue ? (ushort)0 : (ushort)1;
     }
 
     /// <summary>Clears a recipient's pending bit.</summary>
@@ -204,7 +204,7 @@ internal sealed class MessageIndex
         {
             node = FreeNode(node);
         }
-        KeepDeferrals(ref entry, 0);
+        Deferrals.Clear(ref entry);
         if ((entry.Flags & EntryFlags.WideSet) != 0)
         {
             _wide.Free((int)entry.Pending);
@@ -226,69 +226,12 @@ internal sealed class MessageIndex
         return ref entry.Pending;
     }
 
-    private int NewNode(int next, ulong mask)
-    {
-        int node = _nodes.Allocate();
-        _nodes[node] = new RecordNode { Next = next, Segment = -1, Mask = mask };
-        return node;
-    }
-
     private int FreeNode(int node)
     {
         RecordNode record = _nodes[node];
         Release(record.Segment, record.RecordLength);
         _nodes.Free(node);
         return record.Next;
-    }
-
-    private void ForgetDeferrals(ref IndexEntry entry, ulong mask)
-    {
-        int node = entry.Deferrals;
-        int kept = -1;
-        while (node >= 0)
-        {
-            ref RecordNode record = ref _nodes[node];
-            record.Mask &= ~mask;
-            if (record.Mask != 0)
-            {
-                kept = node;
-                node = record.Next;
-                continue;
-            }
-            int next = FreeNode(node);
-            if (kept < 0)
-            {
-                entry.Deferrals = next;
-            }
-            else
-            {
-                _nodes[kept].Next = next;
-            }
-            node = next;
-        }
-    }
-
-    private void KeepDeferrals(ref IndexEntry entry, int most)
-    {
-        int node = entry.Deferrals;
-        int last = -1;
-        for (int i = 0; i < most && node >= 0; i++)
-        {
-            last = node;
-            node = _nodes[node].Next;
-        }
-        while (node >= 0)
-        {
-            node = FreeNode(node);
-        }
-        if (last < 0)
-        {
-            entry.Deferrals = -1;
-        }
-        else
-        {
-            _nodes[last].Next = -1;
-        }
     }
 
     private void Release(int segment, int recordLength)

@@ -185,26 +185,25 @@ internal sealed class Reclaimer
                 }
                 break;
             case RecordKind.Chunk:
-                CopyNode(slot, _index.ChunkNode(slot, ChunkFacts.Index(record, header)), header, record, victim, offset);
+                CopyChunk(slot, _index.ChunkNode(slot, ChunkFacts.Index(record, header)), header, record, victim, offset);
                 break;
-            case RecordKind.Outcome:
-                int node = entry.Deferrals;
-                while (node >= 0 && (_index.Node(node).Segment != victim.Slot || _index.Node(node).Offset != offset))
+            case RecordKind.Outcome when entry.StagedOutcomes == 0:
+                int node = _index.Deferrals.NodeAt(slot, victim.Slot, offset);
+                if (node >= 0)
                 {
-                    node = _index.Node(node).Next;
+                    _stager.CopyOutcome(slot, node, header, record, victim.Slot, offset);
                 }
-                CopyNode(slot, node, header, record, victim, offset);
                 break;
             default:
                 break;
         }
     }
 
-    private void CopyNode(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> record, SegmentFile victim, long offset)
+    private void CopyChunk(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> record, SegmentFile victim, long offset)
     {
         if (node >= 0 && _index.Node(node).Segment == victim.Slot && _index.Node(node).Offset == offset)
         {
-            _stager.CopyNode(slot, node, header, record, victim.Slot, offset);
+            _stager.CopyChunk(slot, node, header, record, victim.Slot, offset);
         }
     }
 }

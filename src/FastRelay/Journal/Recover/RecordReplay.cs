@@ -182,30 +182,17 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
         {
             return;
         }
-        ulong covered = 0;
-        ulong deferred = 0;
         for (int i = 0; i < facts.Count; i++)
         {
             RecipientOutcome outcome = facts[i];
-            ulong bit = 1UL << Math.Min(outcome.Index, 63);
-            covered |= bit;
-            if (outcome.Result == RecipientResult.Deferred)
-            {
-                deferred |= bit;
-            }
-            else
+            if (outcome.Result != RecipientResult.Deferred)
             {
                 Settle(slot, outcome.Index);
             }
         }
-        if (RemoveIfSettled(slot))
+        if (!RemoveIfSettled(slot))
         {
-            return;
-        }
-        index.ForgetDeferrals(slot, covered);
-        if (deferred != 0)
-        {
-            index.PlaceNode(index.AddDeferral(slot, deferred), segment, at, header.Length);
+            index.Deferrals.Take(slot, facts, segment, at, header.Length);
         }
     }
 
@@ -220,28 +207,12 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
         {
             return;
         }
-        ulong covered = 0;
-        ulong deferred = 0;
-        for (int i = 0; i < facts.Count; i++)
+        if (slot < 0 && facts.DefersNobody)
         {
-            RecipientOutcome outcome = facts[i];
-            ulong bit = 1UL << Math.Min(outcome.Index, 63);
-            covered |= bit;
-            deferred |= outcome.Result == RecipientResult.Deferred ? bit : 0;
+            return;
         }
-        if (slot < 0 && deferred != 0)
-        {
-            // Of a message that is gone for good, Finish takes it away again.
-            slot = index.AddOpen(header.Sequence);
-        }
-        if (slot >= 0)
-        {
-            index.ForgetDeferrals(slot, covered);
-            if (deferred != 0)
-            {
-                index.PlaceNode(index.AddDeferral(slot, deferred), segment, at, header.Length);
-            }
-        }
+        // Of a message that is gone for good, Finish takes it away again.
+        index.Deferrals.Take(slot < 0 ? index.AddOpen(header.Sequence) : slot, facts, segment, at, header.Length);
     }
 
     private void Control(int slot, ReadOnlySpan<byte> record, in RecordHeader header)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using FastRelay.Outside;
 
 namespace FastRelay.Journal;
@@ -58,14 +57,20 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
             report.Note($"{found.Path}: the segment after it is missing");
         }
         ulong first = found.Header.FirstGroup;
-        if (found.Finding != HeaderFinding.Good && !TryAdopt(found, chained ? next!.Header.PreviousEpoch : 0, out first))
+        DiskError error = DiskError.None;
+        bool readable = found.Finding == HeaderFinding.Good || TryAdopt(found, chained ? next!.Header.PreviousEpoch : 0, out first, out error);
+        if (!error.Ok)
+        {
+            return SpoolFolder.CannotBeRead(found, SegmentHeader.Block, error);
+        }
+        if (!readable)
         {
             report.Note($"{found.Path}: its first block is damaged and no group was found; left alone");
             found.File!.Dispose();
             found.File = null;
             return "";
         }
-        DiskError error = found.File!.Map(out DiskMap? map);
+        error = found.File!.Map(out DiskMap? map);
         if (!error.Ok)
         {
             return $"{found.Path}: {error}";
@@ -80,8 +85,12 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         report.Segments++;
         long sealedEnd = chained ? (long)next!.Header.PreviousEnd : 0;
         LastGroupAt = 0;
-        var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window);
+        var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window, strict: true);
         error = Walk(scanner, file, isLast: next is null);
+        if (!scanner.Error.Ok)
+        {
+            return SpoolFolder.CannotBeRead(found, scanner.ErrorAt, scanner.Error);
+        }
         if (sealedEnd > 0)
         {
             file.End = Math.Min(sealedEnd, file.Length);
@@ -91,11 +100,12 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
     }
 
     /// <summary>The segment's own header is lost: its successor's header names its epoch, or its first group does, when that is the one that should come next.</summary>
-    private bool TryAdopt(FoundFile found, ulong epoch, out ulong first)
+    private bool TryAdopt(FoundFile found, ulong epoch, out ulong first, out DiskError error)
     {
         first = NextGroup;
         var frame = new byte[GroupHeader.Bytes];
-        if (!found.File!.Read(SegmentHeader.Block, frame, out int read).Ok || read < frame.Length)
+        error = found.File!.Read(SegmentHeader.Block, frame, out int read);
+        if (!error.Ok || read < frame.Length)
         {
             return false;
         }
@@ -134,14 +144,14 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
             RecoveryAction action = scanner.Action == RecoveryAction.KeepWhole ? RecoveryAction.Salvage : scanner.Action;
             replay.Group(scanner.Payload, group.Tag, file.Slot, scanner.Position + GroupHeader.Bytes, action == RecoveryAction.Salvage);
         }
+        if (!scanner.Error.Ok)
+        {
+            return scanner.Error;
+        }
         if (scanner.Action == RecoveryAction.CutDamaged)
         {
             report.DamagedGroups++;
             report.Note($"{file.Path}: acknowledged groups from {scanner.Position} on cannot be read");
-        }
-        if (scanner.UnreadableBlocks > 0)
-        {
-            report.Note($"{file.Path}: {scanner.UnreadableBlocks.ToString(CultureInfo.InvariantCulture)} blocks cannot be read");
         }
         file.End = scanner.End;
         NextGroup = Math.Max(NextGroup, scanner.Expected);

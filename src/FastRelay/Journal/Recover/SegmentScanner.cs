@@ -10,6 +10,7 @@ internal sealed class SegmentScanner
     private readonly ulong _epoch;
     private readonly long _sealedEnd;
     private readonly long _limit;
+    private readonly bool _strict;
     private readonly byte[] _window;
     private long _windowAt;
     private int _windowLength;
@@ -20,8 +21,10 @@ internal sealed class SegmentScanner
     /// <param name="sealedEnd">Where it was sealed; 0 when it is open.</param>
     /// <param name="expected">Number of the first group.</param>
     /// <param name="window">Reading buffer, from <see cref="NewWindow"/>; shared by scanners one after the other.</param>
-    public SegmentScanner(DiskFile file, ulong epoch, long sealedEnd, ulong expected, byte[] window)
+    /// <param name="strict">Stops at a block that cannot be read; else it counts as zeros.</param>
+    public SegmentScanner(DiskFile file, ulong epoch, long sealedEnd, ulong expected, byte[] window, bool strict)
     {
+        _strict = strict;
         _file = file;
         _epoch = epoch;
         _sealedEnd = sealedEnd;
@@ -47,6 +50,15 @@ internal sealed class SegmentScanner
     /// <summary>What to do with it.</summary>
     public RecoveryAction Action { get; private set; }
 
+    /// <summary>
+    /// The first read that failed, of a strict scanner: it has stopped, and what it says of the place at hand means
+    /// nothing. What the disk does not give now may be whole.
+    /// </summary>
+    public DiskError Error { get; private set; } = DiskError.None;
+
+    /// <summary>The block that could not be read.</summary>
+    public long ErrorAt { get; private set; }
+
     /// <summary>Blocks that could not be read; they count as zeros.</summary>
     public int UnreadableBlocks { get; private set; }
 
@@ -70,6 +82,10 @@ internal sealed class SegmentScanner
         bool certain = payload && order != GroupOrder.Past;
         long follower = certain || !inside ? -1 : FindGood(Position + SegmentHeader.Block);
         bool acknowledged = _sealedEnd > 0 && Position < _sealedEnd;
+        if (!Error.Ok)
+        {
+            return false;
+        }
         Header = header;
         Action = RecoveryTable.Decide(new GroupFinding(frame, order, payload, follower >= 0, acknowledged));
         switch (Action)
@@ -127,7 +143,13 @@ internal sealed class SegmentScanner
         for (int i = 0; i < want; i += SegmentHeader.Block)
         {
             Span<byte> block = _window.AsSpan(i, Math.Min(SegmentHeader.Block, want - i));
-            if (!_file.Read(at + i, block, out int read).Ok || read < block.Length)
+            DiskError error = _file.Read(at + i, block, out int read);
+            if (_strict && Error.Ok && !error.Ok)
+            {
+                Error = error;
+                ErrorAt = at + i;
+            }
+            if (!error.Ok || read < block.Length)
             {
                 block.Clear();
                 UnreadableBlocks++;

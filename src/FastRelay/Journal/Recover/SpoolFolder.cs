@@ -1,3 +1,4 @@
+using System.Globalization;
 using FastRelay.Outside;
 
 namespace FastRelay.Journal;
@@ -66,7 +67,7 @@ internal sealed class SpoolFolder(Disk disk, string path)
             error = ReadHeader(found, mode);
             if (!error.Ok)
             {
-                return $"{found.Path}: {error}";
+                return found.File is null ? $"{found.Path}: {error}" : CannotBeRead(found, 0, error);
             }
         }
         foreach (FoundFile found in Spares)
@@ -99,6 +100,10 @@ internal sealed class SpoolFolder(Disk disk, string path)
 
     /// <summary>The number by the header, or by the name when that is lost.</summary>
     public static ulong Number(FoundFile found) => found.Finding == HeaderFinding.Good ? found.Header.Number : found.NameNumber;
+
+    /// <summary>A relay that started without what the disk does not give now would lose acknowledged mail for good.</summary>
+    public static string CannotBeRead(FoundFile found, long at, DiskError error) =>
+        string.Create(CultureInfo.InvariantCulture, $"{found.Path}: the block at {at} cannot be read: {error}; nothing was changed (see \"The disk\" in OPERATIONS.md)");
 
     private void Sort(string name)
     {

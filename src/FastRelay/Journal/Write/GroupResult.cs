@@ -14,7 +14,7 @@ internal sealed class GroupResult(MessageIndex index)
             ref IndexEntry entry = ref index[record.Slot];
             if (entry.Id == record.Id)
             {
-                Place(record, ref entry, segment.Slot, at + record.Offset);
+                Place(record, ref entry, group, segment.Slot, at + record.Offset);
             }
         }
         MessageWriter? next;
@@ -90,7 +90,7 @@ internal sealed class GroupResult(MessageIndex index)
         }
     }
 
-    private void Place(in StagedRecord record, ref IndexEntry entry, int segment, long at)
+    private void Place(in StagedRecord record, ref IndexEntry entry, GroupBuffer group, int segment, long at)
     {
         switch (record.Kind)
         {
@@ -98,11 +98,8 @@ internal sealed class GroupResult(MessageIndex index)
                 index.PlaceNode(record.Node, segment, at, record.Length);
                 break;
             case StagedKind.Outcome:
-                index.ForgetDeferrals(record.Slot, record.Covered);
-                if (record.Deferred != 0)
-                {
-                    index.PlaceNode(index.AddDeferral(record.Slot, record.Deferred), segment, at, record.Length);
-                }
+                index.OutcomeIsDurable(record.Slot);
+                index.Deferrals.Take(record.Slot, OutcomeFacts.Read(group.Bytes(record.Offset, record.Length)), segment, at, record.Length);
                 break;
             case StagedKind.HeadCopy when entry.Segment == record.FromSegment && entry.Offset == record.FromOffset:
                 index.PlaceHead(record.Slot, segment, at, record.Length);

@@ -94,7 +94,7 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
         }.Seal(record);
         if (!settled)
         {
-            Masks(outcomes, out ulong covered, out ulong deferred);
+            index.OutcomeIsStaged(slot);
             group.Note(new StagedRecord
             {
                 Kind = StagedKind.Outcome,
@@ -102,8 +102,6 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
                 Id = id,
                 Offset = offset,
                 Length = length,
-                Covered = covered,
-                Deferred = deferred,
             });
         }
     }
@@ -152,36 +150,55 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
         });
     }
 
-    /// <summary>Copies a chunk or an outcome forward as it is.</summary>
-    public void CopyNode(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> source, int fromSegment, long fromOffset)
+    /// <summary>
+    /// Copies an outcome forward, for the recipients on which it has the last word: of the others a later record speaks,
+    /// and the copy lies behind that. The message has no outcome staged, for the same reason.
+    /// </summary>
+    public void CopyOutcome(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> source, int fromSegment, long fromOffset)
+    {
+        OutcomeFacts facts = OutcomeFacts.Read(source[..header.Length]);
+        int count = 0;
+        for (int i = 0; i < facts.Count; i++)
+        {
+            count += index.Deferrals.NodeOf(slot, facts[i].Index) == node ? 1 : 0;
+        }
+        int length = OutcomeFacts.RecordBytes(count, facts.Reason.Length);
+        Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
+        OutcomeFacts.WriteFixed(record, count, facts.Attempts, facts.NextDueUnixMs, facts.Reason);
+        count = 0;
+        for (int i = 0; i < facts.Count; i++)
+        {
+            if (index.Deferrals.NodeOf(slot, facts[i].Index) == node)
+            {
+                OutcomeFacts.WriteEntry(record, count++, facts[i]);
+            }
+        }
+        (header with { Length = length, Flags = RecordHeader.CopyFlag, Tag = group.Tag }).Seal(record);
+        NoteCopy(group, slot, node, header.Sequence, offset, length, fromSegment, fromOffset);
+    }
+
+    /// <summary>Copies a chunk forward as it is.</summary>
+    public void CopyChunk(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> source, int fromSegment, long fromOffset)
     {
         Span<byte> record = staging.Append(header.Length, out GroupBuffer group, out int offset);
         source[..header.Length].CopyTo(record);
         (header with { Flags = RecordHeader.CopyFlag, Tag = group.Tag }).Seal(record);
-        group.CopiedBytes += header.Length;
+        NoteCopy(group, slot, node, header.Sequence, offset, header.Length, fromSegment, fromOffset);
+    }
+
+    private static void NoteCopy(GroupBuffer group, int slot, int node, ulong id, int offset, int length, int fromSegment, long fromOffset)
+    {
+        group.CopiedBytes += length;
         group.Note(new StagedRecord
         {
             Kind = StagedKind.NodeCopy,
             Slot = slot,
-            Id = header.Sequence,
+            Id = id,
             Node = node,
             Offset = offset,
-            Length = header.Length,
+            Length = length,
             FromSegment = fromSegment,
             FromOffset = fromOffset,
         });
-    }
-
-    /// <summary>Recipients of a record as bits; past 64 they have none, and the record counts as naming any.</summary>
-    public static void Masks(ReadOnlySpan<RecipientOutcome> outcomes, out ulong covered, out ulong deferred)
-    {
-        covered = 0;
-        deferred = 0;
-        foreach (RecipientOutcome outcome in outcomes)
-        {
-            ulong bit = 1UL << Math.Min(outcome.Index, 63);
-            covered |= bit;
-            deferred |= outcome.Result == RecipientResult.Deferred ? bit : 0;
-        }
     }
 }

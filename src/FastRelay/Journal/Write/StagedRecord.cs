@@ -40,12 +40,6 @@ internal struct StagedRecord
     /// <summary>Its length without padding.</summary>
     public int Length;
 
-    /// <summary>Outcome: recipients named.</summary>
-    public ulong Covered;
-
-    /// <summary>Outcome: those of them that are deferred.</summary>
-    public ulong Deferred;
-
     /// <summary>Copy: the segment it was copied from.</summary>
     public int FromSegment;
 
