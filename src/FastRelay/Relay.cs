@@ -138,7 +138,7 @@ public sealed class Relay : LoopItem
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
 
-        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, new RelayPolicy(Config.RelayFor, Config.RelayDomains), limits), Log, Counters);
+        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, new RelayPolicy(Config.RelayFor, Config.RelayDomains), limits) { Refuses = Router.RefusalOf }, Log, Counters);
         foreach (ListenConfig listen in Config.Listen)
         {
             if (Receiver.Listen(listen.Address, listen.Tls == ListenTls.StartTls ? serverTls : null) is { } wrong)

@@ -17,6 +17,11 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     private readonly MessageWriter _writer = new(receiver.Journal);
     private readonly byte[] _id = new byte[32];
     private DotDecoder _decoder;
+    private DotEncoder _encoder;
+    private long _chunkLeft;
+    private bool _begun;
+    private bool _inChunk;
+    private bool _skips;
     private HeaderScanner _header;
     private Verdict _verdict;
     private Link _link = null!;
@@ -32,17 +37,47 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         TooBig,
         HeaderTooBig,
         TooManyHops,
+        BareNewline,
         Failed,
     }
 
     /// <summary>True when <see cref="FlushAsync"/> must run before more is taken.</summary>
     public bool IsFull => _verdict == Verdict.Good && _writer.IsFull;
 
-    /// <summary>After 354: reserves the id and writes the trace header.</summary>
+    /// <summary>Takes octets of a chunk and not lines up to a dot.</summary>
+    public bool InChunk => _inChunk;
+
+    /// <summary>The chunk under way is off the wire: nothing needs to be read.</summary>
+    public bool ChunkIsRead => _inChunk && _chunkLeft == 0;
+
+    /// <summary>A BDAT was taken (RFC 3030 2): its octets come next; the first one begins the message.</summary>
+    public void BeginChunk(Link link, long octets)
+    {
+        if (!_begun)
+        {
+            Begin(link);
+        }
+        _inChunk = true;
+        _chunkLeft = octets;
+    }
+
+    /// <summary>A BDAT was refused: its octets come all the same and mean nothing.</summary>
+    public void SkipChunk(long octets)
+    {
+        _inChunk = true;
+        _skips = true;
+        _chunkLeft = octets;
+    }
+
+    /// <summary>After 354, or with the first chunk: reserves the id and writes the trace header.</summary>
     public void Begin(Link link)
     {
         _link = link;
+        _begun = true;
+        _inChunk = false;
+        _skips = false;
         _decoder = default;
+        _encoder = default;
         _header = default;
         _verdict = Verdict.Good;
         _commit = default;
@@ -53,10 +88,10 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         Span<byte> room = _writer.GetSpan(LeastRoom);
         var trace = new TraceHeader
         {
-            EhloName = machine.Helo,
+            EhloName = machine.Client.Helo,
             Peer = link.Remote.Address,
             Host = receiver.Hostname,
-            With = machine.Secured ? WithProtocol.Esmtps : machine.Extended ? WithProtocol.Esmtp : WithProtocol.Smtp,
+            With = machine.Client.With,
             Id = _id.AsSpan(0, _idLength),
             OnlyRecipient = envelope.RecipientCount == 1 ? envelope.View.Recipient(0) : default,
             Time = receiver.World.Time.GetUtcNow(),
@@ -66,9 +101,13 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     }
 
     /// <summary>Takes what it can of the input.</summary>
-    /// <returns>True when the message has ended.</returns>
+    /// <returns>True when the message, or the chunk, has ended.</returns>
     public bool Take(ReadOnlySpan<byte> input, out int used)
     {
+        if (_inChunk)
+        {
+            return TakeChunk(input, out used);
+        }
         used = 0;
         Span<byte> scratch = stackalloc byte[LeastRoom];
         while (used < input.Length && !IsFull)
@@ -101,11 +140,12 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         }
     }
 
-    /// <summary>The client left, or timed out, before the final dot.</summary>
+    /// <summary>The client left, timed out, or began anew before the end. Does nothing when no message is under way.</summary>
     public void Abandon()
     {
-        if (_verdict == Verdict.Good)
+        if (_begun)
         {
+            _begun = false;
             _writer.Abandon();
         }
     }
@@ -114,11 +154,12 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask CommitAsync()
     {
+        _begun = false;
         if (_verdict != Verdict.Good)
         {
             return;
         }
-        _writer.StuffedDots = (int)_decoder.StuffedDots;
+        _writer.StuffedDots = (int)(_decoder.StuffedDots + _encoder.StuffedDots);
         _commit = await _writer.CommitAsync(envelope);
         if (_commit.Status != JournalStatus.Ok)
         {
@@ -128,15 +169,63 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         receiver.Accepted(_link, machine, envelope, _commit.Message, _id.AsSpan(0, _idLength), _bytes, _endedMs - _beganMs);
     }
 
+    /// <summary>A chunk is off the wire. The message is at its end, and to be committed, when it was the last one and belonged to a message.</summary>
+    public bool EndChunk()
+    {
+        bool skipped = _skips;
+        _skips = false;
+        if (skipped || !machine.LastChunk)
+        {
+            return false;
+        }
+        if (_verdict == Verdict.Good)
+        {
+            // Content by BDAT need not end its last line; in stored form, which goes out by DATA too, it does.
+            bool fits = _encoder.Finish(_writer.GetSpan(LeastRoom), out int written);
+            Check.That(fits);
+            Judge(_writer.GetSpan(LeastRoom)[..written]);
+        }
+        _endedMs = receiver.World.Loop.NowMs;
+        return true;
+    }
+
+    /// <summary>The reply to a chunk that did not end a message: as the machine decided, or the message broke a bound.</summary>
+    public ReceiveStep ReplyToChunk(Span<byte> reply) =>
+        _begun && _verdict != Verdict.Good ? new ReceiveStep(ReceiveAction.Continue, Reply(reply)) : machine.ChunkRead(reply);
+
     /// <summary>The final reply, after <see cref="CommitAsync"/>.</summary>
     public int Reply(Span<byte> reply) => _verdict switch
     {
         Verdict.Good => machine.Accepted(_id.AsSpan(0, _idLength), reply),
+        Verdict.BareNewline => machine.Refused(Replies.BareNewlineInContent, reply),
         Verdict.TooBig => machine.Refused(Replies.MessageTooBig, reply),
         Verdict.HeaderTooBig => machine.Refused(Replies.HeaderTooBig, reply),
         Verdict.TooManyHops => machine.Refused(Replies.TooManyHops, reply),
         _ => machine.Refused(_commit.Status == JournalStatus.Full ? Replies.InsufficientStorage : Replies.LocalError, reply),
     };
+
+    private bool TakeChunk(ReadOnlySpan<byte> input, out int used)
+    {
+        input = input[..(int)Math.Min(input.Length, _chunkLeft)];
+        used = 0;
+        if (_skips || _verdict != Verdict.Good)
+        {
+            used = input.Length;
+        }
+        while (used < input.Length && !IsFull)
+        {
+            Span<byte> room = _writer.GetSpan(LeastRoom);
+            _encoder.Encode(input[used..], room, out int consumed, out int written);
+            used += consumed;
+            Judge(room[..written]);
+            if (_verdict != Verdict.Good)
+            {
+                used = input.Length;
+            }
+        }
+        _chunkLeft -= used;
+        return _chunkLeft == 0;
+    }
 
     private void Judge(ReadOnlySpan<byte> stored)
     {

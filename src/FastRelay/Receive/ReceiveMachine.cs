@@ -12,6 +12,12 @@ public enum ReceiveAction : byte
     /// <summary>The reply is 354: read a message.</summary>
     Data,
 
+    /// <summary>No reply yet: read <see cref="ReceiveStep.Octets"/> of a message, then ask <see cref="ReceiveMachine.ChunkRead"/>.</summary>
+    Chunk,
+
+    /// <summary>No reply yet: swallow <see cref="ReceiveStep.Octets"/>, then ask <see cref="ReceiveMachine.ChunkRead"/>.</summary>
+    SkipChunk,
+
     /// <summary>Drop what is buffered and start TLS.</summary>
     StartTls,
 
@@ -22,53 +28,56 @@ public enum ReceiveAction : byte
 /// <summary>One step of the dialogue.</summary>
 /// <param name="Action">What the driver does next.</param>
 /// <param name="ReplyLength">Octets of the reply written into the span that was given.</param>
-public readonly record struct ReceiveStep(ReceiveAction Action, int ReplyLength);
+/// <param name="Octets">Of a chunk.</param>
+public readonly record struct ReceiveStep(ReceiveAction Action, int ReplyLength, long Octets = 0);
 
 /// <summary>
 /// The server's side of RFC 5321 as a pure machine: a command line in, a reply and an action out. It does no IO, reads
 /// no clock and awaits nothing; <see cref="ReceiveSession"/> drives it. Extensions: PIPELINING (2920), SIZE (1870),
-/// 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), STARTTLS (3207).
+/// 8BITMIME (6152), CHUNKING (3030), ENHANCEDSTATUSCODES (2034), STARTTLS (3207).
 /// </summary>
-/// <param name="hostname">Our name in the greeting and in EHLO.</param>
-/// <param name="limits">Bounds; see <c>docs/LIMITS.md</c> for what a peer is told at each.</param>
-/// <param name="policy">Who may relay.</param>
-/// <param name="envelope">Filled by MAIL and RCPT; the driver hands it to the journal with the message.</param>
-public sealed class ReceiveMachine(byte[] hostname, Limits limits, RelayPolicy policy, EnvelopeBuilder envelope)
+public sealed class ReceiveMachine
 {
     /// <summary>Octets that a reply span must offer.</summary>
     public const int ReplyBytes = 1024;
 
+    /// <summary>A chunk past this is no message of anybody's (the largest that <c>message_bytes</c> can be): told 552 and closed instead of swallowed, octets.</summary>
+    public const long ChunkMax = 16L << 30;
+
     private const SmtpExtensions OfferedExtensions =
-        SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes;
+        SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes | SmtpExtensions.Chunking;
 
-    private readonly byte[] _helo = new byte[256];
-    private readonly byte[] _peer = new byte[64];
-    private int _heloLength;
-    private int _peerLength;
-    private bool _trusted;
+    private readonly ReceiveOptions _options;
+    private readonly MailTransaction _mail;
+    private readonly byte[] _refusal = new byte[ReplyBytes];
+    private int _refusalLength;
+    private bool _refusalIsError;
     private bool _offersTls;
-    private bool _inMail;
     private int _errors;
-    private int _messages;
-    private bool _greeted;
 
-    /// <summary>The argument of the last EHLO or HELO; empty before.</summary>
-    public ReadOnlySpan<byte> Helo => _helo.AsSpan(0, _heloLength);
+    /// <summary>Creates a machine.</summary>
+    /// <param name="options">Our name, who may relay, and the bounds; see <c>docs/LIMITS.md</c> for what a peer is told at each.</param>
+    /// <param name="envelope">Filled by MAIL and RCPT; the driver hands it to the journal with the message.</param>
+    public ReceiveMachine(ReceiveOptions options, EnvelopeBuilder envelope)
+    {
+        _options = options;
+        _mail = new MailTransaction(options, Client, envelope);
+    }
 
-    /// <summary>The client's address and port as text.</summary>
-    public ReadOnlySpan<byte> Peer => _peer.AsSpan(0, _peerLength);
-
-    /// <summary>True after EHLO, false after HELO.</summary>
-    public bool Extended { get; private set; }
-
-    /// <summary>True once STARTTLS has been done.</summary>
-    public bool Secured { get; private set; }
+    /// <summary>Who is there.</summary>
+    public ReceiveClient Client { get; } = new();
 
     /// <summary>True between MAIL and the end of the transaction.</summary>
-    public bool InTransaction => _inMail;
+    public bool InTransaction => _mail.IsOpen;
+
+    /// <summary>Content came by BDAT and has not ended: when the transaction ends, the message is given up.</summary>
+    public bool HasChunks => _mail.HasChunks;
+
+    /// <summary>The chunk under way ends the message.</summary>
+    public bool LastChunk { get; private set; }
 
     /// <summary>Messages of this session that were answered 250.</summary>
-    public int Messages => _messages;
+    public int Messages { get; private set; }
 
     /// <summary>Begins a session and writes the greeting.</summary>
     /// <param name="peer">Address and port as text, at most 64 octets.</param>
@@ -77,25 +86,21 @@ public sealed class ReceiveMachine(byte[] hostname, Limits limits, RelayPolicy p
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
     public int Start(ReadOnlySpan<byte> peer, bool trusted, bool offersTls, Span<byte> reply)
     {
-        peer.CopyTo(_peer);
-        _peerLength = peer.Length;
-        _trusted = trusted;
+        Client.Start(peer, trusted, secured: false);
+        _mail.End();
         _offersTls = offersTls;
         _errors = 0;
-        _messages = 0;
-        _greeted = false;
-        Secured = false;
-        ForgetClient();
+        Messages = 0;
         var writer = new ReplyWriter(reply);
-        writer.Greeting(hostname);
+        writer.Greeting(_options.Hostname);
         return writer.Written;
     }
 
     /// <summary>After the handshake everything learned from the client before is forgotten (RFC 3207 4.2).</summary>
     public void TlsStarted()
     {
-        Secured = true;
-        ForgetClient();
+        Client.Secure();
+        _mail.End();
     }
 
     /// <summary>Answers one line as <see cref="LineScanner"/> found it.</summary>
@@ -122,16 +127,14 @@ public sealed class ReceiveMachine(byte[] hostname, Limits limits, RelayPolicy p
             case Verb.Mail:
                 return Mail(command, admission, reply);
             case Verb.Rcpt:
-                return Rcpt(command, reply);
+                return Put(_mail.Rcpt(command), reply);
             case Verb.Data:
-                return Data(command, admission, reply);
+                Answer data = _mail.Data(command, admission);
+                return data.Text[0] == (byte)'3' ? new ReceiveStep(ReceiveAction.Data, Put(data.Text, reply)) : Put(data, reply);
+            case Verb.Bdat:
+                return Chunk(command, admission, reply);
             case Verb.Rset:
-                if (!command.Argument.IsEmpty)
-                {
-                    return Error(Replies.SyntaxInArguments, reply);
-                }
-                EndTransaction();
-                return Ok(Replies.Ok, reply);
+                return Reset(command, reply);
             case Verb.Noop:
                 return Ok(Replies.Ok, reply);
             case Verb.Vrfy:
@@ -152,150 +155,95 @@ public sealed class ReceiveMachine(byte[] hostname, Limits limits, RelayPolicy p
         }
     }
 
+    /// <summary>The octets of a chunk that was not the last, or was refused, are off the wire.</summary>
+    public ReceiveStep ChunkRead(Span<byte> reply)
+    {
+        if (_refusalLength == 0)
+        {
+            return Ok(Replies.Ok, reply);
+        }
+        ReadOnlySpan<byte> text = _refusal.AsSpan(0, _refusalLength);
+        _refusalLength = 0;
+        return _refusalIsError ? Error(text, reply) : Ok(text, reply);
+    }
+
     /// <summary>The message was read and is durable: the only 250 that says so.</summary>
     public int Accepted(ReadOnlySpan<byte> id, Span<byte> reply)
     {
-        _messages++;
-        EndTransaction();
+        Messages++;
+        _mail.End();
         var writer = new ReplyWriter(reply);
         writer.QueuedAs(id);
         return writer.Written;
     }
 
-    /// <summary>The message was read to its end and is refused; the session stays in step.</summary>
+    /// <summary>The message was read to its end, or a chunk of it, and is refused; the session stays in step.</summary>
     public int Refused(ReadOnlySpan<byte> text, Span<byte> reply)
     {
-        EndTransaction();
+        _mail.End();
         return Put(text, reply);
     }
 
     private ReceiveStep Hello(in Command command, Span<byte> reply)
     {
         ReadOnlySpan<byte> name = command.Argument;
-        if (name.Length > _helo.Length || !DomainName.IsEhloArgument(name))
+        if (name.Length > ReceiveClient.HeloMax || !DomainName.IsEhloArgument(name))
         {
             return Error(Replies.BadEhloName, reply);
         }
-        EndTransaction();
-        name.CopyTo(_helo);
-        _heloLength = name.Length;
-        _greeted = true;
-        Extended = command.Verb == Verb.Ehlo;
+        _mail.End();
+        Client.Greet(name, command.Verb == Verb.Ehlo);
         var writer = new ReplyWriter(reply);
-        if (Extended)
+        if (Client.Extended)
         {
-            writer.Ehlo(hostname, _offersTls && !Secured ? OfferedExtensions | SmtpExtensions.StartTls : OfferedExtensions, limits.MessageBytes, AuthMechanisms.None);
+            writer.Ehlo(_options.Hostname, _offersTls && !Client.Secured ? OfferedExtensions | SmtpExtensions.StartTls : OfferedExtensions, _options.Limits.MessageBytes, AuthMechanisms.None);
         }
         else
         {
-            writer.Helo(hostname);
+            writer.Helo(_options.Hostname);
         }
         return new ReceiveStep(ReceiveAction.Continue, writer.Written);
     }
 
     private ReceiveStep Mail(in Command command, JournalStatus admission, Span<byte> reply)
     {
-        if (!_greeted)
+        Answer answer = _mail.Mail(command, admission);
+        if (_mail.IsOpen && !answer.IsError && Messages >= _options.Limits.SessionMessages)
         {
-            return Error(Replies.EhloFirst, reply);
-        }
-        if (_inMail)
-        {
-            return Error(Replies.NestedMail, reply);
-        }
-        if (command.IsMalformed)
-        {
-            return Error(Replies.MailSyntax, reply);
-        }
-        PathStatus status = MailPath.ParseReverse(command.Argument, utf8: false, out MailPath path, out int consumed);
-        if (status != PathStatus.Ok)
-        {
-            return Error(BadPath(status, Replies.BadSender), reply);
-        }
-        switch (MailParameters.TryParse(command.Argument[consumed..], out MailParameters parameters))
-        {
-            case ParameterStatus.Syntax:
-                return Error(Replies.SyntaxInArguments, reply);
-            case ParameterStatus.Unknown:
-                return Error(Replies.ParameterUnknown, reply);
-        }
-        if (parameters.Size > limits.MessageBytes)
-        {
-            return Error(Replies.MessageTooBig, reply);
-        }
-        if (admission != JournalStatus.Ok)
-        {
-            return Ok(NotNow(admission), reply);
-        }
-        if (_messages >= limits.SessionMessages)
-        {
+            _mail.End();
             return new ReceiveStep(ReceiveAction.Close, Put(Replies.TooManyMessages, reply));
         }
-        envelope.Start(path.Mailbox, parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : EnvelopeFlags.None, Peer, Helo);
-        _inMail = true;
-        return Ok(Replies.SenderOk, reply);
+        return Put(answer, reply);
     }
 
-    private ReceiveStep Rcpt(in Command command, Span<byte> reply)
+    private ReceiveStep Chunk(in Command command, JournalStatus admission, Span<byte> reply)
     {
-        if (!_inMail)
+        if (!ChunkSize.TryParse(command.Argument, out ChunkSize size))
         {
-            return Error(Replies.MailFirst, reply);
+            // Nobody knows how many octets belong to it. Whatever it meant to add is missing: the message is given up.
+            _mail.End();
+            return Error(Replies.BdatSyntax, reply);
         }
-        if (command.IsMalformed)
+        if (size.Octets > ChunkMax)
         {
-            return Error(Replies.RcptSyntax, reply);
+            _mail.End();
+            return new ReceiveStep(ReceiveAction.Close, Put(Replies.MessageTooBig, reply));
         }
-        PathStatus status = MailPath.ParseForward(command.Argument, utf8: false, out MailPath path, out int consumed);
-        if (status != PathStatus.Ok)
-        {
-            return Error(BadPath(status, Replies.BadRecipient), reply);
-        }
-        switch (RcptParameters.TryParse(command.Argument[consumed..], out _))
-        {
-            case ParameterStatus.Syntax:
-                return Error(Replies.SyntaxInArguments, reply);
-            case ParameterStatus.Unknown:
-                return Error(Replies.ParameterUnknown, reply);
-        }
-        if (!_trusted && !policy.AcceptsFromAnyone(path.LocalPart, path.Domain))
-        {
-            return Error(Replies.RelayDenied, reply);
-        }
-        if (path.IsPostmaster)
-        {
-            // RFC 5321 4.5.1: a relay has no postmaster of its own to deliver to; it says so at once.
-            return Error(Replies.BadRecipient, reply);
-        }
-        if (envelope.RecipientCount >= limits.Recipients || !envelope.TryAddRecipient(path.Mailbox))
-        {
-            // Not counted as an error: RFC 5321 4.5.3.1.10 tells the client to send the rest in another transaction.
-            return Ok(Replies.TooManyRecipients, reply);
-        }
-        return Ok(Replies.RecipientOk, reply);
+        Answer answer = _mail.Chunk(size, admission);
+        LastChunk = size.IsLast;
+        _refusalLength = Put(answer.Text, _refusal);
+        _refusalIsError = answer.IsError;
+        return new ReceiveStep(_refusalLength == 0 ? ReceiveAction.Chunk : ReceiveAction.SkipChunk, 0, size.Octets);
     }
 
-    private ReceiveStep Data(in Command command, JournalStatus admission, Span<byte> reply)
+    private ReceiveStep Reset(in Command command, Span<byte> reply)
     {
         if (!command.Argument.IsEmpty)
         {
             return Error(Replies.SyntaxInArguments, reply);
         }
-        if (!_inMail)
-        {
-            return Error(Replies.MailFirst, reply);
-        }
-        if (envelope.RecipientCount == 0)
-        {
-            // RFC 2920 3.1: a pipelining client sends DATA before it knows that every RCPT failed.
-            return Ok(Replies.NoValidRecipients, reply);
-        }
-        if (admission != JournalStatus.Ok)
-        {
-            EndTransaction();
-            return Ok(NotNow(admission), reply);
-        }
-        return new ReceiveStep(ReceiveAction.Data, Put(Replies.StartMailInput, reply));
+        _mail.End();
+        return Ok(Replies.Ok, reply);
     }
 
     private ReceiveStep StartTls(in Command command, Span<byte> reply)
@@ -308,38 +256,24 @@ public sealed class ReceiveMachine(byte[] hostname, Limits limits, RelayPolicy p
         {
             return Error(Replies.SyntaxInArguments, reply);
         }
-        if (Secured)
+        if (Client.Secured)
         {
             return Error(Replies.TlsActive, reply);
+        }
+        if (HasChunks)
+        {
+            return Error(Replies.NotDuringTransaction, reply);
         }
         return new ReceiveStep(ReceiveAction.StartTls, Put(Replies.StartTlsReady, reply));
     }
 
-    private void ForgetClient()
-    {
-        _greeted = false;
-        _heloLength = 0;
-        Extended = false;
-        EndTransaction();
-    }
-
-    private void EndTransaction()
-    {
-        _inMail = false;
-        envelope.Clear();
-    }
-
-    private static ReadOnlySpan<byte> BadPath(PathStatus status, ReadOnlySpan<byte> syntax) =>
-        status == PathStatus.NeedsSmtpUtf8 ? Replies.NeedsSmtpUtf8 : syntax;
-
-    private static ReadOnlySpan<byte> NotNow(JournalStatus admission) =>
-        admission == JournalStatus.Full ? Replies.InsufficientStorage : Replies.LocalError;
+    private ReceiveStep Put(in Answer answer, Span<byte> reply) => answer.IsError ? Error(answer.Text, reply) : Ok(answer.Text, reply);
 
     private static ReceiveStep Ok(ReadOnlySpan<byte> text, Span<byte> reply) => new(ReceiveAction.Continue, Put(text, reply));
 
     private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply)
     {
-        if (++_errors < limits.SessionErrors)
+        if (++_errors < _options.Limits.SessionErrors)
         {
             return new ReceiveStep(ReceiveAction.Continue, Put(text, reply));
         }

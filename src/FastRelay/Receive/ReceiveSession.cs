@@ -35,6 +35,7 @@ internal sealed class ReceiveSession : LoopItem
     private Waiting _waiting;
     private long _transactionEndMs;
     private int _gathered;
+    private long _octets;
 
     public ReceiveSession(Receiver receiver)
     {
@@ -43,7 +44,7 @@ internal sealed class ReceiveSession : LoopItem
         _next = new Signal<Link>(loop);
         _turn = new Signal<bool>(loop);
         _timer = new LoopTimer(loop, this);
-        _machine = new ReceiveMachine(receiver.Hostname, receiver.Limits, receiver.Policy, _envelope);
+        _machine = new ReceiveMachine(receiver.Options, _envelope);
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
 
@@ -130,7 +131,9 @@ internal sealed class ReceiveSession : LoopItem
                 break;
             }
             ReceiveAction action = Answer(read.Buffer, out long consumed, out bool more);
-            _link.Input.AdvanceTo(read.Buffer.GetPosition(consumed), more ? read.Buffer.GetPosition(consumed) : read.Buffer.End);
+            // What follows a BDAT is its content and has not been looked at.
+            bool unseen = more || action != ReceiveAction.Continue;
+            _link.Input.AdvanceTo(read.Buffer.GetPosition(consumed), unseen ? read.Buffer.GetPosition(consumed) : read.Buffer.End);
             // One write for all replies, but none held back while the client waits for it.
             open = await FlushAsync();
             if (!open)
@@ -143,6 +146,15 @@ internal sealed class ReceiveSession : LoopItem
                     open = false;
                     break;
                 case ReceiveAction.Data:
+                    _message.Begin(_link);
+                    open = await ReceiveMessageAsync();
+                    break;
+                case ReceiveAction.Chunk:
+                    _message.BeginChunk(_link, _octets);
+                    open = await ReceiveMessageAsync();
+                    break;
+                case ReceiveAction.SkipChunk:
+                    _message.SkipChunk(_octets);
                     open = await ReceiveMessageAsync();
                     break;
                 case ReceiveAction.StartTls:
@@ -163,6 +175,7 @@ internal sealed class ReceiveSession : LoopItem
                     break;
             }
         }
+        _message.Abandon();
         _link.Close();
     }
 
@@ -199,8 +212,17 @@ internal sealed class ReceiveSession : LoopItem
             bool wasInTransaction = _machine.InTransaction;
             Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
             ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
-            _receiver.Count(reply);
+            if (step.ReplyLength > 0)
+            {
+                _receiver.Count(reply);
+            }
             Gather(step.ReplyLength);
+            _octets = step.Octets;
+            if (wasInTransaction && !_machine.InTransaction)
+            {
+                // RSET, EHLO or a refusal between two chunks.
+                _message.Abandon();
+            }
             if (!wasInTransaction && _machine.InTransaction)
             {
                 _transactionEndMs = _receiver.World.Loop.NowMs + _receiver.Limits.TransactionTimeoutMs;
@@ -215,8 +237,7 @@ internal sealed class ReceiveSession : LoopItem
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> ReceiveMessageAsync()
     {
-        _message.Begin(_link);
-        while (true)
+        while (!_message.ChunkIsRead)
         {
             Wait(Waiting.Data, _receiver.Limits.DataTimeoutMs);
             ReadResult read = await _link.Input.ReadAsync();
@@ -252,13 +273,21 @@ internal sealed class ReceiveSession : LoopItem
                 return false;
             }
         }
-        // The commit is never given up: a client that leaves now has its message delivered all the same.
-        await _message.CommitAsync();
+        bool isWhole = !_message.InChunk || _message.EndChunk();
+        if (isWhole)
+        {
+            // The commit is never given up: a client that leaves now has its message delivered all the same.
+            await _message.CommitAsync();
+        }
         Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
-        int length = _message.Reply(reply);
+        ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, _message.Reply(reply)) : _message.ReplyToChunk(reply);
+        if (!_machine.InTransaction)
+        {
+            _message.Abandon();
+        }
         _receiver.Count(reply);
-        Gather(length);
-        return await FlushAsync();
+        Gather(step.ReplyLength);
+        return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

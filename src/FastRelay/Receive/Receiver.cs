@@ -8,12 +8,6 @@ using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
-/// <summary>What receiving needs to know.</summary>
-/// <param name="Hostname">Our name in greeting, EHLO and trace header.</param>
-/// <param name="Policy">Who may relay.</param>
-/// <param name="Limits">Bounds.</param>
-public sealed record ReceiveOptions(byte[] Hostname, RelayPolicy Policy, Limits Limits);
-
 /// <summary>
 /// Stage 1: listeners, admission by limits, and the sessions. A session object rests in a pool between connections.
 /// </summary>
@@ -51,6 +45,8 @@ public sealed class Receiver
     internal World World { get; }
 
     internal MessageJournal Journal { get; }
+
+    internal ReceiveOptions Options => _options;
 
     internal byte[] Hostname => _options.Hostname;
 
@@ -159,8 +155,8 @@ public sealed class Receiver
         _counters.AcceptedRecipients += view.RecipientCount;
         _log.Line("accept"u8)
             .Add("id"u8, id)
-            .Add("peer"u8, machine.Peer)
-            .Add("helo"u8, machine.Helo)
+            .Add("peer"u8, machine.Client.Peer)
+            .Add("helo"u8, machine.Client.Helo)
             .Add("tls"u8, link.TlsName)
             .Add("from"u8, view.ReversePath)
             .Add("nrcpt"u8, view.RecipientCount)

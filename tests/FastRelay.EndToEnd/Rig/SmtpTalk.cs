@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
@@ -10,10 +11,11 @@ public sealed class SmtpTalk : IDisposable
     private readonly Socket _socket;
     private readonly List<byte> _pending = [];
     private readonly byte[] _buffer = new byte[65536];
+    private SslStream? _tls;
 
     public SmtpTalk(IPAddress address, int port, IPAddress? source = null)
     {
-        _socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
+        _socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 20_000, SendTimeout = 30_000 };
         if (source is not null)
         {
             _socket.Bind(new IPEndPoint(source, 0));
@@ -40,8 +42,35 @@ public sealed class SmtpTalk : IDisposable
 
     public void Send(string text) => Send(Encoding.Latin1.GetBytes(text));
 
+    /// <summary>Says STARTTLS and shakes hands; any certificate will do.</summary>
+    public SmtpTalk StartTls()
+    {
+        Assert.StartsWith("220 ", Say("STARTTLS"));
+        return Secure();
+    }
+
+    /// <summary>Shakes hands; any certificate will do.</summary>
+    public SmtpTalk Secure(string name = "relay.test")
+    {
+        _tls = new SslStream(new NetworkStream(_socket), leaveInnerStreamOpen: false, (_, certificate, _, _) =>
+        {
+            ServerSubject = certificate?.Subject ?? "";
+            return true;
+        });
+        _tls.AuthenticateAsClient(name);
+        return this;
+    }
+
+    /// <summary>Whose certificate the server showed.</summary>
+    public string ServerSubject { get; private set; } = "";
+
     public void Send(ReadOnlySpan<byte> bytes)
     {
+        if (_tls is not null)
+        {
+            _tls.Write(bytes);
+            return;
+        }
         while (bytes.Length > 0)
         {
             bytes = bytes[_socket.Send(bytes)..];
@@ -74,7 +103,11 @@ public sealed class SmtpTalk : IDisposable
     /// <summary>True when the peer has closed and nothing is left to read.</summary>
     public bool IsClosed() => ReadLine() is null;
 
-    public void Dispose() => _socket.Dispose();
+    public void Dispose()
+    {
+        _tls?.Dispose();
+        _socket.Dispose();
+    }
 
     private string? ReadLine()
     {
@@ -90,9 +123,9 @@ public sealed class SmtpTalk : IDisposable
             int read;
             try
             {
-                read = _socket.Receive(_buffer);
+                read = _tls is null ? _socket.Receive(_buffer) : _tls.Read(_buffer);
             }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+            catch (Exception e) when (e is SocketException { SocketErrorCode: SocketError.ConnectionReset } or IOException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionReset } })
             {
                 return null;
             }

@@ -8,7 +8,7 @@ namespace FastRelay.Tests.Receive;
 /// <summary>
 /// Whole dialogues against the pure machine. A transcript's lines begin with <c>C: </c> (client) or <c>S: </c> (server);
 /// <c>!</c> lines say what the driver or the world does: <c>! tls</c>, <c>! accepted ID</c>, <c>! full</c>,
-/// <c>! failed</c>, <c>! ok</c>, <c>! stranger</c>.
+/// <c>! failed</c>, <c>! ok</c>, <c>! stranger</c>; <c>! read N</c> and <c>! swallowed N</c> tell what became of a chunk.
 /// </summary>
 public class ReceiveMachineTests
 {
@@ -29,7 +29,7 @@ public class ReceiveMachineTests
     public void Every_reply_is_whole_lines_of_at_most_512_octets_with_an_enhanced_code_of_its_class()
     {
         var envelope = new EnvelopeBuilder();
-        var machine = new ReceiveMachine("relay.test"u8.ToArray(), s_limits, RelayPolicy.Loopback, envelope);
+        var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, s_limits), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
         machine.Start("127.0.0.1:1"u8, trusted: true, offersTls: true, reply);
         string[] commands = ["EHLO c.test", "MAIL FROM:<a@b.test>", "RCPT TO:<c@d.test>", "RCPT TO:<>", "DATA", "RSET", "NOOP", "VRFY x", "HELP", "EXPN x", "FOO", "STARTTLS", "QUIT"];
@@ -53,7 +53,7 @@ public class ReceiveMachineTests
     public void A_transaction_allocates_nothing()
     {
         var envelope = new EnvelopeBuilder();
-        var machine = new ReceiveMachine("relay.test"u8.ToArray(), new Limits(), RelayPolicy.Loopback, envelope);
+        var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, new Limits()), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
         machine.Start("127.0.0.1:1"u8, trusted: true, offersTls: false, reply);
         machine.Step(ScanStatus.Line, "EHLO c.test"u8, JournalStatus.Ok, reply);
@@ -76,7 +76,7 @@ public class ReceiveMachineTests
     private static IEnumerable<string> Replay(string[] lines)
     {
         var envelope = new EnvelopeBuilder();
-        var machine = new ReceiveMachine("relay.test"u8.ToArray(), s_limits, RelayPolicy.Loopback, envelope);
+        var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, s_limits), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
         var status = JournalStatus.Ok;
         bool trusted = !lines.Contains("! stranger");
@@ -89,7 +89,7 @@ public class ReceiveMachineTests
         {
             yield return line;
         }
-        foreach (string line in lines.Where(l => l.StartsWith("C: ", StringComparison.Ordinal) || (l.StartsWith("! ", StringComparison.Ordinal) && l is not ("! stranger" or "! closed"))))
+        foreach (string line in lines.Where(l => l.StartsWith("C: ", StringComparison.Ordinal) || (l.StartsWith("! ", StringComparison.Ordinal) && l is not ("! stranger" or "! closed") && !l.StartsWith("! read ", StringComparison.Ordinal) && !l.StartsWith("! swallowed ", StringComparison.Ordinal))))
         {
             yield return line;
             length = 0;
@@ -114,6 +114,16 @@ public class ReceiveMachineTests
                     yield return said;
                 }
                 length = 0;
+                if (step.Action is ReceiveAction.Chunk or ReceiveAction.SkipChunk)
+                {
+                    bool isWhole = step.Action == ReceiveAction.Chunk && machine.LastChunk;
+                    yield return step.Action == ReceiveAction.SkipChunk ? $"! swallowed {step.Octets}" : $"! read {step.Octets}{(isWhole ? " LAST" : "")}";
+                    step = isWhole ? default : machine.ChunkRead(reply);
+                    foreach (string said in Said(step.ReplyLength))
+                    {
+                        yield return said;
+                    }
+                }
                 if (step.Action == ReceiveAction.Close)
                 {
                     yield return "! closed";

@@ -24,6 +24,9 @@ public struct DotEncoder
     /// <summary>Dots that were stuffed.</summary>
     public long StuffedDots { get; private set; }
 
+    /// <summary>Bare CRs and LFs that became CRLF.</summary>
+    public long BareNewlines { get; private set; }
+
     /// <summary>Encodes what is there. Never answers <see cref="DotStatus.End"/>: <see cref="Finish"/> ends.</summary>
     /// <param name="input">Content; consumed octets never come again.</param>
     /// <param name="output">Receives the stored form; at least <see cref="OutputMin"/> octets or nothing moves.</param>
@@ -75,6 +78,7 @@ public struct DotEncoder
             return false;
         }
 
+        BareNewlines += _state == State.PendingCr ? 1 : 0;
         EndLine(output, ref written);
         return true;
     }
@@ -88,6 +92,8 @@ public struct DotEncoder
             {
                 return;
             }
+
+            BareNewlines++;
         }
 
         switch (octet)
@@ -96,6 +102,7 @@ public struct DotEncoder
                 _state = State.PendingCr;
                 return;
             case (byte)'\n':
+                BareNewlines++;
                 EndLine(output, ref written);
                 return;
             case (byte)'.' when _state == State.LineStart:

@@ -132,6 +132,12 @@ public static class Replies
     /// <summary>503: RFC 3030 3.</summary>
     public static ReadOnlySpan<byte> DataDuringBdat => "503 5.5.1 BDAT has begun, DATA may not follow\r\n"u8;
 
+    /// <summary>503: RCPT once the content has begun (RFC 3030 2).</summary>
+    public static ReadOnlySpan<byte> RcptDuringBdat => "503 5.5.1 BDAT has begun, RCPT may not follow\r\n"u8;
+
+    /// <summary>501: BDAT without a count; nobody knows how many octets follow (RFC 3030 2).</summary>
+    public static ReadOnlySpan<byte> BdatSyntax => "501 5.5.4 Syntax: BDAT count [LAST]\r\n"u8;
+
     /// <summary>503: STARTTLS within TLS.</summary>
     public static ReadOnlySpan<byte> TlsActive => "503 5.5.1 TLS already active\r\n"u8;
 

@@ -50,7 +50,7 @@ public class ParameterTests
     [InlineData(" AUTH=<> AUTH=<>", ParameterStatus.Syntax)]
     [InlineData(" AUTH", ParameterStatus.Syntax)]
     public void AUTH_is_ignored_where_it_was_offered(string rest, ParameterStatus status)
-        => Assert.Equal(status, MailParameters.TryParse(Encoding.ASCII.GetBytes(rest), authOffered: true, out _));
+        => Assert.Equal(status, MailParameters.TryParse(Encoding.ASCII.GetBytes(rest), SmtpExtensions.Auth, out _));
 
     [Theory]
     [InlineData("", ParameterStatus.Ok)]

@@ -53,6 +53,8 @@ public class FixedRepliesTests
             Escaped.FromBytes(ServerReplies.RcptFirst),
             Escaped.FromBytes(ServerReplies.NestedMail),
             Escaped.FromBytes(ServerReplies.DataDuringBdat),
+            Escaped.FromBytes(ServerReplies.RcptDuringBdat),
+            Escaped.FromBytes(ServerReplies.BdatSyntax),
             Escaped.FromBytes(ServerReplies.TlsActive),
             Escaped.FromBytes(ServerReplies.AlreadyAuthenticated),
             Escaped.FromBytes(ServerReplies.NotDuringTransaction),

@@ -1,0 +1,202 @@
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Smtp;
+
+namespace FastRelay.Receive;
+
+/// <summary>
+/// The rules of one mail transaction (RFC 5321 3.3): MAIL, RCPT and what may begin the content. Pure; it fills the
+/// envelope and answers. <see cref="ReceiveMachine"/> asks it.
+/// </summary>
+/// <param name="options">Who may relay, and the bounds.</param>
+/// <param name="client">Who is there.</param>
+/// <param name="envelope">Filled by MAIL and RCPT.</param>
+internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient client, EnvelopeBuilder envelope)
+{
+    private const int OwnTextMax = 512;
+
+    private readonly RecipientSet _seen = new();
+    private readonly byte[] _text = new byte[OwnTextMax];
+
+    /// <summary>Extensions whose parameters MAIL and RCPT know beyond SIZE and BODY.</summary>
+    public const SmtpExtensions Parameters = SmtpExtensions.None;
+
+    /// <summary>True between MAIL and the end of the transaction.</summary>
+    public bool IsOpen { get; private set; }
+
+    /// <summary>A BDAT was taken: the content has begun (RFC 3030 2).</summary>
+    public bool HasChunks { get; private set; }
+
+    /// <summary>Ends it, however it went.</summary>
+    public void End()
+    {
+        IsOpen = false;
+        HasChunks = false;
+        envelope.Clear();
+        _seen.Clear();
+    }
+
+    /// <summary>MAIL.</summary>
+    public Answer Mail(in Command command, JournalStatus admission)
+    {
+        if (!client.Greeted)
+        {
+            return Answer.Wrong(Replies.EhloFirst);
+        }
+        if (IsOpen)
+        {
+            return Answer.Wrong(Replies.NestedMail);
+        }
+        if (command.IsMalformed)
+        {
+            return Answer.Wrong(Replies.MailSyntax);
+        }
+        PathStatus status = MailPath.ParseReverse(command.Argument, utf8: false, out MailPath path, out int consumed);
+        if (status != PathStatus.Ok)
+        {
+            return BadPath(status, Replies.BadSender);
+        }
+        ParameterStatus parsed = MailParameters.TryParse(command.Argument[consumed..], Parameters, out MailParameters parameters);
+        if (parsed != ParameterStatus.Ok)
+        {
+            return BadParameter(parsed);
+        }
+        if (parameters.Size > options.Limits.MessageBytes)
+        {
+            return Answer.Wrong(Replies.MessageTooBig);
+        }
+        if (admission != JournalStatus.Ok)
+        {
+            return NotNow(admission);
+        }
+        envelope.Start(path.Mailbox, parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : EnvelopeFlags.None, client.Peer, client.Helo);
+        IsOpen = true;
+        return Answer.Say(Replies.SenderOk);
+    }
+
+    /// <summary>RCPT.</summary>
+    public Answer Rcpt(in Command command)
+    {
+        if (!IsOpen)
+        {
+            return Answer.Wrong(Replies.MailFirst);
+        }
+        if (HasChunks)
+        {
+            return Answer.Wrong(Replies.RcptDuringBdat);
+        }
+        if (command.IsMalformed)
+        {
+            return Answer.Wrong(Replies.RcptSyntax);
+        }
+        PathStatus status = MailPath.ParseForward(command.Argument, utf8: false, out MailPath path, out int consumed);
+        if (status != PathStatus.Ok)
+        {
+            return BadPath(status, Replies.BadRecipient);
+        }
+        ParameterStatus parsed = RcptParameters.TryParse(command.Argument[consumed..], Parameters, out _);
+        if (parsed != ParameterStatus.Ok)
+        {
+            return BadParameter(parsed);
+        }
+        if (!client.Trusted && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain))
+        {
+            return Answer.Wrong(Replies.RelayDenied);
+        }
+        if (path.IsPostmaster)
+        {
+            // RFC 5321 4.5.1: a relay has no postmaster of its own to deliver to; it says so at once.
+            return Answer.Wrong(Replies.BadRecipient);
+        }
+        return Take(path.Mailbox);
+    }
+
+    /// <summary>DATA. The content may follow when the answer is 354.</summary>
+    public Answer Data(in Command command, JournalStatus admission)
+    {
+        if (!command.Argument.IsEmpty)
+        {
+            return Answer.Wrong(Replies.SyntaxInArguments);
+        }
+        if (!IsOpen)
+        {
+            return Answer.Wrong(Replies.MailFirst);
+        }
+        if (HasChunks)
+        {
+            return Answer.Wrong(Replies.DataDuringBdat);
+        }
+        if (envelope.RecipientCount == 0)
+        {
+            // RFC 2920 3.1: a pipelining client sends DATA before it knows that every RCPT failed.
+            return Answer.Say(Replies.NoValidRecipients);
+        }
+        if (admission != JournalStatus.Ok)
+        {
+            End();
+            return NotNow(admission);
+        }
+        return Answer.Say(Replies.StartMailInput);
+    }
+
+    /// <summary>
+    /// BDAT. The chunk's octets are on their way whatever is answered (RFC 3030 2): an empty answer says that they belong
+    /// to the message, any other is given once they were swallowed. A chunk that is refused ends the transaction.
+    /// </summary>
+    public Answer Chunk(in ChunkSize size, JournalStatus admission)
+    {
+        Answer answer = !IsOpen ? Answer.Wrong(Replies.MailFirst)
+            : envelope.RecipientCount == 0 ? Answer.Say(Replies.NoValidRecipients)
+            : size.Octets > options.Limits.MessageBytes ? Answer.Wrong(Replies.MessageTooBig)
+            : admission != JournalStatus.Ok && !HasChunks ? NotNow(admission)
+            : default;
+        if (answer.Text.IsEmpty)
+        {
+            HasChunks = true;
+        }
+        else
+        {
+            End();
+        }
+        return answer;
+    }
+
+    private Answer Take(ReadOnlySpan<byte> mailbox)
+    {
+        if (options.Refuses?.Invoke(mailbox) is { } text)
+        {
+            return Answer.Wrong(Refusal(text));
+        }
+        if (_seen.Has(mailbox, envelope))
+        {
+            // The same mailbox again: it is served once (RFC 5321 says nothing against naming it twice).
+            return Answer.Say(Replies.RecipientOk);
+        }
+        if (envelope.RecipientCount >= options.Limits.Recipients || !envelope.TryAddRecipient(mailbox))
+        {
+            // Not counted as an error: RFC 5321 4.5.3.1.10 tells the client to send the rest in another transaction.
+            return Answer.Say(Replies.TooManyRecipients);
+        }
+        _seen.Added(mailbox, envelope);
+        return Answer.Say(Replies.RecipientOk);
+    }
+
+    // The operator's own words behind their enhanced code; checked to be printable when the route was read.
+    private ReadOnlySpan<byte> Refusal(string text)
+    {
+        "550 "u8.CopyTo(_text);
+        int room = OwnTextMax - 6;
+        int length = 4 + Encoding.ASCII.GetBytes(text.AsSpan(0, Math.Min(text.Length, room)), _text.AsSpan(4));
+        "\r\n"u8.CopyTo(_text.AsSpan(length));
+        return _text.AsSpan(0, length + 2);
+    }
+
+    private static Answer BadParameter(ParameterStatus status) =>
+        Answer.Wrong(status == ParameterStatus.Unknown ? Replies.ParameterUnknown : Replies.SyntaxInArguments);
+
+    private static Answer BadPath(PathStatus status, ReadOnlySpan<byte> syntax) =>
+        Answer.Wrong(status == PathStatus.NeedsSmtpUtf8 ? Replies.NeedsSmtpUtf8 : syntax);
+
+    private static Answer NotNow(JournalStatus admission) =>
+        Answer.Say(admission == JournalStatus.Full ? Replies.InsufficientStorage : Replies.LocalError);
+}

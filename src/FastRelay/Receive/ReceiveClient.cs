@@ -1,0 +1,72 @@
+using FastRelay.Smtp;
+
+namespace FastRelay.Receive;
+
+/// <summary>What is known of the client of one session. Forgotten but for its address when TLS starts (RFC 3207 4.2).</summary>
+public sealed class ReceiveClient
+{
+    private readonly byte[] _helo = new byte[HeloMax];
+    private readonly byte[] _peer = new byte[64];
+    private int _heloLength;
+    private int _peerLength;
+
+    /// <summary>Most octets of an EHLO argument that are kept; more is no name (RFC 5321 4.5.3.1.2).</summary>
+    public const int HeloMax = 256;
+
+    /// <summary>The argument of the last EHLO or HELO; empty before.</summary>
+    public ReadOnlySpan<byte> Helo => _helo.AsSpan(0, _heloLength);
+
+    /// <summary>The client's address and port as text.</summary>
+    public ReadOnlySpan<byte> Peer => _peer.AsSpan(0, _peerLength);
+
+    /// <summary>It said EHLO or HELO.</summary>
+    public bool Greeted { get; private set; }
+
+    /// <summary>True after EHLO, false after HELO.</summary>
+    public bool Extended { get; private set; }
+
+    /// <summary>The session is inside TLS.</summary>
+    public bool Secured { get; private set; }
+
+    /// <summary>Its address may relay.</summary>
+    public bool Trusted { get; private set; }
+
+    /// <summary>How its messages come in, for the trace header (RFC 3848).</summary>
+    public WithProtocol With => !Extended ? WithProtocol.Smtp : Secured ? WithProtocol.Esmtps : WithProtocol.Esmtp;
+
+    /// <summary>A new connection.</summary>
+    /// <param name="peer">Address and port as text, at most 64 octets.</param>
+    /// <param name="trusted">The address may relay.</param>
+    /// <param name="secured">TLS began with the connection (RFC 8314).</param>
+    public void Start(ReadOnlySpan<byte> peer, bool trusted, bool secured)
+    {
+        peer.CopyTo(_peer);
+        _peerLength = peer.Length;
+        Trusted = trusted;
+        Secured = secured;
+        Forget();
+    }
+
+    /// <summary>EHLO or HELO.</summary>
+    public void Greet(ReadOnlySpan<byte> name, bool extended)
+    {
+        name.CopyTo(_helo);
+        _heloLength = name.Length;
+        Greeted = true;
+        Extended = extended;
+    }
+
+    /// <summary>The handshake is done: everything learned in clear is forgotten.</summary>
+    public void Secure()
+    {
+        Secured = true;
+        Forget();
+    }
+
+    private void Forget()
+    {
+        Greeted = false;
+        Extended = false;
+        _heloLength = 0;
+    }
+}
