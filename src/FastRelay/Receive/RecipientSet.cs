@@ -1,5 +1,4 @@
 using FastRelay.Journal;
-using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
