@@ -17,7 +17,9 @@ internal static class DecimalNumber
 
         foreach (var digit in text)
         {
-            number = number > (long.MaxValue - 9) / 10 ? long.MaxValue : (number * 10) + digit - '0';
+            // Once it does not fit it never does again: long.MaxValue is above the bound for every digit.
+            var value = digit - '0';
+            number = number > (long.MaxValue - value) / 10 ? long.MaxValue : (number * 10) + value;
         }
 
         return true;
