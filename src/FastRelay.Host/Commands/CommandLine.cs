@@ -70,6 +70,8 @@ public static class CommandLine
         root.Subcommands.Add(CheckCommand.Build());
         root.Subcommands.Add(QueueCommand.Build());
         root.Subcommands.Add(JournalCommand.Build());
+        root.Subcommands.Add(LoadCommand.Build());
+        root.Subcommands.Add(SinkCommand.Build());
         var help = new HelpOption { Description = "This text; after a command, that command's" };
         help.Action = new TeachingHelp((HelpAction)help.Action!);
         root.Options.Add(help);

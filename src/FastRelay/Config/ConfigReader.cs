@@ -47,7 +47,7 @@ public sealed class ConfigReader
 
     private RelayConfig Root(ConfigNode node, RelayConfig config)
     {
-        var root = new TableReader(node, "", this);
+        var root = new TableReader(node, "", Error);
         config = HostName(root, config);
         if (root.Text("spool", "/var/lib/fastrelay") is { } spool)
         {

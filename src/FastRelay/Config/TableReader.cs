@@ -4,7 +4,10 @@ namespace FastRelay.Config;
 /// Reads one table: each key is asked for once by its kind, what is wrong is noted with its line, and
 /// <see cref="Finish"/> finds the keys that nobody asked for.
 /// </summary>
-internal sealed class TableReader(ConfigNode table, string path, ConfigReader owner)
+/// <param name="table">The table.</param>
+/// <param name="path">Its place in the document; empty for the root.</param>
+/// <param name="note">Takes what is wrong: line, key with its tables, message.</param>
+internal sealed class TableReader(ConfigNode table, string path, Action<int, string, string> note)
 {
     private readonly List<string> _known = [];
     private readonly List<string> _later = [];
@@ -23,7 +26,7 @@ internal sealed class TableReader(ConfigNode table, string path, ConfigReader ow
     }
 
     /// <summary>Notes an error at a value.</summary>
-    public void Error(ConfigNode node, string key, string message) => owner.Error(node.Line, Key(key), message);
+    public void Error(ConfigNode node, string key, string message) => note(node.Line, Key(key), message);
 
     /// <summary>A text, or null when the key is absent or wrong.</summary>
     public string? Text(string key, string example)
@@ -154,7 +157,7 @@ internal sealed class TableReader(ConfigNode table, string path, ConfigReader ow
             Error(node, key, $"{instead}; it is {node.Describe()}");
             node = null;
         }
-        return new TableReader(node ?? new ConfigNode(NodeKind.Table, 0), Key(key), owner);
+        return new TableReader(node ?? new ConfigNode(NodeKind.Table, 0), Key(key), note);
     }
 
     /// <summary>The tables of a list; null when the key is absent.</summary>
@@ -171,7 +174,7 @@ internal sealed class TableReader(ConfigNode table, string path, ConfigReader ow
             Error(node, key, $"is a list of tables: write [[{Key(key)}]] with double brackets; it is {node.Describe()}");
             return null;
         }
-        return node.Items.ConvertAll(item => new TableReader(item, Key(key), owner));
+        return node.Items.ConvertAll(item => new TableReader(item, Key(key), note));
     }
 
     /// <summary>A key that a later release will know: refused clearly, so that nobody believes it is in force.</summary>
@@ -193,7 +196,7 @@ internal sealed class TableReader(ConfigNode table, string path, ConfigReader ow
             {
                 string? near = Suggestion.Nearest(key, _known);
                 string where = path.Length == 0 ? "here" : $"in [{path}]";
-                owner.Error(line, Key(key), near is not null
+                note(line, Key(key), near is not null
                     ? $"unknown key; did you mean \"{near}\"?"
                     : $"unknown key; {where} may stand: {string.Join(", ", _known)}");
             }

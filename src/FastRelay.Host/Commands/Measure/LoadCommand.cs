@@ -1,0 +1,163 @@
+using System.CommandLine;
+using System.Net;
+using System.Text.Json;
+using FastRelay.Config;
+using FastRelay.Load;
+using FastRelay.Outside;
+using FastRelay.Outside.Linux;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay load</c>: sends mail to a server and measures it.</summary>
+internal static class LoadCommand
+{
+    private static readonly Argument<string> s_target = new("target") { Description = "Address and port of the server; port 25 unless given", HelpName = "ADDRESS[:PORT]" };
+    private static readonly Option<long> s_messages = new("--messages", "-m") { Description = "Messages in all; default 1000 unless --duration is given", HelpName = "N" };
+    private static readonly Option<string?> s_duration = new("--duration", "-d") { Description = "Start no message after this long, as in 30s", HelpName = "TIME" };
+    private static readonly Option<int> s_sessions = new("--sessions", "-s") { Description = "Connections at once; with --rate the most there may be", HelpName = "N", DefaultValueFactory = _ => 64 };
+    private static readonly Option<long> s_perSession = new("--per-session") { Description = "Messages of a connection before QUIT; 0 for all", HelpName = "N" };
+    private static readonly Option<double> s_rate = new("--rate", "-r") { Description = "Open loop: messages offered a second, however the server answers; latencies count from the intended start", HelpName = "N" };
+    private static readonly Option<bool> s_poisson = new("--poisson") { Description = "With --rate: random arrivals instead of even ones" };
+    private static readonly Option<string?> s_hold = new("--hold") { Description = "Send nothing: open the sessions, hold them idle this long, ask each NOOP", HelpName = "TIME" };
+    private static readonly Option<string[]> s_source = new("--source") { Description = "Source address or network, as in 127.0.1.0/24; its addresses are taken in turn", HelpName = "ADDRESS[/BITS]" };
+    private static readonly Option<string> s_from = new("--from", "-f") { Description = "Reverse-path", HelpName = "ADDRESS", DefaultValueFactory = _ => "source@load.test" };
+    private static readonly Option<string[]> s_to = new("--to", "-t") { Description = "Recipient; several are taken in turn. {} becomes a number below --spread", HelpName = "ADDRESS", DefaultValueFactory = _ => ["user@sink.test"] };
+    private static readonly Option<int> s_spread = new("--spread") { Description = "How many different recipients {} in --to makes", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int> s_recipients = new("--recipients") { Description = "Recipients of each message", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string> s_size = new("--size") { Description = "Size of messages: 4KiB, a range 1KiB-100KiB, or a mix with weights 2KiB:70,50KiB:25,5MiB:5", HelpName = "SIZE", DefaultValueFactory = _ => "4KiB" };
+    private static readonly Option<string[]> s_eml = new("--eml") { Description = "Real messages instead: files, or folders of *.eml", HelpName = "PATH" };
+    private static readonly Option<bool> s_noPipelining = new("--no-pipelining") { Description = "One command at a time" };
+    private static readonly Option<string> s_tls = LoadText.Choice("--tls", "none", "starttls", "implicit");
+    private static readonly Option<bool> s_verify = new("--verify") { Description = "With --tls: refuse a certificate that is not valid for the address" };
+    private static readonly Option<string?> s_auth = new("--auth") { Description = "User for AUTH PLAIN; the password is taken from FASTRELAY_LOAD_PASSWORD", HelpName = "USER" };
+    private static readonly Option<string> s_timeout = new("--timeout") { Description = "Wait for any reply", HelpName = "TIME", DefaultValueFactory = _ => "5m" };
+    private static readonly Option<int> s_seed = new("--seed") { Description = "Draws sizes and arrivals the same way each time", HelpName = "N", DefaultValueFactory = _ => 1 };
+
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "load",
+            "Sends mail to a server and measures it. Prints a report as JSON; exit code 0 when everything was accepted, 1 when anything was refused or lost, 2 for wrong usage.",
+            "fastrelay load 127.0.0.1:2525 -m 100000                     # closed loop, 64 sessions, 4 KiB",
+            "fastrelay load 127.0.0.1:2525 -r 500 -d 60s -s 1000         # open loop: 500 messages a second for a minute",
+            "fastrelay load 127.0.0.1:2525 -s 19000 --hold 30s --source 127.0.1.0/24",
+            "fastrelay load 127.0.0.1:2525 --tls starttls --size 1KiB-1MiB --json report.json");
+        command.Arguments.Add(s_target);
+        foreach (Option option in (ReadOnlySpan<Option>)[
+            s_messages, s_duration, s_sessions, s_perSession, s_rate, s_poisson, s_hold, s_source, s_from, s_to, s_spread, s_recipients,
+            s_size, s_eml, s_noPipelining, s_tls, s_verify, s_auth, s_timeout, s_seed])
+        {
+            command.Options.Add(option);
+        }
+        LoadOutput.AddTo(command);
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static int Run(ParseResult result)
+    {
+        TextWriter error = result.InvocationConfiguration.Error;
+        LoadOptions options;
+        try
+        {
+            options = Options(result);
+        }
+        catch (LoadUsageException e)
+        {
+            error.WriteLine($"fastrelay: {e.Message}");
+            error.WriteLine("try: fastrelay load --help");
+            return ExitCode.Usage;
+        }
+        long files = FileLimit.Raise();
+        if (options.Sessions + 16 > files)
+        {
+            error.WriteLine($"fastrelay: {options.Sessions} sessions need more than the {files} open files that the system allows (ulimit -Hn)");
+            return ExitCode.Usage;
+        }
+        Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
+        World world = LinuxWorld.Create(new LinuxOptions());
+        try
+        {
+            return Measure(result, world, options, error);
+        }
+        finally
+        {
+            LinuxWorld.Dispose(world);
+        }
+    }
+
+    private static int Measure(ParseResult result, World world, LoadOptions options, TextWriter error)
+    {
+        var output = new LoadOutput(result);
+        var run = new LoadRun(world, options, world.Loop.Stop);
+        var sampler = new Sampler(world.Loop, output.IntervalMs, run.Counters.Recent, () => new LoadSums(
+            run.Counters.Accepted, run.Counters.Refused, run.Counters.Lost, run.Counters.Sessions));
+        run.Start();
+        output.Run(world, sampler, () => LoadScreen.Draw(run, sampler), count =>
+        {
+            if (count == 1)
+            {
+                run.Stop();
+            }
+            else
+            {
+                run.Abort();
+            }
+        });
+        sampler.Finish();
+        string? problem = run.GaveUp ? $"nothing answers on {options.Target}: {ErrnoText.Of(run.Counters.LastErrno)}" : null;
+        LoadReport report = LoadReport.Of(run, sampler, problem);
+        bool written = output.Write(JsonSerializer.Serialize(report, LoadJson.Default.LoadReport));
+        if (problem is not null)
+        {
+            error.WriteLine($"fastrelay: {problem}");
+        }
+        if (report.Bottleneck is not null)
+        {
+            error.WriteLine($"warning: {report.Bottleneck}");
+        }
+        return report.IsClean && written ? ExitCode.Ok : ExitCode.Failure;
+    }
+
+    private static LoadOptions Options(ParseResult result)
+    {
+        if (!ConfigText.TryParseEndPoint(LoadText.Address(result.GetValue(s_target)!), 25, out IPEndPoint? target))
+        {
+            throw new LoadUsageException($"{result.GetValue(s_target)}: must be an address with a port, as in 127.0.0.1:2525");
+        }
+        long duration = LoadText.Duration("--duration", result.GetValue(s_duration));
+        long hold = LoadText.Duration("--hold", result.GetValue(s_hold));
+        long messages = LoadText.AtLeast("--messages", result.GetValue(s_messages), 0);
+        double rate = result.GetValue(s_rate);
+        if (rate is < 0 or > 1_000_000 || double.IsNaN(rate))
+        {
+            throw new LoadUsageException("--rate must be 0 to 1000000");
+        }
+        LoadTls tls = result.GetValue(s_tls) switch { "starttls" => LoadTls.StartTls, "implicit" => LoadTls.Implicit, _ => LoadTls.None };
+        var options = new LoadOptions
+        {
+            Target = target!,
+            Messages = messages == 0 && duration == 0 ? 1000 : messages,
+            DurationMs = hold > 0 && duration == 0 ? 60_000 : duration,
+            Sessions = (int)LoadText.AtLeast("--sessions", result.GetValue(s_sessions), 1),
+            MessagesPerSession = LoadText.AtLeast("--per-session", result.GetValue(s_perSession), 0),
+            Rate = rate,
+            Poisson = result.GetValue(s_poisson),
+            HoldMs = hold,
+            Sources = LoadText.Sources(result.GetValue(s_source) ?? []),
+            From = LoadText.Mailbox("--from", result.GetValue(s_from)!),
+            To = LoadText.Recipients(result.GetValue(s_to)!, (int)LoadText.AtLeast("--spread", result.GetValue(s_spread), 1)),
+            Recipients = (int)LoadText.AtLeast("--recipients", result.GetValue(s_recipients), 1),
+            Sizes = LoadText.Sizes(result.GetValue(s_size)!),
+            Files = LoadText.Files(result.GetValue(s_eml) ?? []),
+            Pipelining = !result.GetValue(s_noPipelining),
+            Tls = tls,
+            TlsOptions = tls == LoadTls.None ? null : LoadText.Tls(target!.Address.ToString(), result.GetValue(s_verify)),
+            AuthPlain = result.GetValue(s_auth) is { } user ? LoadText.AuthPlain(user, Environment.GetEnvironmentVariable("FASTRELAY_LOAD_PASSWORD")) : null,
+            ReplyTimeoutMs = (int)LoadText.Duration("--timeout", result.GetValue(s_timeout)),
+            Seed = result.GetValue(s_seed),
+        };
+        return options;
+    }
+}

@@ -1,0 +1,103 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using FastRelay.Load;
+using FastRelay.Outside;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary>
+/// What <c>load</c> and <c>sink</c> show while they run and leave at their end: a live screen on a terminal, lines of
+/// JSON when asked, signals, and the report.
+/// </summary>
+internal sealed class LoadOutput(ParseResult result)
+{
+    private static readonly Option<string?> s_json = new("--json") { Description = "Write the report to this file instead of standard output", HelpName = "FILE" };
+    private static readonly Option<bool> s_quiet = new("--quiet", "-q") { Description = "No live screen" };
+    private static readonly Option<bool> s_samples = new("--samples") { Description = "Write each interval to standard output as one line of JSON" };
+    private static readonly Option<int> s_interval = new("--interval") { Description = "Length of an interval, ms", HelpName = "MS", DefaultValueFactory = _ => 1000 };
+
+    private int _signals;
+
+    /// <summary>Length of a sampling interval, ms.</summary>
+    public int IntervalMs => result.GetValue(s_interval);
+
+    /// <summary>Gives a command the options.</summary>
+    public static void AddTo(Command command)
+    {
+        command.Options.Add(s_json);
+        command.Options.Add(s_quiet);
+        command.Options.Add(s_samples);
+        command.Options.Add(s_interval);
+    }
+
+    /// <summary>Runs the loop until it stops; the screen is drawn by this thread beside it.</summary>
+    /// <param name="world">Whose loop.</param>
+    /// <param name="sampler">Feeds the lines of JSON.</param>
+    /// <param name="draw">Draws the screen from figures that may be a moment old.</param>
+    /// <param name="onSignal">Called on the loop with 1 for the first SIGINT or SIGTERM, 2 for the second.</param>
+    public void Run(World world, Sampler sampler, Func<IRenderable> draw, Action<int> onSignal)
+    {
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
+        if (result.GetValue(s_samples))
+        {
+            TextWriter output = result.InvocationConfiguration.Output;
+            sampler.OnSample = sample =>
+            {
+                output.WriteLine(JsonSerializer.Serialize(sample, LoadJson.Lines.LoadSample));
+                output.Flush();
+            };
+        }
+        if (result.GetValue(s_quiet) || Console.IsErrorRedirected)
+        {
+            world.Loop.Run();
+            return;
+        }
+        var loop = new Thread(world.Loop.Run) { Name = "loop" };
+        loop.Start();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        console.Live(draw()).Start(context =>
+        {
+            while (!loop.Join(250))
+            {
+                context.UpdateTarget(draw());
+            }
+            context.UpdateTarget(draw());
+        });
+
+        void Handle(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            world.Loop.Post(new Signalled(onSignal, Interlocked.Increment(ref _signals)));
+        }
+    }
+
+    /// <summary>Leaves the report.</summary>
+    /// <returns>False when it cannot be written.</returns>
+    public bool Write(string json)
+    {
+        if (result.GetValue(s_json) is not { } path)
+        {
+            result.InvocationConfiguration.Output.WriteLine(json);
+            return true;
+        }
+        try
+        {
+            File.WriteAllText(path, json + "\n");
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            result.InvocationConfiguration.Error.WriteLine($"fastrelay: {path}: {e.Message}");
+            return false;
+        }
+    }
+
+    private sealed class Signalled(Action<int> onSignal, int count) : LoopItem
+    {
+        protected override void Run() => onSignal(count);
+    }
+}

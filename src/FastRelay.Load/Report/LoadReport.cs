@@ -1,0 +1,171 @@
+using System.Diagnostics;
+
+namespace FastRelay.Load;
+
+/// <summary>What a source has done, for programs. Latencies are in µs.</summary>
+public sealed record LoadReport
+{
+    /// <summary>The server.</summary>
+    public required string Target { get; init; }
+
+    /// <summary><c>closed</c>, <c>open</c> or <c>hold</c>.</summary>
+    public required string Loop { get; init; }
+
+    /// <summary>Open loop: messages offered a second.</summary>
+    public double OfferedRate { get; init; }
+
+    /// <summary>Sessions asked for.</summary>
+    public int Sessions { get; init; }
+
+    /// <summary>Recipients of a message.</summary>
+    public int RecipientsEach { get; init; }
+
+    /// <summary>Seconds from the start to the last session's end.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>Messages begun.</summary>
+    public long Started { get; init; }
+
+    /// <summary>Accepted.</summary>
+    public long Accepted { get; init; }
+
+    /// <summary>Refused.</summary>
+    public long Refused { get; init; }
+
+    /// <summary>Lost with their connection.</summary>
+    public long Lost { get; init; }
+
+    /// <summary>Accepted a second.</summary>
+    public double AcceptedPerSecond { get; init; }
+
+    /// <summary>Recipients accepted.</summary>
+    public long RecipientsAccepted { get; init; }
+
+    /// <summary>Recipients refused.</summary>
+    public long RecipientsRefused { get; init; }
+
+    /// <summary>Octets of accepted messages.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>Connections made.</summary>
+    public long Connections { get; init; }
+
+    /// <summary>Connections that failed.</summary>
+    public long ConnectFailed { get; init; }
+
+    /// <summary>Connections that were not let as far as a message.</summary>
+    public long NotGreeted { get; init; }
+
+    /// <summary>TLS handshakes that failed.</summary>
+    public long TlsFailed { get; init; }
+
+    /// <summary>Most sessions open at once.</summary>
+    public long SessionsPeak { get; init; }
+
+    /// <summary>Sessions held open and idle.</summary>
+    public long Held { get; init; }
+
+    /// <summary>Those of them that answered NOOP.</summary>
+    public long HeldAnswered { get; init; }
+
+    /// <summary>Own CPU time, s.</summary>
+    public double CpuSeconds { get; init; }
+
+    /// <summary>Own CPU time over elapsed time; 1 is a whole core, which is all that one loop can use.</summary>
+    public double CpuShare { get; init; }
+
+    /// <summary>Longest lag of the loop, ms.</summary>
+    public double WorstLagMs { get; init; }
+
+    /// <summary>What the run measured instead of the server, when it did; else null.</summary>
+    public string? Bottleneck { get; init; }
+
+    /// <summary>Why it ended early; null when it did not.</summary>
+    public string? Problem { get; init; }
+
+    /// <summary>Replies by stage and code.</summary>
+    public required IReadOnlyList<ReplyCount> Replies { get; init; }
+
+    /// <summary>Dialling.</summary>
+    public required LatencyFigures Connect { get; init; }
+
+    /// <summary>Connection to banner.</summary>
+    public required LatencyFigures Banner { get; init; }
+
+    /// <summary>Accepted messages: MAIL (closed loop) or intended start (open loop) to 250.</summary>
+    public required LatencyFigures Message { get; init; }
+
+    /// <summary>Final dot to reply.</summary>
+    public required LatencyFigures Dot { get; init; }
+
+    /// <summary>Open loop: intended start to start.</summary>
+    public required LatencyFigures StartLag { get; init; }
+
+    /// <summary><see cref="Message"/> as a curve.</summary>
+    public required IReadOnlyList<LatencyPoint> MessageCurve { get; init; }
+
+    /// <summary>Second by second.</summary>
+    public required IReadOnlyList<LoadSample> Samples { get; init; }
+
+    /// <summary>True when all that was asked for was accepted, or held and answered.</summary>
+    public bool IsClean => Problem is null && Refused == 0 && Lost == 0 && RecipientsRefused == 0 && (Loop == "hold" ? HeldAnswered == Sessions : Accepted > 0);
+
+    /// <summary>Takes the figures of a run that has ended.</summary>
+    public static LoadReport Of(LoadRun run, Sampler sampler, string? problem)
+    {
+        LoadCounters c = run.Counters;
+        double seconds = (run.EndTimestamp > 0 ? Stopwatch.GetElapsedTime(run.StartTimestamp, run.EndTimestamp) : Stopwatch.GetElapsedTime(run.StartTimestamp)).TotalSeconds;
+        double share = sampler.Cpu.TotalSeconds / seconds;
+        LatencyFigures lag = c.StartLag.Figures();
+        return new LoadReport
+        {
+            Target = run.Options.Target.ToString(),
+            Loop = run.Options.HoldMs > 0 ? "hold" : run.Options.Rate > 0 ? "open" : "closed",
+            OfferedRate = run.Options.Rate,
+            Sessions = run.Options.Sessions,
+            RecipientsEach = run.Options.Recipients,
+            Seconds = Math.Round(seconds, 3),
+            Started = c.Started,
+            Accepted = c.Accepted,
+            Refused = c.Refused,
+            Lost = c.Lost,
+            AcceptedPerSecond = Math.Round(c.Accepted / seconds, 1),
+            RecipientsAccepted = c.RecipientsAccepted,
+            RecipientsRefused = c.RecipientsRefused,
+            Bytes = c.Bytes,
+            Connections = c.Connections,
+            ConnectFailed = c.ConnectFailed,
+            NotGreeted = c.NotGreeted,
+            TlsFailed = c.TlsFailed,
+            SessionsPeak = c.SessionsPeak,
+            Held = c.Held,
+            HeldAnswered = c.HeldAnswered,
+            CpuSeconds = Math.Round(sampler.Cpu.TotalSeconds, 3),
+            CpuShare = Math.Round(share, 3),
+            WorstLagMs = Math.Round(sampler.WorstLagMs, 1),
+            Bottleneck = Suspect(run, share, sampler.WorstLagMs, lag),
+            Problem = problem,
+            Replies = [.. c.Replies.All()],
+            Connect = c.Connect.Figures(),
+            Banner = c.Banner.Figures(),
+            Message = c.Message.Figures(),
+            Dot = c.Dot.Figures(),
+            StartLag = lag,
+            MessageCurve = c.Message.Curve(),
+            Samples = sampler.Samples,
+        };
+    }
+
+    private static string? Suspect(LoadRun run, double share, double lagMs, LatencyFigures startLag)
+    {
+        if (share > 0.85)
+        {
+            return $"this source used {share:P0} of a core, all that one loop has: rates and latencies are its own";
+        }
+        if (run.Options.Rate > 0 && run.Counters.SessionsPeak >= run.Options.Sessions && startLag.P99 > 20_000)
+        {
+            return $"all {run.Options.Sessions} sessions were busy and messages waited for one (p99 {startLag.P99 / 1000} ms): the latencies count it, more sessions may change it";
+        }
+        return lagMs > 100 ? $"this source's loop stood still for up to {lagMs:F0} ms: the machine had no CPU for it" : null;
+    }
+}

@@ -1,0 +1,23 @@
+using System.Net;
+using System.Net.Security;
+
+namespace FastRelay.Load;
+
+/// <summary>What a sink is told to do.</summary>
+public sealed record SinkOptions
+{
+    /// <summary>Where it listens; at least one.</summary>
+    public required IReadOnlyList<IPEndPoint> Listen { get; init; }
+
+    /// <summary>How it behaves.</summary>
+    public SinkScenario Scenario { get; init; } = new();
+
+    /// <summary>Reads the source's marks: body checksums, duplicates and the time since sending.</summary>
+    public bool Check { get; init; }
+
+    /// <summary>Offers STARTTLS; null for a sink in clear.</summary>
+    public SslServerAuthenticationOptions? Tls { get; init; }
+
+    /// <summary>Starts TLS at once (RFC 8314 3.3).</summary>
+    public bool ImplicitTls { get; init; }
+}

@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+using FastRelay.EndToEnd.Rig;
+
+namespace FastRelay.EndToEnd;
+
+/// <summary>The load tester of the published binary: against itself, around a relay, and against Postfix's programs.</summary>
+public sealed class LoadTests
+{
+    [Fact]
+    public void What_load_sends_through_a_relay_reaches_the_sink_once_and_intact()
+    {
+        using var sink = new SinkProcess("--check");
+        using RelayProcess relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint)).Start();
+
+        ToolResult load = Load(relay.Port, "-m", "500", "-s", "20", "--per-session", "10", "--recipients", "3", "--size", "1KiB-40KiB");
+        relay.WaitForEmptyQueue(60);
+        JsonElement report = sink.Stop(0);
+
+        Assert.True(load.ExitCode == 0, load.Output + load.Error);
+        JsonElement sent = JsonDocument.Parse(load.Output).RootElement;
+        Assert.Equal(500, sent.GetProperty("accepted").GetInt64());
+        Assert.Equal(1500, sent.GetProperty("recipientsAccepted").GetInt64());
+        Assert.Equal(500, sent.GetProperty("message").GetProperty("count").GetInt64());
+        Assert.Equal(1500, report.GetProperty("distinct").GetInt64());
+        Assert.Equal(0, report.GetProperty("damaged").GetInt64() + report.GetProperty("duplicates").GetInt64() + report.GetProperty("unmarked").GetInt64());
+        Assert.Equal(report.GetProperty("intact").GetInt64(), report.GetProperty("endToEnd").GetProperty("count").GetInt64());
+    }
+
+    [Fact]
+    public void Load_says_by_its_exit_code_that_something_was_refused()
+    {
+        string scenario = Path.Combine(Place.NewFolder("scenario"), "provider.toml");
+        File.WriteAllText(scenario, "[[fault]]\nat = \"dot\"\nodds = \"50%\"\nreply = \"451 4.3.0 no\"\n");
+        using var sink = new SinkProcess("--scenario", scenario, "--seed", "1");
+
+        ToolResult load = Load(sink.EndPoint.Port, "-m", "100");
+        JsonElement report = sink.Stop(0);
+
+        Assert.Equal(1, load.ExitCode);
+        JsonElement sent = JsonDocument.Parse(load.Output).RootElement;
+        Assert.Equal(100, sent.GetProperty("accepted").GetInt64() + sent.GetProperty("refused").GetInt64());
+        Assert.Equal(sent.GetProperty("refused").GetInt64(), report.GetProperty("messagesRefused").GetInt64());
+        Assert.InRange(sent.GetProperty("refused").GetInt64(), 1, 99);
+    }
+
+    [Fact]
+    public void Wrong_usage_is_exit_code_2_and_a_server_that_is_not_there_is_1()
+    {
+        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--size", "huge"]).ExitCode);
+        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "relay.example.net"]).ExitCode);
+        ToolResult nobody = Load(Place.FreePort(), "-m", "1");
+        Assert.Equal(1, nobody.ExitCode);
+        Assert.Contains("nothing answers", nobody.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_and_sink_understand_Postfix_smtp_sink_and_smtp_source()
+    {
+        int port = Place.FreePort();
+        using Process postfix = Tool.Start(Needs.Program("smtp-sink"), ["-u", "nobody", $"127.0.0.1:{port}", "100"]);
+        try
+        {
+            Tool.Until(() => Load(port, "-m", "10", "-s", "1").ExitCode == 0, 20, () => "smtp-sink took nothing");
+            Load(port, "-m", "300", "-s", "10", "--per-session", "7").Ok();
+        }
+        finally
+        {
+            postfix.Kill(entireProcessTree: true);
+        }
+
+        using var sink = new SinkProcess();
+        Tool.Run(Needs.Program("smtp-source"), ["-s", "10", "-m", "300", "-l", "5000", "-f", "a@b.test", "-t", "c@d.test", $"127.0.0.1:{sink.EndPoint.Port}"]).Ok();
+        JsonElement report = sink.Stop(0);
+        Assert.Equal(300, report.GetProperty("messages").GetInt64());
+    }
+
+    private static ToolResult Load(int port, params string[] arguments) =>
+        Tool.Run(Place.Binary, ["load", $"127.0.0.1:{port}", "--quiet", .. arguments]);
+
+    /// <summary>A sink of the published binary on a free port.</summary>
+    private sealed class SinkProcess : IDisposable
+    {
+        private readonly Process _process;
+
+        public SinkProcess(params string[] arguments)
+        {
+            EndPoint = new IPEndPoint(IPAddress.Loopback, Place.FreePort());
+            _process = Tool.Start(Place.Binary, ["sink", "--listen", EndPoint.ToString(), "--quiet", .. arguments]);
+            string? line = _process.StandardError.ReadLine();
+            Assert.Equal($"sink on {EndPoint}", line);
+        }
+
+        public IPEndPoint EndPoint { get; }
+
+        /// <summary>SIGTERM; its report.</summary>
+        public JsonElement Stop(int exitCode)
+        {
+            Tool.Run("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
+            string report = _process.StandardOutput.ReadToEnd();
+            _process.WaitForExit();
+            Assert.True(_process.ExitCode == exitCode, $"exit code {_process.ExitCode}\n{report}");
+            return JsonDocument.Parse(report).RootElement.Clone();
+        }
+
+        public void Dispose()
+        {
+            if (!_process.HasExited)
+            {
+                _process.Kill();
+            }
+            _process.Dispose();
+        }
+    }
+}

@@ -1,0 +1,213 @@
+using System.Diagnostics;
+using System.Net;
+using System.Security.Authentication;
+using FastRelay.Load;
+using FastRelay.Outside;
+using FastRelay.Outside.Linux;
+using FastRelay.Tests.Outside;
+
+namespace FastRelay.Tests.Load;
+
+/// <summary>A source and a sink on one loop over real connections.</summary>
+[Collection("Allocation")]
+public sealed class RunTests
+{
+    [Theory]
+    [InlineData(0, 1, true)]
+    [InlineData(1, 1, true)]
+    [InlineData(7, 5, true)]
+    [InlineData(7, 5, false)]
+    public void Everything_that_is_sent_arrives_once_and_intact(int perSession, int recipients, bool pipelining)
+    {
+        using var rig = new RunRig(new SinkScenario());
+        LoadCounters c = rig.Run(new LoadOptions
+        {
+            Target = rig.Target,
+            Messages = 200,
+            Sessions = 8,
+            MessagesPerSession = perSession,
+            Recipients = recipients,
+            Pipelining = pipelining,
+            Sizes = new SizeMix([new SizeShare(500, 60_000, 1)]),
+        });
+        Assert.Equal((200, 0, 0), (c.Accepted, c.Refused, c.Lost));
+        Assert.Equal(200 * recipients, c.RecipientsAccepted);
+        Assert.Equal((200, 0, 0), (rig.Sink.Counters.Intact, rig.Sink.Counters.Damaged, rig.Sink.Counters.Unmarked));
+        Assert.Equal((200 * recipients, 0), (rig.Sink.Counters.Ledger.Distinct, rig.Sink.Counters.Ledger.Duplicates));
+        Assert.Equal(200, c.Message.Figures().Count);
+        Assert.Equal(perSession == 0 ? 8 : c.Connections, c.Connections);
+        Assert.Equal(c.Connections, rig.Sink.Counters.Connections);
+        Assert.Equal(0, c.Sessions);
+    }
+
+    [Theory]
+    [InlineData(LoadTls.StartTls)]
+    [InlineData(LoadTls.Implicit)]
+    public void It_arrives_through_TLS_too(LoadTls tls)
+    {
+        using var rig = new RunRig(new SinkScenario(), tls);
+        LoadCounters c = rig.Run(new LoadOptions
+        {
+            Target = rig.Target,
+            Messages = 50,
+            Sessions = 4,
+            MessagesPerSession = 10,
+            Tls = tls,
+            TlsOptions = TestCertificate.Client(SslProtocols.Tls13),
+            AuthPlain = "AHUAcA==",
+            Sizes = SizeMix.Of(30_000),
+        });
+        Assert.Equal((50, 0, 0), (c.Accepted, c.Refused, c.Lost));
+        Assert.Equal(50, rig.Sink.Counters.Intact);
+        Assert.Equal(c.Connections, rig.Sink.Counters.Tls);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_open_loop_offers_what_its_schedule_says(bool poisson)
+    {
+        using var rig = new RunRig(new SinkScenario());
+        LoadCounters c = rig.Run(new LoadOptions { Target = rig.Target, Messages = 300, Sessions = 50, Rate = 2000, Poisson = poisson });
+        Assert.Equal(300, c.Accepted);
+        Assert.Equal(300, c.StartLag.Figures().Count);
+        Assert.Equal(300, rig.Sink.Counters.Ledger.Distinct);
+        Assert.InRange(c.SessionsPeak, 1, 50);
+    }
+
+    [Fact]
+    public void In_an_open_loop_waiting_for_a_session_counts_as_latency()
+    {
+        // One session and a server that takes 40 ms a message: the last of ten messages that are all due at once has to
+        // wait for nine. Only a lower bound is certain, whatever else the machine does.
+        using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = DialogueStage.Dot, Kind = FaultKind.Delay, DelayMs = 40 }] });
+        LoadCounters c = rig.Run(new LoadOptions { Target = rig.Target, Messages = 10, Sessions = 1, Rate = 100_000 });
+        Assert.Equal(10, c.Accepted);
+        Assert.True(c.Message.Figures().Max >= 400_000, $"{c.Message.Figures()}");
+        Assert.True(c.Dot.Figures().Min >= 39_000, $"{c.Dot.Figures()}");
+    }
+
+    [Fact]
+    public void Sessions_are_held_and_asked_at_the_end()
+    {
+        using var rig = new RunRig(new SinkScenario());
+        LoadCounters c = rig.Run(new LoadOptions
+        {
+            Target = rig.Target,
+            Sessions = 300,
+            HoldMs = 50,
+            Sources = [IPAddress.Parse("127.0.3.1"), IPAddress.Parse("127.0.3.2")],
+        });
+        Assert.Equal((300, 300), (c.Held, c.HeldAnswered));
+        Assert.Equal(300, rig.Sink.Counters.SessionsPeak);
+    }
+
+    [Fact]
+    public void What_a_scenario_does_to_connections_is_counted_on_both_sides()
+    {
+        FaultRule[] faults = [.. Enum.GetValues<DialogueStage>()
+            .Where(s => s is not (DialogueStage.StartTls or DialogueStage.Auth or DialogueStage.Other))
+            .SelectMany(s => new[] { FaultKind.Close, FaultKind.Reset, FaultKind.Reply, FaultKind.Delay }
+                .Select(k => new FaultRule { At = s, Kind = k, Odds = 0.01, DelayMs = k == FaultKind.Delay ? 1 : 0, Reply = [.. "451 4.0.0 no\r\n"u8] }))];
+        using var rig = new RunRig(new SinkScenario { Faults = faults, MessagesPerSession = 20 });
+        LoadCounters c = rig.Run(new LoadOptions { Target = rig.Target, Messages = 2000, Sessions = 16 });
+        Assert.Equal(2000, c.Accepted + c.Refused + c.Lost);
+        Assert.True(c.Refused > 0 && c.Lost > 0 && rig.Sink.Counters.Cut > 0);
+        // A message whose 250 was cut off is the sink's and not the source's: never the other way round.
+        Assert.InRange(rig.Sink.Counters.Messages, c.Accepted, c.Accepted + c.Lost);
+        Assert.Equal(0, rig.Sink.Counters.Damaged + rig.Sink.Counters.Ledger.Duplicates);
+    }
+
+    [Fact]
+    public void A_stalled_server_is_left_after_the_timeout()
+    {
+        using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = DialogueStage.Data, Kind = FaultKind.Stall }] });
+        LoadCounters c = rig.Run(new LoadOptions { Target = rig.Target, Messages = 3, Sessions = 3, ReplyTimeoutMs = 50 });
+        Assert.Equal((0, 0, 3), (c.Accepted, c.Refused, c.Lost));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_message_allocates_nothing_on_either_side(bool pipelining)
+    {
+        using var rig = new RunRig(new SinkScenario());
+        LoadRun run = rig.Begin(new LoadOptions { Target = rig.Target, Messages = 6000, Sessions = 8, Pipelining = pipelining });
+        rig.Until(() => run.Counters.Accepted >= 2000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        rig.Until(() => run.Counters.Accepted >= 5000);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        rig.Until(() => rig.Done);
+        // The condition of the wait is one closure.
+        Assert.InRange(allocated, 0, 512);
+    }
+
+    [Fact]
+    public void Arrivals_depend_on_the_rate_alone()
+    {
+        var even = new Arrivals(100, null, 1000);
+        var random = new Arrivals(100, new Random(1), 1000);
+        for (int i = 0; i < 10_000; i++)
+        {
+            Assert.Equal(1000 + (long)(i * (Stopwatch.Frequency / 100.0)), even.Next, 1.0);
+            even.Advance();
+            random.Advance();
+        }
+        Assert.InRange((random.Next - 1000) / (double)Stopwatch.Frequency, 95, 105);
+    }
+
+    private sealed class RunRig : IDisposable
+    {
+        private readonly World _world = LinuxWorld.Create(new LinuxOptions());
+
+        public RunRig(SinkScenario scenario, LoadTls tls = LoadTls.None)
+        {
+            // xunit's context would take continuations off the loop's thread.
+            SynchronizationContext.SetSynchronizationContext(null);
+            Sink = SinkServer.Start(_world with { Random = new Random(5) }, new SinkOptions
+            {
+                Listen = [new IPEndPoint(IPAddress.Loopback, 0)],
+                Scenario = scenario,
+                Check = true,
+                Tls = tls == LoadTls.None ? null : TestCertificate.Server(SslProtocols.Tls13),
+                ImplicitTls = tls == LoadTls.Implicit,
+            }, out string error)!;
+            Assert.Equal("", error);
+        }
+
+        public SinkServer Sink { get; }
+
+        public IPEndPoint Target => Sink.EndPoints[0];
+
+        public bool Done { get; private set; }
+
+        public LoadRun Begin(LoadOptions options)
+        {
+            var run = new LoadRun(_world, options, () => Done = true);
+            run.Start();
+            return run;
+        }
+
+        public LoadCounters Run(LoadOptions options)
+        {
+            LoadRun run = Begin(options);
+            Until(() => Done);
+            Until(() => Sink.Counters.Sessions == 0);
+            return run.Counters;
+        }
+
+        public void Until(Func<bool> condition)
+        {
+            while (!condition())
+            {
+                _world.Loop.Turn(canSleep: true);
+            }
+        }
+
+        public void Dispose()
+        {
+            Sink.Stop();
+            LinuxWorld.Dispose(_world);
+        }
+    }
+}
