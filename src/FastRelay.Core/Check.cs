@@ -15,6 +15,8 @@ public static class Check
     public static Action<string>? OnFatal { get; set; }
 
     /// <summary>Throws <see cref="CheckFailedException"/> when <paramref name="condition"/> is false.</summary>
+    // Inlined, so that a check that holds costs a compare and not the passing of three strings.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void That(
         [DoesNotReturnIf(false)] bool condition,
         [CallerArgumentExpression(nameof(condition))] string expression = "",

@@ -18,7 +18,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
 
     /// <summary>Writes the bounce; anything but Ok leaves all as it was.</summary>
     /// <returns>Null when the original's envelope is damaged, so that nobody knows whom to tell.</returns>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<CommitResult?> WriteAsync(PendingBounce pending)
     {
         BodyReader body = journal.OpenBody();

@@ -104,7 +104,7 @@ public sealed class Bouncer : BounceSink
         return pending;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask TellAsync(BounceWriter writer, PendingBounce pending)
     {
         var sleeper = new Sleeper(_world.Loop);

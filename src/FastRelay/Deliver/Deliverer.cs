@@ -69,6 +69,8 @@ public sealed class Deliverer : Dispatcher
 
     internal ClientTls Tls { get; }
 
+    internal HostTrusts Trusts { get; } = new();
+
     internal byte[] HelloName { get; }
 
     /// <summary>Room to collect the recipients of one transaction; used and forgotten within one call.</summary>
@@ -81,6 +83,10 @@ public sealed class Deliverer : Dispatcher
         if (_draining)
         {
             return false;
+        }
+        if (site.LeaveToTheBusy(Limits.JoinedAhead))
+        {
+            return true;
         }
         if (_idleBySite.TryGetValue(site, out SendSession? idle))
         {
@@ -102,7 +108,7 @@ public sealed class Deliverer : Dispatcher
     /// Stops: no new transaction; waits for the final replies that are owed. After <paramref name="timeoutMs"/> the
     /// connections are cut: what had its final dot is in doubt and logged so, the rest stays as it was.
     /// </summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask DrainAsync(int timeoutMs)
     {
         World.Loop.CheckThread();

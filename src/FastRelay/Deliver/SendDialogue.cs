@@ -27,6 +27,7 @@ internal sealed class SendDialogue : LoopItem
     private readonly LoopTimer _timer;
     private Link? _link;
     private BodyReader? _body;
+    private BodyReader? _following;
     private OutcomeCause _cutBy;
     private bool _timed;
 
@@ -56,7 +57,11 @@ internal sealed class SendDialogue : LoopItem
     }
 
     /// <summary>The message whose addresses and body are sent; null outside a transaction.</summary>
-    public void SetBody(BodyReader? body) => _body = body;
+    public void SetBody(BodyReader? body)
+    {
+        _body = body;
+        _following = null;
+    }
 
     /// <summary>Cuts the connection; what is under way ends with this cause.</summary>
     public void Cut(OutcomeCause cause)
@@ -88,7 +93,7 @@ internal sealed class SendDialogue : LoopItem
     }
 
     /// <summary>Talks until the machine wants something that is not talking.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<SendStep> ConverseAsync(SendStep step)
     {
         while (true)
@@ -109,10 +114,10 @@ internal sealed class SendDialogue : LoopItem
     }
 
     /// <summary>Sends the body and the final dot after 354.</summary>
-    /// <param name="mayEnd">Asked before the final dot: may the message be sent?</param>
+    /// <param name="session">Asked before the final dot whether the message may be sent, and behind it what follows.</param>
     /// <returns>What comes next: the final reply to be read, or the end.</returns>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<SendStep> SendBodyAsync(Deliverer mayEnd)
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    public async ValueTask<SendStep> SendBodyAsync(SendSession session)
     {
         Link link = _link!;
         bool some = _body!.TryNext(out ReadOnlyMemory<byte> piece);
@@ -133,12 +138,18 @@ internal sealed class SendDialogue : LoopItem
             piece = next;
             some = more;
         }
-        if (!mayEnd.MaySend)
+        if (!session.MaySend)
         {
             return Machine.Lost(OutcomeCause.ShuttingDown);
         }
         WriteEnd(link.Output, some ? piece.Span : default);
         SendStep step = Machine.BodySent();
+        _following = session.Join();
+        if (_following is not null)
+        {
+            // What finds no room is written when the dot is answered.
+            WriteSome(link.Output, some ? piece.Length : 0);
+        }
         Arm(_limits.FinalDotTimeoutMs);
         // A failed flush is told by the read that follows; the dot may be out, so it is in doubt either way.
         await link.Output.FlushAsync();
@@ -146,7 +157,7 @@ internal sealed class SendDialogue : LoopItem
     }
 
     /// <summary>Shakes hands after the peer said 220 to STARTTLS, and goes on to the second EHLO.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<SendStep> SecureAsync(SslClientAuthenticationOptions options)
     {
         Arm(_limits.TlsHandshakeTimeoutMs);
@@ -174,7 +185,7 @@ internal sealed class SendDialogue : LoopItem
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<SendStep> WriteCommandsAsync()
     {
         PipeWriter output = _link!.Output;
@@ -195,11 +206,14 @@ internal sealed class SendDialogue : LoopItem
     }
 
     // True when more may be written after a flush.
-    private bool WriteSome(PipeWriter output)
+    private bool WriteSome(PipeWriter output, int gathered = 0)
     {
-        int gathered = 0;
         while (true)
         {
+            if (gathered > Link.WriteBufferBytes - FlushBelowBytes)
+            {
+                return true;
+            }
             Span<byte> into = output.GetSpan(CommandWriter.CommandBytes);
             int written = WriteOne(into);
             output.Advance(written);
@@ -208,25 +222,21 @@ internal sealed class SendDialogue : LoopItem
             {
                 return false;
             }
-            if (gathered > Link.WriteBufferBytes - FlushBelowBytes)
-            {
-                return true;
-            }
         }
     }
 
     private int WriteOne(Span<byte> into)
     {
-        if (_body is null)
+        if ((_following ?? _body) is not { } body)
         {
             return Machine.Write(into, default, default);
         }
-        Envelope envelope = _body.Envelope;
+        Envelope envelope = body.Envelope;
         int recipient = Machine.NextRecipient;
         return Machine.Write(into, envelope.ReversePath, recipient < 0 ? default : envelope.Recipient(recipient));
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<SendStep> ReadReplyAsync()
     {
         PipeReader input = _link!.Input;
@@ -236,7 +246,14 @@ internal sealed class SendDialogue : LoopItem
             ReadResult read = await input.ReadAsync();
             ReadOnlySpan<byte> bytes = read.Buffer.FirstSpan;
             SendStep step = Feed(bytes, out int consumed);
-            input.AdvanceTo(read.Buffer.GetPosition(consumed), read.Buffer.End);
+            SequencePosition end = read.Buffer.GetPosition(consumed);
+            if (step == SendStep.Done && Machine.HasFollowing)
+            {
+                // What is left is the answers to the envelope behind the dot.
+                input.AdvanceTo(end);
+                return step;
+            }
+            input.AdvanceTo(end, read.Buffer.End);
             if (step != SendStep.Read)
             {
                 return consumed < bytes.Length ? OnOutOfTurn(step) : step;

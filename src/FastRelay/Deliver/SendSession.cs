@@ -21,6 +21,11 @@ internal sealed class SendSession
     private readonly Signal<Site?> _assigned;
     private readonly Sleeper _idle;
     private readonly byte[] _reason = new byte[Limits.ReplyTextBytes];
+    private HostTrust? _trust;
+    private Delivery _nextDelivery;
+    private BodyReader? _nextBody;
+    private ValueTask<BodyStatus> _nextPrepared;
+    private long _dotMs;
     private bool _parked;
     private bool _endWanted;
     private PlanHost? _host;
@@ -46,6 +51,9 @@ internal sealed class SendSession
 
     /// <summary>A transaction is under way.</summary>
     public bool InTransaction { get; private set; }
+
+    /// <summary>The gate before a final dot.</summary>
+    public bool MaySend => _owner.MaySend;
 
     /// <summary>Links of the lists of its owner.</summary>
     public SendSession? Next { get; set; }
@@ -78,6 +86,9 @@ internal sealed class SendSession
     /// <summary>Cuts a transaction under way: the relay stops.</summary>
     public void Cut() => _dialogue.Cut(OutcomeCause.ShuttingDown);
 
+    private bool MayTakeMore => _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining
+        && _machine.Completed < _owner.Limits.MessagesPerConnection;
+
     private async Task RunAsync()
     {
         try
@@ -104,7 +115,7 @@ internal sealed class SendSession
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ServeAsync(Site site)
     {
         _endWanted = false;
@@ -112,12 +123,8 @@ internal sealed class SendSession
         {
             return;
         }
-        while (_machine.IsUsable && !_dialogue.IsOutOfTurn)
+        while (MayTakeMore)
         {
-            if (_owner.IsDraining || _machine.Completed >= _owner.Limits.MessagesPerConnection)
-            {
-                break;
-            }
             if (_owner.Queue.TryTake(site, out Delivery delivery))
             {
                 InTransaction = true;
@@ -138,7 +145,7 @@ internal sealed class SendSession
 
     /// <summary>Waits for more work of the site.</summary>
     /// <returns>False when there was none for long enough, or the owner wants the connection closed.</returns>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> IdleAsync(Site site)
     {
         _parked = true;
@@ -153,7 +160,7 @@ internal sealed class SendSession
         return !_endWanted;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> DialSiteAsync(Site site)
     {
         Plan plan = site.Plan;
@@ -176,7 +183,7 @@ internal sealed class SendSession
     }
 
     /// <summary>One address; a second time in clear when an opportunistic handshake failed.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> DialAsync(Site site, TlsPolicy policy, PlanAddress target)
     {
         string host = target.Host.Name;
@@ -193,7 +200,7 @@ internal sealed class SendSession
         return step == SendStep.Ready;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<SendStep> DialOnceAsync(Site site, TlsPolicy policy, StartTlsUse tls, PlanAddress target)
     {
         Loop loop = _owner.World.Loop;
@@ -220,6 +227,7 @@ internal sealed class SendSession
             return SendStep.Closed;
         }
         _connectMs = loop.NowMs - started;
+        _trust = _owner.Trusts.Of(target.Host.Name, loop.NowMs);
         return step;
     }
 
@@ -232,35 +240,98 @@ internal sealed class SendSession
         _owner.LogFailedDial(site, _host!, _address!, failure, reason, stage, started);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    /// <summary>
+    /// Sends one message, and those whose envelopes leave behind its final dot. A message is taken before the one in
+    /// front of it is answered: its body is read, or its envelope under way, while the peer stores that one.
+    /// </summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask TransactAsync(Site site, Delivery delivery)
     {
-        _reused = _machine.Completed > 0;
         BodyReader body = _owner.Journal.OpenBody();
         body.Start(delivery.Message);
         BodyStatus status = await body.PrepareAsync();
-        _dialogue.SetBody(body);
-        if (status != BodyStatus.Ok)
+        bool joined = false;
+        while (true)
         {
-            _owner.ReportUnreadable(delivery, body, status, Attempt());
-        }
-        else if (TryBegin(delivery, body, out SendStep step))
-        {
-            step = await _dialogue.ConverseAsync(step);
-            if (step == SendStep.Body)
+            _reused = _machine.Completed > 0;
+            _dialogue.SetBody(body);
+            if (status != BodyStatus.Ok)
             {
-                step = await _dialogue.SendBodyAsync(_owner);
-                step = await _dialogue.ConverseAsync(step);
+                _owner.ReportUnreadable(delivery, body, status, Attempt());
             }
-            Check.That(step == SendStep.Done, "a transaction that did not end");
-            Report(site, delivery, body.Envelope);
+            else if (TryBegin(delivery, body, joined, out SendStep step))
+            {
+                step = await _dialogue.ConverseAsync(step);
+                if (step == SendStep.Body)
+                {
+                    step = await _dialogue.SendBodyAsync(this);
+                    step = await _dialogue.ConverseAsync(step);
+                }
+                Check.That(step == SendStep.Done, "a transaction that did not end");
+                Report(site, delivery, body.Envelope);
+            }
+            _dialogue.SetBody(null);
+            body.Close();
+            if (_nextBody is null)
+            {
+                return;
+            }
+            (delivery, body, _nextBody) = (_nextDelivery, _nextBody, null);
+            joined = _machine.HasFollowing;
+            status = await _nextPrepared;
+            if (!joined && !MayTakeMore)
+            {
+                _owner.Queue.Release(delivery);
+                body.Close();
+                return;
+            }
         }
-        _dialogue.SetBody(null);
-        body.Close();
     }
 
-    private bool TryBegin(in Delivery delivery, BodyReader body, out SendStep step)
+    /// <summary>Asked when the final dot has gone out: takes the site's next message, and lets its envelope follow at once when the host is known to keep in step.</summary>
+    /// <returns>The message whose envelope is to be written; null when nothing may be.</returns>
+    public BodyReader? Join()
     {
+        long now = _owner.World.Loop.NowMs;
+        _dotMs = now;
+        bool isLast = _machine.Completed + 1 >= _owner.Limits.MessagesPerConnection;
+        if (isLast || _owner.IsDraining || !_trust!.MayJoin(now) || !_owner.Queue.TryTake(Site!, out _nextDelivery))
+        {
+            return null;
+        }
+        _nextBody = _owner.Journal.OpenBody();
+        _nextBody.Start(_nextDelivery.Message);
+        ValueTask<BodyStatus> prepared = _nextBody.PrepareAsync();
+        if (!prepared.IsCompletedSuccessfully)
+        {
+            _nextPrepared = prepared;
+            return null;
+        }
+        BodyStatus status = prepared.Result;
+        _nextPrepared = new ValueTask<BodyStatus>(status);
+        long contentBytes = _nextBody.Length - _nextBody.StuffedDots;
+        if (status != BodyStatus.Ok || !_machine.CanJoin(contentBytes))
+        {
+            return null;
+        }
+        Envelope envelope = _nextBody.Envelope;
+        Span<int> indexes = _owner.RecipientScratch;
+        int count = _owner.Queue.CollectRecipients(_nextDelivery, envelope, indexes, out _);
+        if (count == 0)
+        {
+            return null;
+        }
+        _machine.Join(indexes[..count], contentBytes, (envelope.Flags & EnvelopeFlags.EightBit) != 0);
+        return _nextBody;
+    }
+
+    private bool TryBegin(in Delivery delivery, BodyReader body, bool joined, out SendStep step)
+    {
+        if (joined)
+        {
+            step = _machine.Follow();
+            return true;
+        }
         Envelope envelope = body.Envelope;
         Span<int> indexes = _owner.RecipientScratch;
         int count = _owner.Queue.CollectRecipients(delivery, envelope, indexes, out _);
@@ -282,10 +353,29 @@ internal sealed class SendSession
             _owner.Queue.Release(delivery);
             return;
         }
+        Judge(site);
         _owner.Report(delivery, envelope, _machine.Ledger, Attempt());
         if (_machine.IsSiteTrouble)
         {
             _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span);
+        }
+    }
+
+    // How the host keeps in step, and whether it is quick enough to be given one message after another.
+    private void Judge(Site site)
+    {
+        long now = _owner.World.Loop.NowMs;
+        if (_dialogue.IsOutOfTurn || _machine.DotInDoubt)
+        {
+            _trust!.Doubted(now);
+        }
+        else if (_machine.DotAnswered)
+        {
+            _trust!.Answered();
+            if (now - _dotMs <= HostTrust.QuickReplyMs)
+            {
+                site.QuickUntilMs = now + Site.QuickMs;
+            }
         }
     }
 

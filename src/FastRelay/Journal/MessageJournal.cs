@@ -193,7 +193,7 @@ public sealed class MessageJournal
     public BodyReader OpenBody() => _bodies.Take();
 
     /// <summary>Flushes everything staged, writes a clean end mark, closes the files. While the disk fails it gives up, and recovery does its work at the next start.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask CloseAsync()
     {
         _world.Loop.CheckThread();

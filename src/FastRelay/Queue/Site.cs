@@ -9,6 +9,9 @@ namespace FastRelay.Queue;
 /// </summary>
 public sealed class Site
 {
+    /// <summary>How long after a quick answer a site counts as quick, ms.</summary>
+    public const long QuickMs = 20;
+
     private readonly SiteTable _table;
 
     internal Site(SiteTable table, Plan plan)
@@ -77,6 +80,9 @@ public sealed class Site
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }
 
+    /// <summary>Its last answer to a final dot came at once; busy connections may be left more until then, on the loop's scale.</summary>
+    public long QuickUntilMs { get; internal set; }
+
     private int _sessions;
     private int _idle;
 
@@ -88,6 +94,8 @@ public sealed class Site
 
     internal LoopTimer? Timer { get; set; }
 
+    internal LoopTimer? QuickTimer { get; set; }
+
     /// <summary>The destination whose turn is next.</summary>
     internal Destination? Turn { get; set; }
 
@@ -98,6 +106,12 @@ public sealed class Site
     internal Site? NextStarved { get; set; }
 
     internal bool IsStarved { get; set; }
+
+    /// <summary>
+    /// May what is ready wait for the busy connections? Yes while the site answers quickly and there are no more than
+    /// <paramref name="ahead"/> for each; the site is looked at again when it has stopped answering so.
+    /// </summary>
+    internal bool LeaveToTheBusy(int ahead) => Active > 0 && Ready <= Active * ahead && _table.IsQuick(this);
 
     /// <summary>Adds a destination with ready work; its turn comes last.</summary>
     internal void Join(Destination destination)

@@ -62,6 +62,22 @@ internal sealed class SiteTable : LoopItem
     public bool CanRun(Site site) =>
         !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && site.Active < LimitOf(site);
 
+    /// <summary>The site answers quickly now; when that is over, it is looked at again.</summary>
+    public bool IsQuick(Site site)
+    {
+        long left = site.QuickUntilMs - _loop.NowMs;
+        if (left <= 0)
+        {
+            return false;
+        }
+        site.QuickTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
+        if (!site.QuickTimer.IsArmed)
+        {
+            site.QuickTimer.After(left);
+        }
+        return true;
+    }
+
     /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
     public void Wake(Site site)
     {
@@ -210,7 +226,12 @@ internal sealed class SiteTable : LoopItem
         if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
         {
             site.Timer?.Cancel();
-            _sites.Remove(site.Key);
+            site.QuickTimer?.Cancel();
+            // Another of its name may have come meanwhile.
+            if (Find(site.Key) == site)
+            {
+                _sites.Remove(site.Key);
+            }
         }
     }
 
@@ -264,6 +285,11 @@ internal sealed class SiteTable : LoopItem
     private sealed class RoomLook(SiteTable table) : LoopItem
     {
         protected override void Run() => table.RoomAgain();
+    }
+
+    private sealed class QuickOver(SiteTable table, Site site) : LoopItem
+    {
+        protected override void Run() => table.Wake(site);
     }
 
     private sealed class BackoffOver(SiteTable table, Site site) : LoopItem

@@ -129,7 +129,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     }
 
     /// <summary>Stages what has gathered; waits while the journal has no room, which stops the client.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask FlushAsync()
     {
         JournalStatus status = await _writer.FlushAsync();
@@ -151,7 +151,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     }
 
     /// <summary>Makes the message durable and queues it, unless it is refused.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask CommitAsync()
     {
         _begun = false;

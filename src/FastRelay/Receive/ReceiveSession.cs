@@ -113,7 +113,7 @@ internal sealed class ReceiveSession : LoopItem
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ServeAsync()
     {
         Start();
@@ -234,7 +234,7 @@ internal sealed class ReceiveSession : LoopItem
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> ReceiveMessageAsync()
     {
         while (!_message.ChunkIsRead)
@@ -290,7 +290,7 @@ internal sealed class ReceiveSession : LoopItem
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> StartTlsAsync()
     {
         Wait(Waiting.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
@@ -305,7 +305,7 @@ internal sealed class ReceiveSession : LoopItem
         return result.Ok;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> FlushAsync()
     {
         _gathered = 0;

@@ -77,7 +77,7 @@ public sealed class Router
     }
 
     /// <summary>Plans a destination now. Never fails: what is wrong is the plan's status. Completes on the loop.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<Plan> PlanAsync(Route route)
     {
         _world.Loop.CheckThread();
@@ -107,7 +107,7 @@ public sealed class Router
         _ => "error",
     };
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<Plan> PlanAsync(Route route, PlanJob job)
     {
         NextHop hop = route.NextHop;
@@ -171,7 +171,7 @@ public sealed class Router
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ResolveAsync(PlanJob job)
     {
         job.StartAddresses(Cache);

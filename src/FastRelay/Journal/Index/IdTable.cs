@@ -9,13 +9,16 @@ internal sealed class IdTable(Slab<IndexEntry> entries)
     private const int Parts = 256;
     private const int FirstSize = 16;
     private const int Empty = -1;
-    private readonly int[]?[] _parts = new int[Parts][];
+    private readonly NativeArray<int>?[] _parts = new NativeArray<int>?[Parts];
     private readonly int[] _counts = new int[Parts];
+
+    // The next part to grow grows into this one and leaves its own behind.
+    private NativeArray<int> _spare = new(1);
 
     /// <summary>The slot of an id, or -1.</summary>
     public int Find(ulong id)
     {
-        int[]? part = _parts[id % Parts];
+        NativeArray<int>? part = _parts[id % Parts];
         if (part is null)
         {
             return -1;
@@ -36,7 +39,7 @@ internal sealed class IdTable(Slab<IndexEntry> entries)
     {
         ulong id = entries[slot].Id;
         int p = (int)(id % Parts);
-        int[] part = _parts[p] ??= NewPart(FirstSize);
+        NativeArray<int> part = _parts[p] ??= NewPart(FirstSize);
         if ((_counts[p] + 1) * 4 > part.Length * 3)
         {
             part = Grow(p);
@@ -50,7 +53,7 @@ internal sealed class IdTable(Slab<IndexEntry> entries)
     {
         ulong id = entries[slot].Id;
         int p = (int)(id % Parts);
-        int[] part = _parts[p]!;
+        NativeArray<int> part = _parts[p]!;
         int mask = part.Length - 1;
         int hole = Home(id, mask);
         while (part[hole] != slot)
@@ -74,14 +77,14 @@ internal sealed class IdTable(Slab<IndexEntry> entries)
 
     private static int Home(ulong id, int mask) => (int)((id / Parts * 0x9E3779B97F4A7C15UL) >> 32) & mask;
 
-    private static int[] NewPart(int size)
+    private static NativeArray<int> NewPart(int size)
     {
-        int[] part = new int[size];
-        Array.Fill(part, Empty);
+        var part = new NativeArray<int>(size);
+        part.Span.Fill(Empty);
         return part;
     }
 
-    private static void Put(int[] part, int slot, ulong id)
+    private static void Put(NativeArray<int> part, int slot, ulong id)
     {
         int mask = part.Length - 1;
         int i = Home(id, mask);
@@ -92,11 +95,13 @@ internal sealed class IdTable(Slab<IndexEntry> entries)
         part[i] = slot;
     }
 
-    private int[] Grow(int p)
+    private NativeArray<int> Grow(int p)
     {
-        int[] old = _parts[p]!;
-        int[] part = NewPart(old.Length * 2);
-        foreach (int slot in old)
+        NativeArray<int> old = _parts[p]!;
+        NativeArray<int> part = _spare;
+        part.Reset(old.Length * 2);
+        part.Span.Fill(Empty);
+        foreach (int slot in old.Span)
         {
             if (slot != Empty)
             {
@@ -104,6 +109,8 @@ internal sealed class IdTable(Slab<IndexEntry> entries)
             }
         }
         _parts[p] = part;
+        old.Reset(1);
+        _spare = old;
         return part;
     }
 }

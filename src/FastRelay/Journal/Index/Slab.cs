@@ -12,7 +12,7 @@ internal sealed class Slab<T>
 {
     private const int PageBits = 12;
     private const int PageMask = (1 << PageBits) - 1;
-    private T[][] _pages = new T[16][];
+    private NativeArray<T>[] _pages = new NativeArray<T>[16];
     private int _pageCount;
     private int _used;
     private int _free = -1;
@@ -64,6 +64,6 @@ internal sealed class Slab<T>
         {
             Array.Resize(ref _pages, _pages.Length * 2);
         }
-        _pages[_pageCount++] = new T[1 << PageBits];
+        _pages[_pageCount++] = new NativeArray<T>(1 << PageBits);
     }
 }

@@ -9,6 +9,7 @@ namespace FastRelay.Journal;
 internal sealed class SpareMaker(Disk disk, string folder, SyncMode sync) : DiskJob
 {
     private const long SliceBytes = 2 << 20;
+    private string _path = "";
     private ulong _number;
     private long _bytes;
     private long _filled;
@@ -35,6 +36,7 @@ internal sealed class SpareMaker(Disk disk, string folder, SyncMode sync) : Disk
         Check.That(!Busy);
         Busy = true;
         _number = number;
+        _path = Path.Combine(folder, SegmentNames.Unfinished(number));
         _bytes = bytes;
         _filled = 0;
         _file = null;
@@ -63,14 +65,13 @@ internal sealed class SpareMaker(Disk disk, string folder, SyncMode sync) : Disk
     /// <summary>One slice; recovery calls it directly until <see cref="Finished"/>.</summary>
     public void Work()
     {
-        string path = Path.Combine(folder, SegmentNames.Unfinished(_number));
-        DiskError error = Slice(path);
+        DiskError error = Slice(_path);
         if (!error.Ok)
         {
             _file?.Dispose();
             _file = null;
             // What cannot be removed is removed at the next start.
-            disk.Delete(path);
+            disk.Delete(_path);
             Error = error;
         }
     }

@@ -2,13 +2,13 @@ namespace FastRelay.Queue;
 
 /// <summary>
 /// Entries in pages of 4,096, with a free list: adding and freeing allocate nothing once the pages are there. Pages
-/// hold no references, so the collector never looks into them.
+/// are outside the collector's heap.
 /// </summary>
 internal sealed class EntrySlab
 {
     private const int PageBits = 12;
     private const int PageSize = 1 << PageBits;
-    private Entry[][] _pages = new Entry[16][];
+    private NativeArray<Entry>[] _pages = new NativeArray<Entry>[16];
     private int _pageCount;
     private int _next = 1;
     private int _free;
@@ -41,7 +41,7 @@ internal sealed class EntrySlab
             {
                 Array.Resize(ref _pages, _pages.Length * 2);
             }
-            _pages[_pageCount++] = new Entry[PageSize];
+            _pages[_pageCount++] = new NativeArray<Entry>(PageSize);
         }
         return handle;
     }

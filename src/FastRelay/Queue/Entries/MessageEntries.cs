@@ -5,7 +5,7 @@ internal sealed class MessageEntries
 {
     private const int PageBits = 14;
     private const int PageSize = 1 << PageBits;
-    private int[]?[] _pages = new int[]?[16];
+    private NativeArray<int>?[] _pages = new NativeArray<int>?[16];
 
     /// <summary>Slots are below this.</summary>
     public int End { get; private set; }
@@ -33,7 +33,7 @@ internal sealed class MessageEntries
         }
         for (int page = End >> PageBits; page < pages; page++)
         {
-            _pages[page] ??= new int[PageSize];
+            _pages[page] ??= new NativeArray<int>(PageSize);
         }
         End = pages << PageBits;
     }

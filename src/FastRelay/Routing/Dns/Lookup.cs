@@ -24,7 +24,7 @@ public sealed class Lookup(Loop loop)
     internal bool Busy { get; set; }
 
     /// <summary>Waits for the answer of the question that was started; completes on the loop.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<CachedAnswer> AnswerAsync()
     {
         CachedAnswer answer = await _signal.WaitAsync();

@@ -70,7 +70,7 @@ public sealed class LinuxAllocationTests
             }
         }
 
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
         private async ValueTask<bool> SendAsync(Link link)
         {
             "0123456789abcdef"u8.CopyTo(link.Output.GetSpan(16));
@@ -79,7 +79,7 @@ public sealed class LinuxAllocationTests
             return !result.IsCompleted;
         }
 
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
         private async ValueTask<bool> ReceiveAsync(Link link)
         {
             int wanted = 16 + body.Length;

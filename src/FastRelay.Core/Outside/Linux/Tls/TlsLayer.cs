@@ -39,7 +39,7 @@ internal sealed class TlsLayer : IDisposable
     public string? Name { get; private set; }
 
     /// <summary>Shakes hands as the server.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<TlsResult> ServeAsync(SslServerAuthenticationOptions options, int dropped)
     {
         try
@@ -54,7 +54,7 @@ internal sealed class TlsLayer : IDisposable
     }
 
     /// <summary>Shakes hands as the client.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<TlsResult> ConnectAsync(SslClientAuthenticationOptions options, int dropped)
     {
         try

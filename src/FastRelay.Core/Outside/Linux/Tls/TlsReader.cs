@@ -145,7 +145,7 @@ internal sealed class TlsReader : PipeReader
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<int> FillAsync()
     {
         try

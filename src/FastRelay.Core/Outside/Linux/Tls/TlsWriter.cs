@@ -94,7 +94,7 @@ internal sealed class TlsWriter(EpollLink link, TlsLayer layer, SslStream stream
         Check.That(_buffer.Length - _filled >= Math.Max(sizeHint, 1), "a write buffer that was not flushed in time");
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<FlushResult> SendAsync(ReadOnlyMemory<byte> source)
     {
         _flushing = true;

@@ -39,6 +39,12 @@ public sealed class SendTransaction
     /// <summary>From <see cref="Begin"/> until every recipient has its outcome.</summary>
     public bool IsOpen => _phase != Phase.Idle;
 
+    /// <summary>The final dot went out and its reply is owed.</summary>
+    public bool IsAtDot => _phase == Phase.Dot;
+
+    /// <summary>A command may still be written, room and the peer's replies permitting.</summary>
+    public bool HasMoreToWrite => _phase == Phase.Envelope && _written <= DataPosition;
+
     /// <summary>The body is being sent.</summary>
     public bool IsInBody => _phase == Phase.Body;
 
@@ -80,14 +86,18 @@ public sealed class SendTransaction
     }
 
     /// <summary>Begins, with the recipients that have these numbers in the envelope.</summary>
-    public void Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
+    /// <param name="recipients">Envelope indexes, ascending.</param>
+    /// <param name="contentBytes">Octets as SIZE counts them.</param>
+    /// <param name="eightBit">BODY=8BITMIME was said.</param>
+    /// <param name="reset">RSET comes first: nothing of another transaction may be taken for this one's.</param>
+    public void Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit, bool reset = false)
     {
         Check.That(!IsOpen && contentBytes >= 0);
         Ledger.Begin(recipients);
         _contentBytes = contentBytes;
         _eightBit = eightBit;
         _mailAccepted = false;
-        _written = _answered = _needsReset ? ResetPosition : MailPosition;
+        _written = _answered = _needsReset || reset ? ResetPosition : MailPosition;
         _needsReset = false;
         Enter(Phase.Envelope, SmtpStage.Mail);
     }
@@ -163,6 +173,13 @@ public sealed class SendTransaction
     {
         Check.That(IsOpen);
         Ledger.DecideRest(outcome, text);
+        _phase = Phase.Idle;
+    }
+
+    /// <summary>Forgets a transaction of which the peer has no body: nothing became of its recipients.</summary>
+    public void GiveUp()
+    {
+        Check.That(_phase is Phase.Idle or Phase.Envelope);
         _phase = Phase.Idle;
     }
 

@@ -27,7 +27,10 @@ public sealed class SendMachine
 
     private readonly byte[] _helloName;
     private readonly byte[] _text = new byte[Limits.ReplyTextBytes];
-    private readonly SendTransaction _transaction;
+    private SendTransaction _transaction;
+
+    // Written behind the final dot of the other one; the two change places.
+    private SendTransaction _following;
     private ReplyParser _parser = new(ReplyParser.LineOctetsUsual, Limits.ReplyBytes, ReplyParser.LinesUsual);
     private EhloCapabilities _capabilities;
     private Phase _phase = Phase.Closed;
@@ -44,9 +47,10 @@ public sealed class SendMachine
         Check.That(helloName.Length is > 0 and <= 255);
         _helloName = helloName;
         _transaction = new SendTransaction(recipientsMax);
+        _following = new SendTransaction(recipientsMax);
     }
 
-    /// <summary>The recipients of the transaction and what became of them.</summary>
+    /// <summary>The recipients of the transaction under way, or the last one, and what became of them.</summary>
     public TransactionLedger Ledger => _transaction.Ledger;
 
     /// <summary>What the peer offered after its last EHLO.</summary>
@@ -65,10 +69,16 @@ public sealed class SendMachine
     };
 
     /// <summary>Another transaction may begin.</summary>
-    public bool IsUsable => _phase == Phase.Ready && !_transaction.IsSuspect;
+    public bool IsUsable => CanQuit && !_transaction.IsSuspect;
 
     /// <summary>QUIT may be said.</summary>
-    public bool CanQuit => _phase == Phase.Ready;
+    public bool CanQuit => _phase == Phase.Ready && !HasFollowing;
+
+    /// <summary>
+    /// The envelope of another transaction left behind the final dot of this one. It is true until
+    /// <see cref="Follow"/>, or until the connection ends: then the other one was not attempted.
+    /// </summary>
+    public bool HasFollowing => _following.IsOpen;
 
     /// <summary>Transactions of this connection that ended with the connection intact.</summary>
     public int Completed { get; private set; }
@@ -78,6 +88,12 @@ public sealed class SendMachine
     /// idle and long-used connections so, and it says nothing about the message.
     /// </summary>
     public bool NotAttempted { get; private set; }
+
+    /// <summary>The final dot of the transaction was answered on a connection that goes on.</summary>
+    public bool DotAnswered { get; private set; }
+
+    /// <summary>The connection ended, or lost its step, while the answer to the final dot was owed.</summary>
+    public bool DotInDoubt { get; private set; }
 
     /// <summary>
     /// The host would not serve the first transaction of the connection at all: it closed, said 421 or said nothing
@@ -92,7 +108,10 @@ public sealed class SendMachine
     public ReadOnlyMemory<byte> FailureReason { get; private set; }
 
     /// <summary>The envelope index of the recipient that the next <see cref="Write"/> names; -1 when it names none.</summary>
-    public int NextRecipient => _phase == Phase.Transaction ? _transaction.NextRecipient : -1;
+    public int NextRecipient => _phase == Phase.Transaction ? Writing.NextRecipient : -1;
+
+    // After the final dot only the next one has something to say.
+    private SendTransaction Writing => _transaction.IsAtDot ? _following : _transaction;
 
     /// <summary>A new connection; the peer speaks first.</summary>
     public SendStep Start(StartTlsUse tls)
@@ -107,6 +126,7 @@ public sealed class SendMachine
         _capabilities = default;
         _parser.Reset();
         _transaction.Clear();
+        _following.Clear();
         return Enter(Phase.Banner, SmtpStage.Banner, SendStep.Read);
     }
 
@@ -137,7 +157,7 @@ public sealed class SendMachine
         Check.That(into.Length >= CommandWriter.CommandBytes);
         if (_phase == Phase.Transaction)
         {
-            return _transaction.Write(into, _capabilities, reversePath, mailbox);
+            return Writing.Write(into, _capabilities, reversePath, mailbox);
         }
         if (_written || _phase is not (Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Quit))
         {
@@ -175,7 +195,7 @@ public sealed class SendMachine
     public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
     {
         Check.That(IsUsable);
-        NotAttempted = false;
+        NotAttempted = DotAnswered = DotInDoubt = false;
         _transaction.Begin(recipients, contentBytes, eightBit);
         if (_capabilities.SizeMax > 0 && contentBytes > _capabilities.SizeMax)
         {
@@ -193,6 +213,30 @@ public sealed class SendMachine
         return SendStep.Read;
     }
 
+    /// <summary>
+    /// Another transaction may join the one whose final dot has just gone out: its RSET, MAIL, RCPT and DATA leave in
+    /// the same flight (RFC 2920 3.1). RSET comes first always, so that no reply can be taken for another's.
+    /// </summary>
+    /// <param name="contentBytes">Octets of its content; what the peer's SIZE forbids is not joined.</param>
+    public bool CanJoin(long contentBytes) => _phase == Phase.Transaction && _transaction.IsAtDot && !_following.IsOpen
+        && _capabilities.Has(SmtpExtensions.Pipelining) && (_capabilities.SizeMax == 0 || contentBytes <= _capabilities.SizeMax);
+
+    /// <summary>Joins a transaction; see <see cref="CanJoin"/> and <see cref="Begin"/>.</summary>
+    public void Join(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
+    {
+        Check.That(CanJoin(contentBytes));
+        _following.Begin(recipients, contentBytes, eightBit, reset: true);
+    }
+
+    /// <summary>Goes on with the transaction that joined, after the outcomes of the one before were told.</summary>
+    public SendStep Follow()
+    {
+        Check.That(_phase == Phase.Ready && HasFollowing);
+        (_transaction, _following) = (_following, _transaction);
+        NotAttempted = DotAnswered = DotInDoubt = false;
+        return Enter(Phase.Transaction, SmtpStage.Mail, _transaction.HasMoreToWrite ? SendStep.Write : SendStep.Read);
+    }
+
     /// <summary>Ends the connection politely, outside a transaction.</summary>
     public SendStep Quit()
     {
@@ -207,6 +251,7 @@ public sealed class SendMachine
     public SendStep Lost(OutcomeCause cause)
     {
         bool untouched = _phase == Phase.Transaction && _transaction.IsUntouched;
+        DotInDoubt = _phase == Phase.Transaction && _transaction.IsAtDot;
         NotAttempted = Completed > 0 && _phase == Phase.Transaction
             && (_transaction.ResetRefused || (cause == OutcomeCause.ConnectionLost && untouched));
         IsSiteTrouble = Completed == 0 && untouched && cause != OutcomeCause.ShuttingDown;
@@ -259,6 +304,7 @@ public sealed class SendMachine
 
     private SendStep OnTransactionReply(in ServerReply reply)
     {
+        DotAnswered = _transaction.IsAtDot;
         SendStep step = _transaction.OnReply(reply);
         switch (step)
         {
@@ -293,6 +339,7 @@ public sealed class SendMachine
         Failure = outcome;
         FailureReason = reason;
         _phase = Phase.Closed;
+        _following.GiveUp();
         return SendStep.Closed;
     }
 
