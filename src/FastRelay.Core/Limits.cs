@@ -112,11 +112,10 @@ public sealed record Limits
     public int MessagesPerConnection { get; init; } = 1_000;
 
     /// <summary>
-    /// Messages that may wait for each busy connection to a host that answers within
-    /// 10 ms, before another connection is put to work: each leaves with the final dot of the one before it (RFC 2920
+    /// Messages that may wait for each busy connection to a host that answers within 10 ms, before another connection is put to work: each leaves with the final dot of the one before it (RFC 2920
     /// 3.1), which saves a flight both ways.
     /// </summary>
-    public const int JoinedAhead = 8;
+    public int JoinedAhead { get; init; } = 8;
 
     /// <summary>Recipients in one outgoing transaction; the rest go in the next.</summary>
     public int RecipientsPerTransaction { get; init; } = 100;

@@ -17,6 +17,9 @@ public sealed class Log(Output output, TimeProvider time)
     [ThreadStatic]
     private static byte[]? t_buffer;
 
+    [ThreadStatic]
+    private static LogStamp? t_stamp;
+
     /// <summary>Lines lost to a reader that was too slow.</summary>
     public long Dropped => output.Dropped;
 
@@ -35,7 +38,7 @@ public sealed class Log(Output output, TimeProvider time)
     {
         byte[] buffer = t_buffer ??= new byte[LineBytes];
         var line = new LogLine(this, buffer);
-        line.Start(time.GetUtcNow(), level, name);
+        line.Start((t_stamp ??= new LogStamp()).Of(time.GetUtcNow()), level, name);
         return line;
     }
 }

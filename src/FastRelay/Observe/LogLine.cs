@@ -31,11 +31,10 @@ public ref struct LogLine
 
     private const int Tail = 10;
 
-    internal void Start(DateTimeOffset now, scoped ReadOnlySpan<byte> level, scoped ReadOnlySpan<byte> name)
+    internal void Start(scoped ReadOnlySpan<byte> stamp, scoped ReadOnlySpan<byte> level, scoped ReadOnlySpan<byte> name)
     {
         Raw("ts="u8);
-        now.TryFormat(_buffer[_length..], out int written, "yyyy-MM-ddTHH:mm:ss.fffZ", System.Globalization.CultureInfo.InvariantCulture);
-        _length += written;
+        Raw(stamp);
         Raw(" level="u8);
         Raw(level);
         Raw(" event="u8);

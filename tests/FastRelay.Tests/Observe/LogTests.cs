@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using FastRelay.Observe;
 using FastRelay.Outside;
+using FastRelay.Tests.Support;
 
 namespace FastRelay.Tests.Observe;
 
@@ -17,6 +18,21 @@ public class LogTests
     {
         _log.Warn("refuse"u8).Add("peer"u8, new IPEndPoint(IPAddress.Parse("192.0.2.1"), 2525)).Add("n"u8, -7).AddSeconds("delay"u8, 1234567).Write();
         Assert.Matches(@"^ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=warn event=refuse peer=192\.0\.2\.1:2525 n=-7 delay=1234\.567\n$", Assert.Single(_kept.Lines));
+    }
+
+    [Fact]
+    public void The_time_of_a_line_is_its_own_within_a_second_and_past_it()
+    {
+        var time = new ManualTime();
+        var log = new Log(_kept, time);
+        var expected = new List<string>();
+        foreach (int step in new[] { 0, 7, 93, 899, 1, 1000, 86_400_000 })
+        {
+            time.Advance(step);
+            log.Line("x"u8).Write();
+            expected.Add(FormattableString.Invariant($"ts={time.GetUtcNow().UtcDateTime:yyyy-MM-ddTHH:mm:ss.fff}Z level=info event=x\n"));
+        }
+        Assert.Equal(expected, _kept.Lines);
     }
 
     [Fact]

@@ -4,15 +4,16 @@ namespace FastRelay.Tests.Tidy;
 internal static class Layers
 {
     // Assertions and bounds: used by everyone. Smtp takes its bounds as arguments, so that it can be tested alone.
-    private static readonly string[] s_everyone = ["Check", "Limits"];
+    private static readonly string[] s_everyone = ["Check", "Limits", "NativeArray"];
 
     // Settings and what is said to the operator: used by every stage.
-    private static readonly string[] s_stages = ["Check", "Limits", "Config", "Observe"];
+    private static readonly string[] s_stages = ["Check", "Limits", "NativeArray", "Config", "Observe"];
 
     private static readonly Dictionary<string, string[]> s_mayUse = new()
     {
         ["Check"] = [],
         ["Limits"] = ["Check"],
+        ["NativeArray"] = ["Check"],
         ["Smtp"] = ["Check"],
         ["Outside"] = s_everyone,
         ["Outside.Linux"] = [.. s_everyone, "Outside"],
@@ -59,7 +60,7 @@ internal static class Layers
     /// <summary>The namespace that a layer's files declare. Folders inside a layer are shelves and not namespaces.</summary>
     public static string Namespace(string layer) => layer switch
     {
-        "Check" or "Limits" or "Relay" => "FastRelay",
+        "Check" or "Limits" or "NativeArray" or "Relay" => "FastRelay",
         _ => $"FastRelay.{layer}",
     };
 }
