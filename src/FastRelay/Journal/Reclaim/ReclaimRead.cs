@@ -29,6 +29,8 @@ internal sealed class ReclaimRead(Action done) : DiskJob
     {
         Busy = true;
         _segment = segment;
+        // While it is read it may die, and what is recycled may be closed.
+        segment.Pins++;
         Position = position;
         if (_buffer.Length == 0)
         {
@@ -50,6 +52,8 @@ internal sealed class ReclaimRead(Action done) : DiskJob
     protected override void Run()
     {
         Busy = false;
+        _segment!.Pins--;
+        _segment = null;
         done();
     }
 
