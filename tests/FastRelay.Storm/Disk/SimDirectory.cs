@@ -11,6 +11,9 @@ internal sealed class SimDirectory
 
     public SortedDictionary<string, object> Entries { get; private set; } = new(StringComparer.Ordinal);
 
+    /// <summary>What no power cut can take.</summary>
+    public IEnumerable<object> Durable => _durable.Values;
+
     /// <summary>Changes that a power cut may take.</summary>
     public int Unsynced => _changes.Count;
 

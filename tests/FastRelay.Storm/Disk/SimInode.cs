@@ -12,6 +12,7 @@ internal sealed class SimInode(long id)
     private byte[] _cache = [];
     private byte[] _platter = [];
     private long[] _dirty = [];
+    private readonly Queue<(int From, int To)> _lastSyncs = new();
     private int _platterLength;
     private long _sequence;
 
@@ -53,12 +54,24 @@ internal sealed class SimInode(long id)
 
     public void Sync()
     {
+        int from = int.MaxValue;
+        int to = 0;
         for (int sector = 0; sector < _dirty.Length; sector++)
         {
             if (_dirty[sector] != 0)
             {
                 Persist(sector, _cache.AsSpan(sector * SectorBytes, SectorBytes));
                 _dirty[sector] = 0;
+                from = Math.Min(from, sector * SectorBytes);
+                to = (sector + 1) * SectorBytes;
+            }
+        }
+        if (to > 0)
+        {
+            _lastSyncs.Enqueue((from, to));
+            if (_lastSyncs.Count > 3)
+            {
+                _lastSyncs.Dequeue();
             }
         }
         _between.Clear();
@@ -91,6 +104,23 @@ internal sealed class SimInode(long id)
         }
         _between.Clear();
         _platterLength = Length;
+    }
+
+    /// <summary>Are these bytes on the platter? With <paramref name="recent"/> it looks only where the last syncs wrote.</summary>
+    public bool HasOnPlatter(ReadOnlySpan<byte> bytes, bool recent)
+    {
+        if (!recent)
+        {
+            return _platter.AsSpan(0, _platterLength).IndexOf(bytes) >= 0;
+        }
+        foreach ((int from, int to) in _lastSyncs)
+        {
+            if (_platter.AsSpan(from, to - from).IndexOf(bytes) >= 0)
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     /// <summary>Flips bits of a byte, in the cache and on the platter.</summary>

@@ -16,6 +16,8 @@ public sealed class SimStorage
     private readonly Dictionary<string, long> _badUntilNs = [];
     private long _nextInode;
     private long _cutAt = long.MaxValue;
+    private Func<string, string, bool>? _cutOperation;
+    private bool _cutIsAfter;
 
     public SimStorage(SimUniverse universe, DiskProfile profile)
     {
@@ -43,8 +45,25 @@ public sealed class SimStorage
 
     internal bool FaultsOn => _universe.Faults.On;
 
-    /// <summary>The power goes off just before the operation that comes after <paramref name="operations"/> more; -1 unplans it.</summary>
-    public void CutAfter(long operations) => _cutAt = operations < 0 ? long.MaxValue : Operations + operations;
+    /// <summary>The power goes off just before the operation that comes after <paramref name="operations"/> more.</summary>
+    public void CutAfter(long operations) => _cutAt = Operations + operations;
+
+    /// <summary>The power goes off just before the next operation that is meant, or just after it.</summary>
+    public void CutAtOperation(Func<string, string, bool> operation, bool after)
+    {
+        _cutOperation = operation;
+        _cutIsAfter = after;
+    }
+
+    /// <summary>No cut is planned any more.</summary>
+    public void Unplan()
+    {
+        _cutAt = long.MaxValue;
+        _cutOperation = null;
+    }
+
+    /// <summary>Would a power cut at this moment keep this text, in a file that it keeps too?</summary>
+    public bool IsDurable(ReadOnlySpan<byte> text) => IsDurable(_root, text, recent: true) || IsDurable(_root, text, recent: false);
 
     /// <summary>
     /// The machine stops. With <paramref name="keepCache"/> only the process was killed and the kernel still has
@@ -54,7 +73,7 @@ public sealed class SimStorage
     {
         PowerIsOff = true;
         Locks.Clear();
-        _cutAt = long.MaxValue;
+        Unplan();
         if (keepCache)
         {
             _universe.Faults.Hit("kill");
@@ -102,6 +121,17 @@ public sealed class SimStorage
         {
             PowerIsOff = true;
             throw new SimPowerCutException();
+        }
+        if (_cutOperation?.Invoke(operation, path) == true)
+        {
+            _cutOperation = null;
+            _universe.Faults.Hit(_cutIsAfter ? "cut after a recycle" : "cut before a recycle");
+            if (!_cutIsAfter)
+            {
+                PowerIsOff = true;
+                throw new SimPowerCutException();
+            }
+            _cutAt = Operations + 1;
         }
         Operations++;
         _universe.Trace.Add(operation, path, a, b);
@@ -185,6 +215,18 @@ public sealed class SimStorage
                 _universe.Faults.Hit(kind);
             }
         }
+    }
+
+    private static bool IsDurable(SimDirectory directory, ReadOnlySpan<byte> text, bool recent)
+    {
+        foreach (object node in directory.Durable)
+        {
+            if (node is SimDirectory child ? IsDurable(child, text, recent) : ((SimInode)node).HasOnPlatter(text, recent))
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static long Used(SimDirectory directory)

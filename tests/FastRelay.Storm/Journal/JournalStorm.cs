@@ -105,7 +105,7 @@ internal sealed class JournalStorm
             World world = _host.World(new SimDisk(_host, _storage), new SimResolver(_host, new SimZone()), new SimOutput(_universe));
             _checker.BeginReplay();
             JournalOpenResult opened = MessageJournal.Open(world, _options, _checker);
-            _storage.CutAfter(-1);
+            _storage.Unplan();
             if (opened.Journal is null)
             {
                 _universe.Require(opened.Error.Contains(Folder, StringComparison.Ordinal), $"an error without a path: {opened.Error}");
@@ -162,7 +162,7 @@ internal sealed class JournalStorm
     {
         long moment = _checker.Tick();
         _stopping = true;
-        _storage.CutAfter(-1);
+        _storage.Unplan();
         bool closed = false;
         _host.Spawn(async () =>
         {

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -5,31 +7,44 @@ namespace FastRelay.Storm;
 
 /// <summary>
 /// The invariants of a relay, from outside: what clients were told, what sinks took, what notifications and the log say.
+/// The numbers that messages begin with are those of the design: 1 nothing acknowledged is lost, 2 nothing settled is sent again, 3 no
+/// 250 before its group is durable, 4 bytes out are bytes in, 5 nobody outside the envelope, 6 limits, 7 the queue drains.
 /// </summary>
 internal sealed partial class MailChecker(SimUniverse universe)
 {
+    private const long HoldGraceMs = 3_600_000;
     private readonly Dictionary<string, MailMessage> _messages = [];
 
     /// <summary>How many groups the running relay has made durable.</summary>
     public Func<long> DurableGroups { get; set; } = static () => 0;
 
+    /// <summary>Is this text on the platter, in a file whose name is there too?</summary>
+    public Func<string, bool> IsDurable { get; set; } = static _ => true;
+
+    /// <summary>Where mail of a domain may go.</summary>
+    public required Func<string, IPEndPoint, bool> IsServed { get; init; }
+
     /// <summary>Which life of the relay this is.</summary>
     public int Life { get; private set; }
 
-    public IReadOnlyCollection<MailMessage> Messages => _messages.Values;
+    /// <summary>The disk has lost records: what was settled may be sent again, and damage may be named.</summary>
+    public bool RecordsLost { get; set; }
 
-    public int Acknowledged => _messages.Values.Count(static m => m.State == MailState.Acknowledged);
+    public IReadOnlyCollection<MailMessage> Messages => _messages.Values;
 
     public void Add(MailMessage message) => _messages.Add(message.Token, message);
 
+    public MailMessage? ByToken(string token) => _messages.GetValueOrDefault(token);
+
     /// <summary>A client got its final reply.</summary>
-    public void Replied(MailMessage message, PeerReply reply)
+    public void Replied(MailMessage message, PeerReply reply, long messageBytes)
     {
         universe.Trace.Add("final reply", message.Token, reply.Code);
         universe.Faults.Hit($"relay: final reply {reply.Code}");
         if (reply.IsPositive)
         {
             universe.Require(reply.Text.StartsWith("2.0.0 queued as ", StringComparison.Ordinal), $"an odd final reply: {reply.Text}");
+            universe.Require(message.Content.Length <= messageBytes, $"6: {message.Token} of {message.Content.Length} bytes was taken");
             message.State = MailState.Acknowledged;
         }
         else
@@ -39,13 +54,32 @@ internal sealed partial class MailChecker(SimUniverse universe)
         }
     }
 
+    /// <summary>A sink is offered a recipient.</summary>
+    public void Offered(string mailbox, IPEndPoint at)
+    {
+        if (Find(mailbox) is not { } message)
+        {
+            return;
+        }
+        long now = universe.Time.NowMs;
+        MailRecipient? recipient = message.Find(mailbox);
+        universe.Require(IsServed(mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..], at), $"5: {mailbox} was offered to {at}");
+        if (recipient is null)
+        {
+            return;
+        }
+        universe.Require(!message.Held || now - message.HeldMs < HoldGraceMs, $"{mailbox} is held and was offered");
+        universe.Require(now + 1_500 >= recipient.NotBeforeMs, $"{mailbox} is tried again {recipient.NotBeforeMs - now} ms before it is due");
+    }
+
     /// <summary>A sink took a message for a recipient.</summary>
     /// <returns>The recipients that it counted for; the session marks them when it ends in doubt.</returns>
     public List<MailRecipient> Taken(string sender, IReadOnlyList<string> mailboxes, byte[] content)
     {
         if (sender.Length == 0 && Header(content).Contains("report-type=delivery-status", StringComparison.Ordinal))
         {
-            return TakenBounce(mailboxes, content);
+            TakenBounce(mailboxes, content);
+            return [];
         }
         var taken = new List<MailRecipient>();
         foreach (string mailbox in mailboxes)
@@ -53,12 +87,12 @@ internal sealed partial class MailChecker(SimUniverse universe)
             MailMessage? message = Find(mailbox);
             if (message is null)
             {
-                universe.Require(false, $"{mailbox} got a message that nobody sent");
+                universe.Require(false, $"5: {mailbox} got a message that nobody sent");
                 continue;
             }
-            MailRecipient? recipient = message.Recipients.Find(r => r.Mailbox == mailbox);
-            universe.Require(recipient is not null, $"{mailbox} was not accepted and got {message.Token}");
-            universe.Require(message.Sender == sender, $"{message.Token} has another sender now: {sender}");
+            MailRecipient? recipient = message.Find(mailbox);
+            universe.Require(recipient is not null, $"5: {mailbox} was not accepted and got {message.Token}");
+            universe.Require(message.Sender == sender, $"4: {message.Token} has another sender now: {sender}");
             CheckContent(message, content);
             if (recipient is not null)
             {
@@ -73,32 +107,23 @@ internal sealed partial class MailChecker(SimUniverse universe)
     /// <summary>A line of the relay's log.</summary>
     public void Logged(string line)
     {
-        Match match = DeliveryLine().Match(line);
-        if (!match.Success)
+        if (AcceptLine().Match(line) is { Success: true } accept)
         {
+            Accepted(accept.Groups[1].Value, accept.Groups[2].Value);
             return;
         }
-        string status = match.Groups[1].Value;
-        string mailbox = match.Groups[3].Value;
-        if (Find(mailbox) is not { } message)
+        if (line.Contains("event=stuck", StringComparison.Ordinal))
         {
-            return;
+            universe.Require(false, $"7: {line}");
         }
-        MailRecipient? recipient = message.Recipients.Find(r => r.Mailbox == mailbox);
-        if (recipient is not null)
+        else if (line.Contains("event=unreadable", StringComparison.Ordinal) && line.Contains("status=corrupt", StringComparison.Ordinal))
         {
-            recipient.LoggedAtGroup = status == "delivered" ? DurableGroups() : recipient.LoggedAtGroup;
-            recipient.Failed |= status == "failed";
-            recipient.Dropped |= status == "failed" && match.Groups[2].Value == "\"\"";
+            universe.Faults.Hit("relay: damaged body");
+            universe.Require(RecordsLost || _messages.Values.Any(static m => m.IsRotten), $"4: damage where nothing rotted: {line}");
         }
-        else if (status == "failed" && mailbox == message.Sender)
+        else if (DeliveryLine().Match(line) is { Success: true } delivery)
         {
-            // The notification itself failed: nobody can be told, and the log is the last to hear of it.
-            universe.Faults.Hit("relay: bounce dropped");
-            foreach (MailRecipient told in message.Recipients.Where(static r => r.Failed && r.Bounces.Count == 0))
-            {
-                told.Dropped = true;
-            }
+            Attempted(delivery);
         }
     }
 
@@ -114,12 +139,25 @@ internal sealed partial class MailChecker(SimUniverse universe)
                 message.MayReturn = true;
             }
             message.RefusedAtGroup = -1;
+            if (message.HoldGroup >= 0 && (cleanly || groups >= message.HoldGroup + 2))
+            {
+                message.HoldGroup = -1;
+            }
             foreach (MailRecipient recipient in message.Recipients)
             {
                 // The group that was filling when it was logged may be lost, and the one on its way to the disk.
                 recipient.Settled |= recipient.LoggedAtGroup >= 0 && (cleanly || groups >= recipient.LoggedAtGroup + 2);
                 recipient.LoggedAtGroup = -1;
                 recipient.Doubt |= recipient.Deliveries > 0 && !cleanly;
+                foreach ((long group, int attempts) in recipient.Deferrals)
+                {
+                    if (cleanly || groups >= group + 2)
+                    {
+                        recipient.CertainAttempts = attempts;
+                    }
+                }
+                recipient.Deferrals.Clear();
+                recipient.NotBeforeMs = 0;
             }
         }
     }
@@ -131,33 +169,77 @@ internal sealed partial class MailChecker(SimUniverse universe)
         {
             int accounted = message.Recipients.Count(static r => r.IsAccounted);
             bool all = message.State == MailState.Acknowledged || accounted > 0;
-            universe.Require(!all || accounted == message.Recipients.Count, Missing(message));
-            foreach (MailRecipient recipient in message.Recipients)
-            {
-                universe.Require(recipient.Bounces.Count <= 1, $"{recipient.Mailbox} was bounced twice");
-            }
+            universe.Require(!all || accounted == message.Recipients.Count || message.IsDamaged, Missing(message));
         }
     }
 
-    private static string Missing(MailMessage message) =>
-        $"{message.Token} is {message.State} and lost for {string.Join(' ', message.Recipients.Where(static r => !r.IsAccounted).Select(static r => r.Mailbox))}";
-
-    private MailMessage? Find(string mailbox)
+    /// <summary>The message that a mailbox of the storm belongs to.</summary>
+    public MailMessage? Find(string mailbox)
     {
         int dot = mailbox.IndexOf('.', StringComparison.Ordinal);
         int at = mailbox.IndexOf('@', StringComparison.Ordinal);
         return dot < 0 || at < dot ? null : _messages.GetValueOrDefault(mailbox[(dot + 1)..at]);
     }
 
+    private static string Missing(MailMessage message) =>
+        $"1: {message.Token} is {message.State} and lost for {string.Join(' ', message.Recipients.Where(static r => !r.IsAccounted).Select(static r => r.Mailbox))}";
+
+    private void Accepted(string id, string mailbox)
+    {
+        if (Find(mailbox) is not { } message)
+        {
+            universe.Require(false, $"accepted a message to {mailbox}, which nobody sent");
+            return;
+        }
+        message.Id = id;
+        foreach (MailRecipient recipient in message.Recipients)
+        {
+            universe.Require(IsDurable(recipient.Mailbox), $"3: {message.Token} is accepted before {recipient.Mailbox} is on the platter");
+        }
+    }
+
+    private void Attempted(Match line)
+    {
+        string status = line.Groups[1].Value;
+        string mailbox = line.Groups[3].Value;
+        if (Find(mailbox) is not { } message)
+        {
+            return;
+        }
+        MailRecipient? recipient = message.Find(mailbox);
+        bool failed = status == "failed";
+        if (recipient is not null)
+        {
+            bool removed = failed && line.Groups[5].Value == "operator";
+            recipient.LoggedAtGroup = status == "delivered" ? DurableGroups() : recipient.LoggedAtGroup;
+            recipient.Failed |= failed;
+            recipient.Dropped |= removed || (failed && line.Groups[2].Value == "\"\"");
+            recipient.NotBeforeMs = 0;
+            if (status == "deferred")
+            {
+                recipient.Deferrals.Add((DurableGroups(), int.Parse(line.Groups[4].Value, CultureInfo.InvariantCulture)));
+            }
+        }
+        else if (failed && mailbox == message.Sender)
+        {
+            // The notification itself failed: nobody can be told, and the log is the last to hear of it.
+            universe.Faults.Hit("relay: bounce dropped");
+            foreach (MailRecipient told in message.Recipients.Where(static r => r.Failed && r.Bounces.Count == 0))
+            {
+                told.Dropped = true;
+            }
+        }
+    }
+
     private void CheckState(MailMessage message, MailRecipient recipient)
     {
         string name = $"{recipient.Mailbox} ({message.State})";
-        universe.Require(message.State != MailState.Unsent, $"{name} was delivered and its end was never sent");
-        universe.Require(message.State != MailState.Refused || message.MayReturn, $"{name} was delivered");
-        universe.Require(!recipient.Settled, $"{name} was settled before a crash and sent again");
-        universe.Require(recipient.LoggedAtGroup < 0, $"{name} is logged as delivered and sent again");
-        universe.Require(recipient.Bounces.Count == 0, $"{name} was bounced and delivered");
-        universe.Require(recipient.Deliveries == 0 || recipient.Doubt, $"{name} was delivered twice without a reason");
+        universe.Require(message.State != MailState.Unsent, $"5: {name} was delivered and its end was never sent");
+        universe.Require(message.State != MailState.Refused || message.MayReturn, $"5: {name} was delivered");
+        universe.Require(!recipient.Settled || RecordsLost, $"2: {name} was settled before a crash and sent again");
+        universe.Require(recipient.LoggedAtGroup < 0, $"2: {name} is logged as delivered and sent again");
+        universe.Require(recipient.Bounces.Count == 0 || RecordsLost, $"2: {name} was bounced and delivered");
+        universe.Require(recipient.Deliveries == 0 || recipient.Doubt || RecordsLost, $"2: {name} was delivered twice without a reason");
         if (recipient.Deliveries > 0)
         {
             universe.Faults.Hit("relay: delivered again after doubt");
@@ -167,12 +249,12 @@ internal sealed partial class MailChecker(SimUniverse universe)
     private void CheckContent(MailMessage message, byte[] content)
     {
         int end = TraceEnd(content);
-        universe.Require(end > 0, $"{message.Token} has no trace header");
+        universe.Require(end > 0, $"4: {message.Token} has no trace header");
         ulong hash = SimTrace.HashOf(content.AsSpan(Math.Max(0, end)));
-        universe.Require(hash == message.ContentHash, $"{message.Token} has other bytes now");
+        universe.Require(hash == message.ContentHash, $"4: {message.Token} has other bytes now");
     }
 
-    private List<MailRecipient> TakenBounce(IReadOnlyList<string> mailboxes, byte[] content)
+    private void TakenBounce(IReadOnlyList<string> mailboxes, byte[] content)
     {
         string text = Encoding.Latin1.GetString(content);
         string id = MessageIdField().Match(text).Groups[1].Value;
@@ -181,16 +263,18 @@ internal sealed partial class MailChecker(SimUniverse universe)
         {
             string mailbox = match.Groups[1].Value;
             MailMessage? message = Find(mailbox);
-            MailRecipient? recipient = message?.Recipients.Find(r => r.Mailbox == mailbox);
-            universe.Require(recipient is not null, $"a notification of {mailbox}, which was never accepted");
-            universe.Require(message is null || (mailboxes.Count == 1 && mailboxes[0] == message.Sender), $"the notification of {mailbox} went to {string.Join(' ', mailboxes)}");
-            universe.Require(message?.State is MailState.Acknowledged or MailState.InDoubt || message?.MayReturn == true, $"{mailbox} bounced and is {message?.State}");
-            universe.Require(recipient is null || recipient.Deliveries == 0 || recipient.Doubt, $"{mailbox} was delivered and bounced");
-            recipient?.Bounces.Add(id);
-            universe.Require(recipient is null || recipient.Bounces.Count == 1, $"{mailbox} was bounced twice");
+            if (message?.Find(mailbox) is not { } recipient)
+            {
+                universe.Require(false, $"5: a notification of {mailbox}, which was never accepted");
+                continue;
+            }
+            universe.Require(mailboxes.Count == 1 && mailboxes[0] == message.Sender, $"5: the notification of {mailbox} went to {string.Join(' ', mailboxes)}");
+            universe.Require(message.State is MailState.Acknowledged or MailState.InDoubt || message.MayReturn, $"{mailbox} bounced and is {message.State}");
+            universe.Require(recipient.Deliveries == 0 || recipient.Doubt || RecordsLost, $"2: {mailbox} was delivered and bounced");
+            recipient.Bounces.Add(id);
+            universe.Require(recipient.Bounces.Count == 1 || RecordsLost, $"2: {mailbox} was bounced twice");
             universe.Faults.Hit("relay: bounce");
         }
-        return [];
     }
 
     private static string Header(byte[] content)
@@ -220,8 +304,11 @@ internal sealed partial class MailChecker(SimUniverse universe)
         return at;
     }
 
-    [GeneratedRegex(@"event=delivery status=(\w+) id=\S+ from=(\S+) to=(\S+)")]
+    [GeneratedRegex(@"event=delivery status=(\w+) id=\S+ from=(\S+) to=(\S+) .*\battempts=(\d+) .*\bcause=(\S+)")]
     private static partial Regex DeliveryLine();
+
+    [GeneratedRegex(@"event=accept id=(\S+) .*\bto=(\S+) size=")]
+    private static partial Regex AcceptLine();
 
     [GeneratedRegex(@"^Final-Recipient: rfc822; (\S+)\r$", RegexOptions.Multiline)]
     private static partial Regex FinalRecipient();

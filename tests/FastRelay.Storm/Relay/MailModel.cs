@@ -21,6 +21,8 @@ internal sealed class MailRecipient(string mailbox)
 {
     public string Mailbox => mailbox;
 
+    public string Domain { get; } = mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..];
+
     /// <summary>How often a sink took it.</summary>
     public int Deliveries { get; set; }
 
@@ -42,6 +44,15 @@ internal sealed class MailRecipient(string mailbox)
     /// <summary>The relay logged that nobody can be told.</summary>
     public bool Dropped { get; set; }
 
+    /// <summary>Attempts that were logged as deferred in this life, each with the durable groups of that moment.</summary>
+    public List<(long Group, int Attempts)> Deferrals { get; } = [];
+
+    /// <summary>Attempts that the journal remembers for certain.</summary>
+    public int CertainAttempts { get; set; }
+
+    /// <summary>After a restart: no attempt before this moment, ms; 0 when nothing is known.</summary>
+    public long NotBeforeMs { get; set; }
+
     public bool IsAccounted => Deliveries > 0 || Bounces.Count > 0 || Dropped;
 }
 
@@ -57,6 +68,9 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
 
     public ulong ContentHash { get; } = SimTrace.HashOf(content);
 
+    /// <summary>The id that the relay gave it, as logged; empty when it never was accepted.</summary>
+    public string Id { get; set; } = "";
+
     public MailState State { get; set; }
 
     /// <summary>The relay's durable groups when it refused; -1 once a later group proved that the refusal is for good.</summary>
@@ -65,6 +79,23 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
     /// <summary>The relay crashed before it could seal the refused group off: it may come back.</summary>
     public bool MayReturn { get; set; }
 
-    /// <summary>Those that RCPT accepted.</summary>
+    /// <summary>The operator holds it, as far as the model knows.</summary>
+    public bool Held { get; set; }
+
+    /// <summary>Durable groups when the operator last held or released it; -1 when that is certain.</summary>
+    public long HoldGroup { get; set; } = -1;
+
+    /// <summary>When it was held, ms; attempts that were under way may still end.</summary>
+    public long HeldMs { get; set; }
+
+    /// <summary>Bits of its body were flipped on the platter: it may be bounced for that, and never delivered so.</summary>
+    public bool IsRotten { get; set; }
+
+    /// <summary>The disk lost some of its records: it may be lost, and named.</summary>
+    public bool IsDamaged { get; set; }
+
+    /// <summary>Those that RCPT accepted, in the order of the envelope.</summary>
     public List<MailRecipient> Recipients { get; } = [];
+
+    public MailRecipient? Find(string mailbox) => Recipients.Find(r => r.Mailbox == mailbox);
 }

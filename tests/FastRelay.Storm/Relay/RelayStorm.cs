@@ -1,95 +1,91 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Security;
-using FastRelay.Config;
+using System.Text;
 using FastRelay.Outside;
 
 namespace FastRelay.Storm;
 
 /// <summary>
-/// A whole relay under a storm: clients of all manners, next hops of all moods, a disk and a network that fail, DNS that
-/// lies, and the machine that stops at any moment. In the end faults stop, the queue must drain, and every message must
-/// be accounted for.
+/// A whole relay under a storm: clients of all manners, next hops of all moods, an operator, a disk and a network that fail,
+/// DNS that lies, and the machine that stops at any moment. In the end faults stop, the queue must drain, and every
+/// message must be accounted for.
 /// </summary>
 internal sealed class RelayStorm
 {
-    private const long HourMs = 3_600_000;
-    private static readonly IPEndPoint s_relayAddress = new(IPAddress.Parse("127.0.0.1"), 2525);
+    private const long HourMs = StormSettings.HourMs;
     private readonly SimUniverse _universe;
     private readonly SimRandom _random;
     private readonly SimStorage _storage;
     private readonly SimHost _outside;
     private readonly StormCity _city;
-    private readonly RelayConfig _config;
-    private readonly int _messagesWanted;
+    private readonly StormSettings _settings;
+    private readonly MailChecker _checker;
+    private readonly QueueAudit _audit;
+    private readonly StormDamage _damage;
     private SimHost _host = null!;
     private Relay? _relay;
     private SimOutput _output = null!;
+    private SimResolver _resolver = null!;
     private int _messagesMade;
     private int _clients;
+    private bool _drained;
 
-    public RelayStorm(ulong seed, DiskProfile? profile = null)
+    public RelayStorm(ulong seed, Func<DiskProfile, DiskProfile>? disk = null)
     {
         _universe = new SimUniverse(seed);
         _random = _universe.Random.Fork("relay storm");
-        _storage = new SimStorage(_universe, profile ?? DiskProfile.FromSeed(_random));
-        _universe.Wire.DialFaultOneIn = _random.OneIn(2) ? 0 : 5 + _random.Next(40);
-        Checker = new MailChecker(_universe);
-        var limits = new Limits
-        {
-            SegmentBytes = 2 << 20,
-            FreeBytesFloor = 1 << 20,
-            ReceiveSessions = 12,
-            SendSessions = 10,
-            SendSessionsPerSite = 3,
-            RecipientsPerTransaction = 5,
-            MessagesPerConnection = 4,
-            DnsQueries = 6,
-        };
-        _config = new RelayConfig
-        {
-            HostName = "relay.test",
-            Spool = "spool",
-            Listen = [new ListenConfig(s_relayAddress, _random.OneIn(2) ? ListenTls.StartTls : ListenTls.None)],
-            Limits = limits,
-            RetryMs = [60_000, 300_000, 1_800_000],
-            ExpireMs = 12 * HourMs,
-            Deliver = new DeliverConfig { AllowPrivate = true, Tls = _random.Pick([DeliverTls.None, DeliverTls.Opportunistic]) },
-            Routes = [new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None)],
-        };
+        _settings = new StormSettings(_random);
+        _storage = new SimStorage(_universe, disk is null ? _settings.Disk : disk(_settings.Disk));
+        _universe.Wire.DialFaultOneIn = _settings.DialFaultOneIn;
         _outside = _universe.AddHost("outside");
-        _city = new StormCity(_outside, Checker, limits, _random.Fork("city"));
-        _messagesWanted = 30 + _random.Next(90);
+        MailChecker? checker = null;
+        _city = new StormCity(
+            _outside,
+            city => checker = new MailChecker(_universe) { IsServed = city.Serves, IsDurable = text => _storage.IsDurable(Encoding.ASCII.GetBytes(text)) },
+            _settings.Limits,
+            _random.Fork("city"));
+        _checker = checker!;
+        _audit = new QueueAudit(_universe, _checker);
+        _damage = new StormDamage(_universe, _storage, _checker, _random.Fork("damage"));
     }
 
     public SimUniverse Universe => _universe;
 
-    public MailChecker Checker { get; }
-
-    /// <summary>Last lines of the relay's log.</summary>
-    public IEnumerable<string> LogLines => _output.Lines;
-
     /// <summary>Runs the whole storm; throws with the seed when something is broken.</summary>
     public void Run()
     {
-        _city.Start(() => CheckLimits());
-        int crashes = 1 + _random.Next(5);
-        for (int i = 0; i <= crashes; i++)
+        _city.Start(CheckLimits);
+        for (int i = 0; i <= _settings.Crashes; i++)
         {
             Start();
-            int share = _messagesWanted * (i + 1) / (crashes + 1);
-            if (_random.OneIn(3))
-            {
-                _storage.CutAfter(_random.Next(600));
-            }
+            int share = _settings.Messages * (i + 1) / (_settings.Crashes + 1);
+            PlanCut();
             RunUntilCut(() => _messagesMade >= share && _clients == 0, 2 * HourMs);
             RunUntilCut(static () => false, _random.Magnitude(1, HourMs));
-            if (i < crashes)
+            if (i < _settings.Crashes)
             {
                 Stop();
             }
         }
         Calm();
+    }
+
+    private void PlanCut()
+    {
+        if (_random.OneIn(3))
+        {
+            _storage.CutAfter(_random.Next(600));
+        }
+        else if (_random.OneIn(3))
+        {
+            // On either side of a segment's end: the rename or removal, and the sync of the directory that makes it last.
+            int skip = _random.Next(3);
+            bool after = _random.OneIn(2);
+            _storage.CutAtOperation(
+                (operation, path) => operation is "rename" or "unlink" && path.Contains(".seg", StringComparison.Ordinal) && skip-- == 0,
+                after);
+        }
     }
 
     private void Start()
@@ -103,6 +99,7 @@ internal sealed class RelayStorm
             {
                 break;
             }
+            _universe.ThrowIfFailed();
             Stop();
             _universe.RunFor(_random.Next(5_000));
         }
@@ -115,18 +112,17 @@ internal sealed class RelayStorm
 
     private bool TryStart()
     {
-        _output = new SimOutput(_universe) { Written = Checker.Logged };
-        var resolver = new SimResolver(_host, _city.Zone) { BadOneIn = _random.OneIn(2) ? 0 : 4 + _random.Next(30) };
+        _output = new SimOutput(_universe) { Written = _checker.Logged };
+        _resolver = new SimResolver(_host, _city.Zone) { BadOneIn = _settings.DnsBadOneIn };
         try
         {
-            World world = _host.World(new SimDisk(_host, _storage), resolver, _output);
-            RelayStartResult started = Relay.Start(world, _config, new SslServerAuthenticationOptions());
+            World world = _host.World(new SimDisk(_host, _storage), _resolver, _output);
+            RelayStartResult started = Relay.Start(world, _settings.Config, new SslServerAuthenticationOptions());
             _relay = started.Relay;
             if (_relay is null)
             {
                 _universe.Faults.Hit("relay: start failed");
                 _universe.Require(_universe.Faults.On, $"does not start in the calm: {started.Error}");
-                _universe.ThrowIfFailed();
                 return false;
             }
         }
@@ -136,7 +132,9 @@ internal sealed class RelayStorm
             return false;
         }
         Relay relay = _relay;
-        Checker.DurableGroups = () => relay.Journal.Stats.Groups;
+        _checker.DurableGroups = () => relay.Journal.Stats.Groups;
+        _audit.AfterStart(relay);
+        _host.Spawn(() => new Operator(_host, relay, _checker, _random.Fork("operator")).RunAsync());
         return true;
     }
 
@@ -147,10 +145,11 @@ internal sealed class RelayStorm
         _outside.Spawn(async () =>
         {
             var sleeper = new Sleeper(_outside.Loop);
-            while (_messagesMade < _messagesWanted && relayHost.Alive)
+            while (_messagesMade < _settings.Messages && relayHost.Alive)
             {
                 await sleeper.SleepAsync(_random.Magnitude(0, 60_000));
-                await new StormClient(_outside, s_relayAddress, Checker, _random.Fork("client"), NewToken).RunAsync();
+                var client = new StormClient(_outside, StormSettings.Address, _checker, _settings.Limits, _random.Fork("client"), NewToken);
+                await client.RunAsync();
             }
             if (relayHost == _host)
             {
@@ -165,7 +164,13 @@ internal sealed class RelayStorm
     {
         try
         {
-            _universe.RunUntil(() => done() || _storage.PowerIsOff, limitMs);
+            _universe.RunUntil(
+                () =>
+                {
+                    CheckOwnLimits();
+                    return done() || _storage.PowerIsOff;
+                },
+                limitMs);
         }
         catch (SimPowerCutException)
         {
@@ -178,11 +183,48 @@ internal sealed class RelayStorm
         bool cleanly = _relay is not null && !_storage.PowerIsOff && _random.OneIn(5) && StopCleanly();
         if (_relay is not null)
         {
-            Checker.Stopped(cleanly);
+            CountJournal(_relay);
+            _checker.Stopped(cleanly);
         }
+        bool hadRelay = _relay is not null;
         _relay = null;
-        _storage.PowerOff(keepCache: _random.OneIn(3));
+        bool keepsCache = _random.OneIn(3);
+        _storage.PowerOff(keepsCache);
         _universe.RemoveHost(_host);
+        if (hadRelay && !keepsCache && _universe.Faults.On)
+        {
+            Damage();
+        }
+    }
+
+    private void Damage()
+    {
+        if (_random.OneIn(_settings.RotOneIn))
+        {
+            _damage.RotBody();
+        }
+        if (_random.OneIn(_settings.LoseOneIn))
+        {
+            _damage.LoseBlock();
+        }
+    }
+
+    private void CountJournal(Relay relay)
+    {
+        foreach ((string name, long count) in (ReadOnlySpan<(string, long)>)
+        [
+            ("journal: segments recycled", relay.Journal.Stats.Recycled),
+            ("journal: records moved", relay.Journal.Stats.Moved),
+            ("journal: groups failed", relay.Journal.Stats.Failures),
+            ("relay: in doubt", relay.Counters.InDoubt),
+            ("relay: tls fallback", relay.Counters.TlsFallbacks),
+        ])
+        {
+            if (count > 0)
+            {
+                _universe.Faults.Hit(name, count);
+            }
+        }
     }
 
     /// <summary>SIGTERM; false when the power went off meanwhile.</summary>
@@ -197,34 +239,54 @@ internal sealed class RelayStorm
         return Stopped();
     }
 
+    /// <summary>At each connection to a next hop: what the other ends see.</summary>
     private void CheckLimits()
     {
-        int incoming = _host.Network.OpenAt(s_relayAddress);
-        _universe.Require(incoming <= _config.Limits.ReceiveSessions + 20, $"{incoming} sessions in");
+        Limits limits = _settings.Limits;
         foreach (IReadOnlyCollection<IPEndPoint> site in _city.Sites)
         {
             int open = _host.Network.OpenTo(site);
-            _universe.Require(open <= _config.Limits.SendSessionsPerSite, $"{open} connections to one site");
+            _universe.Require(open <= limits.SendSessionsPerSite, $"6: {open} connections to one site");
         }
         int outgoing = _city.Sites.Sum(site => _host.Network.OpenTo(site));
-        _universe.Require(outgoing <= _config.Limits.SendSessions, $"{outgoing} connections out");
+        _universe.Require(outgoing <= limits.SendSessions, $"6: {outgoing} connections out");
+    }
+
+    /// <summary>After every step: what the relay itself counts.</summary>
+    private void CheckOwnLimits()
+    {
+        if (_relay is not { } relay)
+        {
+            return;
+        }
+        Limits limits = _settings.Limits;
+        _universe.Require(relay.Receiver.Serving <= limits.ReceiveSessions, $"6: {relay.Receiver.Serving} sessions in");
+        _universe.Require(relay.Deliverer.Sessions <= limits.SendSessions, $"6: {relay.Deliverer.Sessions} sessions out");
+        _universe.Require(_resolver.InFlight <= limits.DnsQueries, $"6: {_resolver.InFlight} DNS queries in flight");
+        // Asked at MAIL and DATA, so that each session may be one past it; notifications may go half as far again.
+        long most = limits.QueueEntries + limits.ReceiveSessions;
+        _universe.Require(relay.Journal.Stats.Messages <= most * 2, $"6: {relay.Journal.Stats.Messages} messages in the queue");
     }
 
     /// <summary>The faults stop: the queue drains, and every message is accounted for.</summary>
     private void Calm()
     {
         _universe.Faults.On = false;
-        _storage.CutAfter(-1);
+        _storage.Unplan();
         _city.Calm();
         if (_storage.PowerIsOff || _random.OneIn(2))
         {
             Stop();
             Start();
         }
-        bool drained = _universe.RunUntil(() => _clients == 0 && _relay!.Journal.Stats.Messages == 0, 72 * HourMs);
+        RunUntilCut(() => _drained = _clients == 0 && _relay!.Journal.Stats.Messages == 0, 72 * HourMs);
         _universe.ThrowIfFailed();
-        _universe.Require(drained, $"{_relay!.Journal.Stats.Messages} messages stay in the queue; {_clients} clients");
-        Checker.CheckEnd();
+        _universe.Require(_drained, $"7: {_relay!.Journal.Stats.Messages} messages stay in the queue; {_clients} clients");
+        _checker.CheckEnd();
+        _universe.ThrowIfFailed();
+        Stop();
+        // Nothing that was settled comes back.
+        Start();
         _universe.ThrowIfFailed();
         Stop();
     }

@@ -131,6 +131,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             return await _peer.WriteAsync("503 5.5.1 MAIL first\r\n");
         }
+        sink.Checker.Offered(mailbox, link.Local);
         if (mailbox.StartsWith("bad", StringComparison.Ordinal))
         {
             return await _peer.WriteAsync("550 5.1.1 no such user\r\n");
@@ -143,7 +144,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             case Fault.None:
                 _mailboxes.Add(mailbox);
-                Universe.Require(_mailboxes.Count <= sink.Limits.RecipientsPerTransaction, $"{_mailboxes.Count} recipients in a transaction");
+                Universe.Require(_mailboxes.Count <= sink.Limits.RecipientsPerTransaction, $"6: {_mailboxes.Count} recipients in a transaction");
                 return await _peer.WriteAsync("250 2.1.5 ok\r\n");
             case Fault.Refuse:
                 return true;
@@ -214,7 +215,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 break;
         }
         _messages++;
-        Universe.Require(_messages <= sink.Limits.MessagesPerConnection, $"{_messages} messages down one connection");
+        Universe.Require(_messages <= sink.Limits.MessagesPerConnection, $"6: {_messages} messages down one connection");
         Take(content);
         return await _peer.WriteAsync("250 2.0.0 taken\r\n");
     }
@@ -256,7 +257,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             return Fault.None;
         }
-        int kind = Random.Next(5);
+        // A host that talks out of turn at DATA or the dot would take back what it said: its word counts there.
+        int kind = Random.Next(step is "DATA" or "dot" ? 6 : 8);
         Universe.Faults.Hit($"sink: {KindName(kind)} at {step}");
         switch (kind)
         {
@@ -271,10 +273,29 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 return Fault.Leave;
             case 3:
                 return Fault.Leave;
+            case 5:
+                await _peer.WriteAsync("what is all this then\r\n");
+                return Fault.Leave;
+            case 6:
+                await _peer.WriteAsync($"250 2.0.0 too early at {step}\r\n");
+                return Fault.None;
+            case 7:
+                await WriteEndlessReplyAsync();
+                return Fault.Leave;
             default:
                 // What was taken in this session may be in doubt when the relay gives up waiting: the link says so then.
                 await _sleeper.SleepAsync(Random.Magnitude(1_000, 900_000));
                 return link.Error is LinkError.None or LinkError.Eof ? Fault.None : Fault.Leave;
+        }
+    }
+
+    /// <summary>Lines without an end, until the relay has had enough.</summary>
+    private async ValueTask WriteEndlessReplyAsync()
+    {
+        string lines = string.Concat(Enumerable.Repeat("250-and another thing\r\n", 100));
+        for (int i = 0; i < 60 && await _peer.WriteAsync(lines); i++)
+        {
+            // 140 KB in all; the bound is 64 KiB.
         }
     }
 
@@ -284,6 +305,9 @@ internal sealed class SinkSession(StormSink sink, Link link)
         1 => "5xx",
         2 => "421",
         3 => "close",
+        5 => "garbage",
+        6 => "a reply too many",
+        7 => "endless reply",
         _ => "stall",
     };
 

@@ -9,9 +9,10 @@ internal sealed class StormCity
     private readonly List<StormSink> _sinks = [];
     private readonly SimHost _host;
 
-    public StormCity(SimHost host, MailChecker checker, Limits limits, SimRandom random)
+    public StormCity(SimHost host, Func<StormCity, MailChecker> makeChecker, Limits limits, SimRandom random)
     {
         _host = host;
+        MailChecker checker = makeChecker(this);
         Zone.Mx("a.test", (10, "mx1.a.test"), (20, "mx2.a.test"));
         Zone.Mx("b.test", (10, "mx.b.test"));
         Zone.A("c.test", "10.0.2.1");
@@ -47,6 +48,19 @@ internal sealed class StormCity
 
     /// <summary>Addresses that the relay should see as one site.</summary>
     public List<IReadOnlyCollection<IPEndPoint>> Sites { get; } = [];
+
+    /// <summary>May mail of a domain go there?</summary>
+    public bool Serves(string domain, IPEndPoint address) => domain switch
+    {
+        "a.test" => Sites[0].Contains(address),
+        "b.test" => Sites[1].Contains(address),
+        "c.test" => Sites[2].Contains(address),
+        "senders.test" => Sites[3].Contains(address),
+        "route.test" => Sites[4].Contains(address),
+        "d.test" => Sites[5].Contains(address),
+        "reject.test" => Sites[6].Contains(address),
+        _ => false,
+    };
 
     public void Start(Action arrived)
     {

@@ -27,10 +27,12 @@ internal static class StormMail
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"From: <s.{token}@senders.test>\r\nSubject: {token}\r\nX-Folded: one\r\n\ttwo\r\n\r\n");
-        long length = text.Length + random.Magnitude(1, 60_000);
+        long length = text.Length + (random.OneIn(12) ? random.Magnitude(60_000, 240_000) : random.Magnitude(1, 60_000));
         while (text.Length < length)
         {
             text.Append('.', random.OneIn(6) ? random.Next(4) : 0);
+            // Every piece on the platter says whose it is.
+            text.Append(CultureInfo.InvariantCulture, $"x.{token}@");
             int line = (int)random.Magnitude(0, 900);
             for (int i = 0; i < line; i++)
             {
@@ -51,10 +53,11 @@ internal static class StormMail
 }
 
 /// <summary>A simulated client: sends messages in good and bad manners, and remembers what it was told.</summary>
-internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker checker, SimRandom random, Func<string> newToken)
+internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker checker, Limits limits, SimRandom random, Func<string> newToken)
 {
     private bool _pipelining;
     private bool _startTls;
+    private bool _calm;
 
     /// <summary>One session.</summary>
     public async ValueTask RunAsync()
@@ -118,7 +121,9 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         var message = new MailMessage(token, sender, StormMail.Content(random, token, eightBit));
         checker.Add(message);
         string[] mailboxes = [.. Enumerable.Range(0, random.OneIn(8) ? 1 + random.Next(12) : 1 + random.Next(3)).Select(i => StormMail.Mailbox(random, token, i))];
-        string mail = $"MAIL FROM:<{sender}>{(eightBit ? " BODY=8BITMIME" : "")}\r\n";
+        string size = random.OneIn(3) ? $" SIZE={message.Content.Length}" : "";
+        string mail = $"MAIL FROM:<{sender}>{(eightBit ? " BODY=8BITMIME" : "")}{size}\r\n";
+        _calm = !host.Universe.Faults.On;
         if (random.OneIn(12) && !await BadCommandAsync(peer))
         {
             return false;
@@ -212,9 +217,10 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         PeerReply reply = await peer.ReadReplyAsync();
         if (reply.Code == 0)
         {
+            host.Universe.Require(!_calm, $"7: no reply to the dot of {message.Token} in the calm");
             return false;
         }
-        checker.Replied(message, reply);
+        checker.Replied(message, reply, limits.MessageBytes);
         return reply.Code != 421;
     }
 
@@ -223,8 +229,13 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         if (reply.IsPositive)
         {
             message.Recipients.Add(new MailRecipient(mailbox));
+            host.Universe.Require(message.Recipients.Count <= limits.Recipients, $"6: {message.Recipients.Count} recipients were accepted");
         }
-        host.Universe.Require(reply.IsPositive || reply.Code is 0 or 421 or 451 or 452 or 503, $"RCPT was answered {reply.Code} {reply.Text}");
+        else if (reply.Code == 452)
+        {
+            host.Universe.Faults.Hit("relay: too many recipients");
+        }
+        host.Universe.Require(reply.IsPositive || reply.Code is 0 or 421 or 451 or 452 or 503 or 552, $"RCPT was answered {reply.Code} {reply.Text}");
         return reply.Code is not (0 or 421);
     }
 

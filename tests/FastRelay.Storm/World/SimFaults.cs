@@ -12,8 +12,8 @@ public sealed class SimFaults
 
     public IReadOnlyDictionary<string, long> Counts => _counts;
 
-    /// <summary>Counts one occurrence.</summary>
-    public void Hit(string kind) => _counts[kind] = _counts.GetValueOrDefault(kind) + 1;
+    /// <summary>Counts occurrences.</summary>
+    public void Hit(string kind, long count = 1) => _counts[kind] = _counts.GetValueOrDefault(kind) + count;
 
     /// <summary>Adds the counts of another run.</summary>
     public void Add(SimFaults other)

@@ -25,7 +25,7 @@ public sealed class SimResolver(SimHost host, SimZone zone) : Resolver
         long delayNs = _random.Magnitude(20_000, 80_000_000);
         if (host.Universe.Faults.On && _random.OneIn(BadOneIn))
         {
-            (answer, delayNs) = Bad(delayNs);
+            (answer, delayNs) = Bad(type, delayNs);
         }
         InFlight++;
         MostInFlight = Math.Max(MostInFlight, InFlight);
@@ -38,12 +38,30 @@ public sealed class SimResolver(SimHost host, SimZone zone) : Resolver
         return signal.WaitAsync();
     }
 
-    private (DnsAnswer Answer, long DelayNs) Bad(long delayNs)
+    private (DnsAnswer Answer, long DelayNs) Bad(DnsType type, long delayNs)
     {
-        DnsStatus status = _random.Pick([DnsStatus.ServFail, DnsStatus.Timeout, DnsStatus.Bad]);
-        host.Universe.Faults.Hit($"dns {status}");
-        return (DnsAnswer.Empty(status, 0), status == DnsStatus.Timeout ? 5_000_000_000 : delayNs);
+        (string kind, DnsAnswer answer) = _random.Next(type == DnsType.Mx ? 11 : 8) switch
+        {
+            0 or 1 => ("SERVFAIL", DnsAnswer.Empty(DnsStatus.ServFail, 0)),
+            2 or 3 => ("timeout", DnsAnswer.Empty(DnsStatus.Timeout, 0)),
+            4 => ("no sense", DnsAnswer.Empty(DnsStatus.Bad, 0)),
+            5 => ("a name that is there, denied", DnsAnswer.Empty(DnsStatus.NxDomain, 20)),
+            6 => ("no such record", DnsAnswer.Empty(DnsStatus.NoData, 0)),
+            7 when type != DnsType.Mx => ("addresses of nobody", Addresses(["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "10.0.99.99"])),
+            7 => ("null MX", Hosts([""])),
+            8 => ("hosts that do not exist", Hosts([.. Enumerable.Range(0, 60).Select(static i => $"nobody{i}.test")])),
+            9 => ("names that are none", Hosts(["..", "a b.test", new string('x', 300), "10.0.0.1", "-.test"])),
+            _ => ("the relay itself", Hosts(["relay.test"])),
+        };
+        host.Universe.Faults.Hit($"dns {kind}");
+        return (answer, answer.Status == DnsStatus.Timeout ? 5_000_000_000 : delayNs);
     }
+
+    private DnsAnswer Hosts(string[] names) =>
+        new(DnsStatus.Ok, _random.Pick<uint>([0, 20]), [.. names.Select(static n => new MxRecord(10, n))], []);
+
+    private DnsAnswer Addresses(string[] addresses) =>
+        new(DnsStatus.Ok, _random.Pick<uint>([0, 20]), [], [IPAddress.Parse(_random.Pick(addresses))]);
 }
 
 /// <summary>What the simulated DNS knows.</summary>

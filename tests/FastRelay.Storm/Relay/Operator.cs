@@ -1,0 +1,90 @@
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Queue;
+
+namespace FastRelay.Storm;
+
+/// <summary>The operator of a storm: holds, releases, retries and removes mail while it runs.</summary>
+internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, SimRandom random)
+{
+    /// <summary>Acts now and then, for ever.</summary>
+    public async ValueTask RunAsync()
+    {
+        var sleeper = new Sleeper(host.Loop);
+        while (true)
+        {
+            await sleeper.SleepAsync(random.Magnitude(1_000, 900_000));
+            if (!host.Universe.Faults.On)
+            {
+                await ReleaseAllAsync();
+                continue;
+            }
+            MailMessage[] queued = [.. checker.Messages.Where(IsQueued)];
+            if (queued.Length > 0 && !relay.Queue.Stopping)
+            {
+                await ActAsync(random.Pick(queued));
+            }
+        }
+    }
+
+    private async ValueTask ActAsync(MailMessage message)
+    {
+        MessageId.TryParse(message.Id, out MessageId id);
+        var only = new QueueFilter { Id = id };
+        switch (random.Next(8))
+        {
+            case < 4:
+                await SetHoldAsync(message, only, !message.Held);
+                break;
+            case 4:
+                host.Universe.Faults.Hit("operator: remove");
+                await relay.Queue.Admin.RemoveAsync(only);
+                break;
+            case 5:
+                host.Universe.Faults.Hit("operator: retry all");
+                ForgetWaits(checker.Messages);
+                await relay.Queue.Admin.RetryAsync(new QueueFilter());
+                break;
+            default:
+                host.Universe.Faults.Hit("operator: retry");
+                ForgetWaits([message]);
+                await relay.Queue.Admin.RetryAsync(only);
+                break;
+        }
+    }
+
+    private async ValueTask SetHoldAsync(MailMessage message, QueueFilter only, bool hold)
+    {
+        host.Universe.Faults.Hit(hold ? "operator: hold" : "operator: release");
+        host.Universe.Trace.Add("operator", message.Token, hold ? 1 : 0);
+        // Said before and after: in between, either may be recorded.
+        message.HoldGroup = relay.Journal.Stats.Groups;
+        message.Held = false;
+        long count = hold ? await relay.Queue.Admin.HoldAsync(only) : await relay.Queue.Admin.ReleaseAsync(only);
+        message.HoldGroup = relay.Journal.Stats.Groups;
+        message.Held = hold && count > 0;
+        message.HeldMs = host.Universe.Time.NowMs;
+        ForgetWaits([message]);
+    }
+
+    private async ValueTask ReleaseAllAsync()
+    {
+        await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
+        ForgetWaits(checker.Messages);
+        foreach (MailMessage message in checker.Messages)
+        {
+            message.Held = false;
+        }
+    }
+
+    private bool IsQueued(MailMessage message) =>
+        MessageId.TryParse(message.Id, out MessageId id) && relay.Journal.TryFind(id, out _);
+
+    private static void ForgetWaits(IEnumerable<MailMessage> messages)
+    {
+        foreach (MailRecipient recipient in messages.SelectMany(static m => m.Recipients))
+        {
+            recipient.NotBeforeMs = 0;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+using FastRelay.Journal;
+
+namespace FastRelay.Storm;
+
+/// <summary>
+/// What a start must have brought back, looked up in the journal before the loop turns: every recipient that is owed, nothing
+/// that was settled for certain, attempts and due times, holds. From inside, so that a loss is found at once and not days later.
+/// </summary>
+internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
+{
+    /// <summary>Looks at every message that the relay has ever given an id.</summary>
+    public void AfterStart(Relay relay)
+    {
+        NoteReport(relay);
+        foreach (MailMessage message in checker.Messages)
+        {
+            if (message.Id.Length > 0 && !message.IsDamaged && MessageId.TryParse(message.Id, out MessageId id))
+            {
+                bool found = relay.Journal.TryFind(id, out MessageHandle handle);
+                Look(relay.Journal, message, found, handle);
+            }
+        }
+    }
+
+    private void Look(MessageJournal journal, MailMessage message, bool found, MessageHandle handle)
+    {
+        for (int i = 0; i < message.Recipients.Count; i++)
+        {
+            MailRecipient recipient = message.Recipients[i];
+            bool pending = found && journal.IsPending(handle, i);
+            bool owed = !recipient.IsAccounted && !recipient.Failed;
+            universe.Require(pending || !owed, $"1: {recipient.Mailbox} ({message.State}) is owed and not queued after a start");
+            universe.Require(!pending || !recipient.Settled || checker.RecordsLost, $"2: {recipient.Mailbox} was settled and is pending after a start");
+            if (pending)
+            {
+                LookAtAttempts(journal, handle, i, recipient);
+            }
+        }
+        if (!found)
+        {
+            return;
+        }
+        bool held = journal.IsHeld(handle);
+        universe.Require(message.HoldGroup >= 0 || held == message.Held || checker.RecordsLost, $"{message.Token} is {(held ? "held" : "released")} after a start");
+        if (held && message.Held)
+        {
+            universe.Faults.Hit("relay: hold survived");
+        }
+        message.Held = held;
+        message.HoldGroup = -1;
+        message.HeldMs = held ? -3_600_000 : 0;
+        PlanWaits(message);
+    }
+
+    private void LookAtAttempts(MessageJournal journal, MessageHandle handle, int index, MailRecipient recipient)
+    {
+        bool known = journal.TryGetDeferred(handle, index, out DeferredSet set);
+        int attempts = known ? set.Attempts : 0;
+        universe.Require(
+            attempts >= recipient.CertainAttempts || checker.RecordsLost,
+            string.Create(CultureInfo.InvariantCulture, $"{recipient.Mailbox} was deferred after {recipient.CertainAttempts} attempts, and {attempts} are known after a start"));
+        long waitMs = known ? set.NextDueUnixMs - universe.Time.GetUtcNow().ToUnixTimeMilliseconds() : 0;
+        recipient.NotBeforeMs = waitMs > 0 ? universe.Time.NowMs + waitMs : 0;
+        if (waitMs > 0)
+        {
+            universe.Faults.Hit("relay: due time survived");
+        }
+    }
+
+    /// <summary>All recipients of one destination go with the one that is due first.</summary>
+    private static void PlanWaits(MailMessage message)
+    {
+        foreach (IGrouping<string, MailRecipient> group in message.Recipients.Where(static r => !r.Settled && !r.IsAccounted).GroupBy(static r => r.Domain))
+        {
+            long least = group.Min(static r => r.NotBeforeMs);
+            foreach (MailRecipient recipient in group)
+            {
+                recipient.NotBeforeMs = least;
+            }
+        }
+    }
+
+    /// <summary>Counts what recovery decided, and holds it to what happened to the disk.</summary>
+    private void NoteReport(Relay relay)
+    {
+        RecoveryReport report = relay.Recovery;
+        Count("clean end", report.CleanEnd);
+        Count("no clean end", !report.CleanEnd);
+        Count("torn last group", report.TornGroups > 0);
+        Count("damaged group", report.DamagedGroups > 0);
+        Count("damaged message", report.DamagedMessages > 0);
+        Count("hole, goes on at the next good group", Says(report, "no group can be read"));
+        Count("a damaged group's good records are saved", Says(report, "is damaged"));
+        Count("acknowledged groups at the end are missing", Says(report, "acknowledged groups from"));
+        Count("first block damaged, groups read all the same", Says(report, "its groups are read all the same"));
+        bool rotted = checker.RecordsLost || checker.Messages.Any(static m => m.IsRotten);
+        universe.Require(
+            rotted || (report.DamagedGroups == 0 && report.DamagedMessages == 0),
+            $"1: a start names damage where nothing rotted: {string.Join("; ", report.Notes)}");
+    }
+
+    private void Count(string row, bool occurred)
+    {
+        if (occurred)
+        {
+            universe.Faults.Hit($"recovery: {row}");
+        }
+    }
+
+    private static bool Says(RecoveryReport report, string words) => report.Notes.Any(note => note.Contains(words, StringComparison.Ordinal));
+}

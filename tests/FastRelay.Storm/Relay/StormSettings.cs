@@ -1,0 +1,71 @@
+using System.Net;
+using FastRelay.Config;
+
+namespace FastRelay.Storm;
+
+/// <summary>What one seed makes of a whole relay: its bounds, its configuration, and how bad the world is.</summary>
+internal sealed class StormSettings
+{
+    public const long HourMs = 3_600_000;
+
+    public StormSettings(SimRandom random)
+    {
+        Limits = new Limits
+        {
+            SegmentBytes = random.OneIn(4) ? 4 << 20 : 2 << 20,
+            FreeBytesFloor = 1 << 20,
+            MessageBytes = 200_000,
+            Recipients = 8,
+            QueueEntries = random.OneIn(4) ? 25 : 10_000,
+            ReceiveSessions = random.OneIn(4) ? 3 : 12,
+            SendSessions = random.OneIn(4) ? 4 : 10,
+            SendSessionsPerSite = 3,
+            RecipientsPerTransaction = 5,
+            MessagesPerConnection = 4,
+            DnsQueries = random.OneIn(4) ? 2 : 6,
+        };
+        Config = new RelayConfig
+        {
+            HostName = "relay.test",
+            Spool = "spool",
+            Listen = [new ListenConfig(Address, random.OneIn(2) ? ListenTls.StartTls : ListenTls.None)],
+            Limits = Limits,
+            RetryMs = [60_000, 300_000, 1_800_000],
+            ExpireMs = 12 * HourMs,
+            Deliver = new DeliverConfig { AllowPrivate = true, Tls = random.Pick([DeliverTls.None, DeliverTls.Opportunistic]) },
+            Routes = [new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None)],
+        };
+        Disk = DiskProfile.FromSeed(random) with { CapacityBytes = random.Pick([20L << 20, 64L << 20, 1L << 30]) };
+        Messages = 30 + random.Next(90);
+        Crashes = 1 + random.Next(5);
+        DialFaultOneIn = random.OneIn(2) ? 0 : 5 + random.Next(40);
+        DnsBadOneIn = random.OneIn(2) ? 0 : 4 + random.Next(30);
+        RotOneIn = random.OneIn(3) ? 2 : 0;
+        LoseOneIn = random.OneIn(8) ? 2 : 0;
+    }
+
+    /// <summary>Where the relay listens.</summary>
+    public static IPEndPoint Address { get; } = new(IPAddress.Loopback, 2525);
+
+    public Limits Limits { get; }
+
+    public RelayConfig Config { get; }
+
+    public DiskProfile Disk { get; init; }
+
+    /// <summary>Messages that clients begin.</summary>
+    public int Messages { get; }
+
+    /// <summary>Crashes or stops in between.</summary>
+    public int Crashes { get; }
+
+    public int DialFaultOneIn { get; }
+
+    public int DnsBadOneIn { get; }
+
+    /// <summary>After a power cut, one time in so many, bits of a stored body are flipped; 0 never.</summary>
+    public int RotOneIn { get; init; }
+
+    /// <summary>After a power cut, one time in so many, a block of a segment is destroyed; 0 never.</summary>
+    public int LoseOneIn { get; init; }
+}
