@@ -45,7 +45,7 @@ public sealed class MessageJournal
             Advanced = OnAdvanced,
             DurableGroup = nextGroup - 1,
         };
-        _reclaimer = new Reclaimer(world, store, index, _staging, _stager, _flusher);
+        _reclaimer = new Reclaimer(world, store, index, _staging, _stager, _flusher) { ReadEnded = OnReclaimRead };
         _bodies = new BodyPool(world, store, index);
         _closed = new Signal<bool>(world.Loop);
         store.RoomChanged = OnRoomChanged;
@@ -329,6 +329,12 @@ public sealed class MessageJournal
         _flusher.Kick();
         _store.RecycleDead(_flusher.DurableGroup);
         _reclaimer.Step();
+        GoOnClosing();
+    }
+
+    private void OnReclaimRead()
+    {
+        _store.RecycleDead(_flusher.DurableGroup);
         GoOnClosing();
     }
 

@@ -42,6 +42,9 @@ internal sealed class Reclaimer
     /// <summary>A read is with the disk.</summary>
     public bool Busy => _read.Busy;
 
+    /// <summary>Told when a read has come back: its segment may go now, and a close may be waiting for it.</summary>
+    public required Action ReadEnded { get; init; }
+
     /// <summary>Does what can be done now; called when a group became durable or room changed.</summary>
     public void Step()
     {
@@ -157,6 +160,7 @@ internal sealed class Reclaimer
             }
         }
         Step();
+        ReadEnded();
     }
 
     private void CopyRecord(SegmentFile victim)
@@ -175,6 +179,11 @@ internal sealed class Reclaimer
             return;
         }
         ref IndexEntry entry = ref _index[slot];
+        if (header.Kind is RecordKind.Accepted or RecordKind.Moved or RecordKind.Chunk && !header.BodyIsIntact(record))
+        {
+            // The copy will be young, and a young body is sent unchecked: remember what is known now.
+            entry.Flags |= EntryFlags.Damaged;
+        }
         switch (header.Kind)
         {
             case RecordKind.Accepted or RecordKind.Moved:
