@@ -14,6 +14,8 @@ internal sealed partial class MailChecker(SimUniverse universe)
 {
     private const long HoldGraceMs = 3_600_000;
     private readonly Dictionary<string, MailMessage> _messages = [];
+    private bool _stoppedCleanly;
+    private long _groupsAtStop;
 
     /// <summary>How many groups the running relay has made durable.</summary>
     public Func<long> DurableGroups { get; set; } = static () => 0;
@@ -26,6 +28,9 @@ internal sealed partial class MailChecker(SimUniverse universe)
 
     /// <summary>Which life of the relay this is.</summary>
     public int Life { get; private set; }
+
+    /// <summary>Nothing goes wrong any more, and the relay is not stopped: everything must be answered.</summary>
+    public bool IsCalm { get; set; }
 
     /// <summary>The disk has lost records: what was settled may be sent again, and damage may be named.</summary>
     public bool RecordsLost { get; set; }
@@ -55,7 +60,10 @@ internal sealed partial class MailChecker(SimUniverse universe)
     }
 
     /// <summary>A sink is offered a recipient.</summary>
-    public void Offered(string mailbox, IPEndPoint at)
+    /// <param name="mailbox">The recipient.</param>
+    /// <param name="at">The sink.</param>
+    /// <param name="life">The life of the relay in which the connection was made: what a dead one sent may still arrive.</param>
+    public void Offered(string mailbox, IPEndPoint at, int life)
     {
         if (Find(mailbox) is not { } message)
         {
@@ -64,7 +72,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
         long now = universe.Time.NowMs;
         MailRecipient? recipient = message.Find(mailbox);
         universe.Require(IsServed(mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..], at), $"5: {mailbox} was offered to {at}");
-        if (recipient is null)
+        if (recipient is null || life != Life)
         {
             return;
         }
@@ -127,37 +135,49 @@ internal sealed partial class MailChecker(SimUniverse universe)
         }
     }
 
-    /// <summary>The relay is gone, by a crash or, with <paramref name="cleanly"/>, after it drained.</summary>
+    /// <summary>
+    /// The relay is gone, by a crash or, with <paramref name="cleanly"/>, after it said that it stopped: whether it could
+    /// write everything then, the next start says.
+    /// </summary>
     public void Stopped(bool cleanly)
     {
-        long groups = DurableGroups();
+        _stoppedCleanly = cleanly;
+        long groups = _groupsAtStop = DurableGroups();
         Life++;
         foreach (MailMessage message in _messages.Values)
         {
-            if (message.RefusedAtGroup >= 0 && message.RefusedAtGroup == groups && !cleanly)
-            {
-                message.MayReturn = true;
-            }
+            message.MayReturn |= message.RefusedAtGroup >= 0 && message.RefusedAtGroup == groups;
             message.RefusedAtGroup = -1;
-            if (message.HoldGroup >= 0 && (cleanly || groups >= message.HoldGroup + 2))
-            {
-                message.HoldGroup = -1;
-            }
+            message.Removing = false;
+            message.HoldGroup = message.HoldGroup >= 0 && groups >= message.HoldGroup + 2 ? -1 : message.HoldGroup;
             foreach (MailRecipient recipient in message.Recipients)
             {
                 // The group that was filling when it was logged may be lost, and the one on its way to the disk.
-                recipient.Settled |= recipient.LoggedAtGroup >= 0 && (cleanly || groups >= recipient.LoggedAtGroup + 2);
+                recipient.SettledIfClean = recipient.LoggedAtGroup >= 0;
+                recipient.Settled |= recipient.LoggedAtGroup >= 0 && groups >= recipient.LoggedAtGroup + 2;
                 recipient.LoggedAtGroup = -1;
-                recipient.Doubt |= recipient.Deliveries > 0 && !cleanly;
+                recipient.NotBeforeMs = 0;
+            }
+        }
+    }
+
+    /// <summary>The relay is up again.</summary>
+    /// <param name="cleanEnd">It found its own mark that everything had been written.</param>
+    public void Started(bool cleanEnd)
+    {
+        bool clean = _stoppedCleanly && cleanEnd;
+        foreach (MailMessage message in _messages.Values)
+        {
+            message.HoldGroup = clean ? -1 : message.HoldGroup;
+            foreach (MailRecipient recipient in message.Recipients)
+            {
+                recipient.Settled |= clean && recipient.SettledIfClean;
+                recipient.Doubt |= recipient.Deliveries > 0 && !clean;
                 foreach ((long group, int attempts) in recipient.Deferrals)
                 {
-                    if (cleanly || groups >= group + 2)
-                    {
-                        recipient.CertainAttempts = attempts;
-                    }
+                    recipient.CertainAttempts = clean || _groupsAtStop >= group + 2 ? attempts : recipient.CertainAttempts;
                 }
                 recipient.Deferrals.Clear();
-                recipient.NotBeforeMs = 0;
             }
         }
     }
@@ -210,7 +230,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
         bool failed = status == "failed";
         if (recipient is not null)
         {
-            bool removed = failed && line.Groups[5].Value == "operator";
+            bool removed = failed && (message.Removing || line.Groups[5].Value == "operator");
             recipient.LoggedAtGroup = status == "delivered" ? DurableGroups() : recipient.LoggedAtGroup;
             recipient.Failed |= failed;
             recipient.Dropped |= removed || (failed && line.Groups[2].Value == "\"\"");

@@ -44,6 +44,9 @@ internal sealed class MailRecipient(string mailbox)
     /// <summary>The relay logged that nobody can be told.</summary>
     public bool Dropped { get; set; }
 
+    /// <summary>Logged as delivered before a stop that was clean, as far as the relay said.</summary>
+    public bool SettledIfClean { get; set; }
+
     /// <summary>Attempts that were logged as deferred in this life, each with the durable groups of that moment.</summary>
     public List<(long Group, int Attempts)> Deferrals { get; } = [];
 
@@ -84,6 +87,9 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
 
     /// <summary>Durable groups when the operator last held or released it; -1 when that is certain.</summary>
     public long HoldGroup { get; set; } = -1;
+
+    /// <summary>The operator removes it: what was under way is not reported any more. A restart forgets that.</summary>
+    public bool Removing { get; set; }
 
     /// <summary>When it was held, ms; attempts that were under way may still end.</summary>
     public long HeldMs { get; set; }

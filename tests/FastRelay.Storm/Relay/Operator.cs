@@ -38,6 +38,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
                 break;
             case 4:
                 host.Universe.Faults.Hit("operator: remove");
+                message.Removing = true;
                 await relay.Queue.Admin.RemoveAsync(only);
                 break;
             case 5:

@@ -133,6 +133,7 @@ internal sealed class RelayStorm
         }
         Relay relay = _relay;
         _checker.DurableGroups = () => relay.Journal.Stats.Groups;
+        _checker.Started(relay.Recovery.CleanEnd);
         _audit.AfterStart(relay);
         _host.Spawn(() => new Operator(_host, relay, _checker, _random.Fork("operator")).RunAsync());
         return true;
@@ -180,6 +181,7 @@ internal sealed class RelayStorm
 
     private void Stop()
     {
+        _checker.IsCalm = false;
         bool cleanly = _relay is not null && !_storage.PowerIsOff && _random.OneIn(5) && StopCleanly();
         if (_relay is not null)
         {
@@ -279,6 +281,7 @@ internal sealed class RelayStorm
             Stop();
             Start();
         }
+        _checker.IsCalm = true;
         RunUntilCut(() => _drained = _clients == 0 && _relay!.Journal.Stats.Messages == 0, 72 * HourMs);
         _universe.ThrowIfFailed();
         _universe.Require(_drained, $"7: {_relay!.Journal.Stats.Messages} messages stay in the queue; {_clients} clients");

@@ -131,7 +131,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             return await _peer.WriteAsync("503 5.5.1 MAIL first\r\n");
         }
-        sink.Checker.Offered(mailbox, link.Local);
+        sink.Checker.Offered(mailbox, link.Local, _life);
         if (mailbox.StartsWith("bad", StringComparison.Ordinal))
         {
             return await _peer.WriteAsync("550 5.1.1 no such user\r\n");
