@@ -7,6 +7,7 @@ SEEDS   ?=
 FILTER  ?=
 ARGS    ?=
 DOTNET   = DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 dotnet
+STORM    = $(DOTNET) tests/FastRelay.Storm/bin/Release/net10.0/FastRelay.Storm.dll
 QUIET    = -c Release --nologo -v q -clp:NoSummary
 
 help:           ## this list
@@ -28,8 +29,10 @@ test:           ## build out/fastrelay and run all tests; ends with "N passed, N
 unit:           ## the unit tests alone, without the published file (FILTER=Journal)
 	@$(DOTNET) test tests/FastRelay.Tests $(QUIET) $(if $(FILTER),--filter "$(FILTER)")
 
-storm:          ## the simulator; SEED=42 repeats one run, SEEDS=500 tries many
-	@$(if $(SEED),STORM_SEED=$(SEED)) $(if $(SEEDS),STORM_SEEDS=$(SEEDS)) $(DOTNET) test tests/FastRelay.Storm $(QUIET) --logger "console;verbosity=detailed"
+storm:          ## the simulator; SEED=42 repeats one run, SEEDS=5000 tries many, ARGS=mutants hunts planted defects
+	@$(DOTNET) build tests/FastRelay.Storm $(QUIET)
+	@if [ -n "$(ARGS)" ]; then $(STORM) $(ARGS); \
+	else $(STORM) relay $(or $(SEED),1) $(or $(SEEDS),$(if $(SEED),1,200)) && $(STORM) journal $(or $(SEED),1) $(or $(SEEDS),$(if $(SEED),1,30)); fi
 
 bench:          ## micro benchmarks (ARGS="--filter *Parser*")
 	@$(DOTNET) run --project bench/FastRelay.Bench -c Release -- $(if $(ARGS),$(ARGS),--filter '*')

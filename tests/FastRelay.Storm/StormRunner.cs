@@ -77,17 +77,18 @@ internal static class StormRunner
         return Problem(relay.Run);
     }
 
-    private static string? Problem(Action run)
+    /// <summary>What a run throws, in words; null when it ends well.</summary>
+    public static string? Problem(Action run)
     {
         try
         {
             run();
             return null;
         }
-        catch (Exception e) when (e is StormException or CheckFailedException)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
             Exception root = e.InnerException is StormException or null ? e : e.InnerException;
-            return e is CheckFailedException ? e.ToString() : root == e ? e.Message : $"{e.Message}\n{root}";
+            return e is not StormException ? e.ToString() : root == e ? e.Message : $"{e.Message}\n{root}";
         }
     }
 }

@@ -17,6 +17,7 @@ public sealed class SimStorage
     private long _nextInode;
     private long _cutAt = long.MaxValue;
     private Func<string, string, bool>? _cutOperation;
+    private string _cutName = "";
     private bool _cutIsAfter;
 
     public SimStorage(SimUniverse universe, DiskProfile profile)
@@ -49,8 +50,9 @@ public sealed class SimStorage
     public void CutAfter(long operations) => _cutAt = Operations + operations;
 
     /// <summary>The power goes off just before the next operation that is meant, or just after it.</summary>
-    public void CutAtOperation(Func<string, string, bool> operation, bool after)
+    public void CutAtOperation(string name, Func<string, string, bool> operation, bool after)
     {
+        _cutName = name;
         _cutOperation = operation;
         _cutIsAfter = after;
     }
@@ -125,7 +127,7 @@ public sealed class SimStorage
         if (_cutOperation?.Invoke(operation, path) == true)
         {
             _cutOperation = null;
-            _universe.Faults.Hit(_cutIsAfter ? "cut after a recycle" : "cut before a recycle");
+            _universe.Faults.Hit(_cutIsAfter ? $"cut after {_cutName}" : $"cut before {_cutName}");
             if (!_cutIsAfter)
             {
                 PowerIsOff = true;

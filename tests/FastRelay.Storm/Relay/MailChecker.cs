@@ -255,7 +255,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
     {
         string name = $"{recipient.Mailbox} ({message.State})";
         universe.Require(message.State != MailState.Unsent, $"5: {name} was delivered and its end was never sent");
-        universe.Require(message.State != MailState.Refused || message.MayReturn, $"5: {name} was delivered");
+        universe.Require(message.State != MailState.Refused || message.MayReturn || RecordsLost, $"5: {name} was delivered");
         universe.Require(!recipient.Settled || RecordsLost, $"2: {name} was settled before a crash and sent again");
         universe.Require(recipient.LoggedAtGroup < 0, $"2: {name} is logged as delivered and sent again");
         universe.Require(recipient.Bounces.Count == 0 || RecordsLost, $"2: {name} was bounced and delivered");
@@ -289,7 +289,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
                 continue;
             }
             universe.Require(mailboxes.Count == 1 && mailboxes[0] == message.Sender, $"5: the notification of {mailbox} went to {string.Join(' ', mailboxes)}");
-            universe.Require(message.State is MailState.Acknowledged or MailState.InDoubt || message.MayReturn, $"{mailbox} bounced and is {message.State}");
+            universe.Require(message.State is MailState.Acknowledged or MailState.InDoubt || message.MayReturn || RecordsLost, $"{mailbox} bounced and is {message.State}");
             universe.Require(recipient.Deliveries == 0 || recipient.Doubt || RecordsLost, $"2: {mailbox} was delivered and bounced");
             recipient.Bounces.Add(id);
             universe.Require(recipient.Bounces.Count == 1 || RecordsLost, $"2: {mailbox} was bounced twice");

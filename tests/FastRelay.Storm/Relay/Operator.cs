@@ -29,7 +29,10 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
 
     private async ValueTask ActAsync(MailMessage message)
     {
-        MessageId.TryParse(message.Id, out MessageId id);
+        if (!MessageId.TryParse(message.Id, out MessageId id))
+        {
+            return;
+        }
         var only = new QueueFilter { Id = id };
         switch (random.Next(8))
         {

@@ -73,18 +73,26 @@ internal sealed class RelayStorm
 
     private void PlanCut()
     {
-        if (_random.OneIn(3))
+        int skip = _random.Next(3);
+        bool after = _random.OneIn(2);
+        switch (_random.Next(4))
         {
-            _storage.CutAfter(_random.Next(600));
-        }
-        else if (_random.OneIn(3))
-        {
-            // On either side of a segment's end: the rename or removal, and the sync of the directory that makes it last.
-            int skip = _random.Next(3);
-            bool after = _random.OneIn(2);
-            _storage.CutAtOperation(
-                (operation, path) => operation is "rename" or "unlink" && path.Contains(".seg", StringComparison.Ordinal) && skip-- == 0,
-                after);
+            case 0:
+                _storage.CutAfter(_random.Next(600));
+                break;
+            case 1:
+                // On either side of a segment's end: the rename or removal, and the sync of the directory that makes it last.
+                _storage.CutAtOperation(
+                    "a recycle",
+                    (operation, path) => operation is "rename" or "unlink" && path.Contains(".seg", StringComparison.Ordinal) && skip-- == 0,
+                    after);
+                break;
+            case 2:
+                skip = _random.Next(80);
+                _storage.CutAtOperation("a sync", (operation, path) => operation == "sync" && path.Contains(".seg", StringComparison.Ordinal) && skip-- == 0, after);
+                break;
+            default:
+                break;
         }
     }
 

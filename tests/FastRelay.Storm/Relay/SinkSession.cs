@@ -15,6 +15,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
     private string? _sender;
     private int _messages;
     private bool _tls;
+    private bool _saidTooMuch;
 
     private SimUniverse Universe => sink.Host.Universe;
 
@@ -33,8 +34,9 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 {
                     break;
                 }
-                if (Lies(sink))
+                if (Lies(sink) && _peer.Ahead > 0)
                 {
+                    Universe.Faults.Hit("sink: lied about PIPELINING");
                     await _peer.DropAheadAsync();
                 }
             }
@@ -51,7 +53,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
     private async ValueTask<bool> AnswerAsync(string line)
     {
         string verb = line.Split(' ', ':')[0].ToUpperInvariant();
-        bool ahead = _peer.Ahead > 0 && verb is "MAIL" or "RCPT" && !_pipelines;
+        // After a reply too many the relay answers one that is not meant: it is ahead without knowing it.
+        bool ahead = !_saidTooMuch && _peer.Ahead > 0 && verb is "MAIL" or "RCPT" && !_pipelines;
         Universe.Require(!ahead, $"pipelined to a host that does not offer it: {line}");
         switch (verb)
         {
@@ -277,6 +280,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 await _peer.WriteAsync("what is all this then\r\n");
                 return Fault.Leave;
             case 6:
+                _saidTooMuch = true;
                 await _peer.WriteAsync($"250 2.0.0 too early at {step}\r\n");
                 return Fault.None;
             case 7:

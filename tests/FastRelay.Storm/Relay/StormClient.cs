@@ -151,6 +151,7 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         PeerReply reply = await AskAsync(peer, mail);
         if (!reply.IsPositive)
         {
+            host.Universe.Faults.Hit($"relay: MAIL refused {reply.Code}");
             return await ResetAsync(peer, reply);
         }
         foreach (string mailbox in mailboxes)

@@ -45,8 +45,13 @@ internal sealed partial class StormDamage(SimUniverse universe, SimStorage stora
         string path = random.Pick(paths);
         ReadOnlySpan<byte> content = storage.Content(path).Span;
         int used = content.LastIndexOfAnyExcept((byte)0);
-        int block = random.OneIn(6) ? 0 : random.Next(Math.Max(1, used / Block));
         string kind = random.Pick(["zeroed", "rubbish", "another block", "one bit"]);
+        int block = random.Next(6) switch
+        {
+            0 => 0,
+            1 or 2 => used / Block,
+            _ => random.Next(Math.Max(1, used / Block)),
+        };
         universe.Faults.Hit($"block lost: {kind}");
         universe.Trace.Add("block lost", path, block);
         foreach (Match match in Token().Matches(Encoding.Latin1.GetString(content)))

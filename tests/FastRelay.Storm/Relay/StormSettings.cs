@@ -40,8 +40,8 @@ internal sealed class StormSettings
         Crashes = 1 + random.Next(5);
         DialFaultOneIn = random.OneIn(2) ? 0 : 5 + random.Next(40);
         DnsBadOneIn = random.OneIn(2) ? 0 : 4 + random.Next(30);
-        RotOneIn = random.OneIn(3) ? 2 : 0;
-        LoseOneIn = random.OneIn(8) ? 2 : 0;
+        RotOneIn = random.OneIn(3) ? 1 : 0;
+        LoseOneIn = random.OneIn(4) ? 2 : 0;
     }
 
     /// <summary>Where the relay listens.</summary>

@@ -9,8 +9,10 @@ public class RelayStormTests(ITestOutputHelper output)
     {
         var faults = new SimFaults();
         var broken = new List<string>();
-        StormRunner.Run(journal: false, Seeds.Of(first: 1, count: 100), faults, broken.Add);
+        ulong[] seeds = [.. Seeds.Of(first: 1, count: StormCoverage.Seeds)];
+        StormRunner.Run(journal: false, seeds, faults, broken.Add);
         output.WriteLine(faults.ToString());
         Assert.Empty(broken);
+        Assert.Empty(seeds.Length < StormCoverage.Seeds ? [] : StormCoverage.Missing(faults));
     }
 }
