@@ -112,8 +112,8 @@ public sealed record Limits
     public int MessagesPerConnection { get; init; } = 1_000;
 
     /// <summary>
-    /// Messages that may wait for each busy connection to a host that answers within 10 ms, before another connection is put to work: each leaves with the final dot of the one before it (RFC 2920
-    /// 3.1), which saves a flight both ways.
+    /// Messages that may wait for each busy connection to a host that answers within 10 ms, before another connection
+    /// is put to work: each leaves with the final dot of the one before it (RFC 2920 3.1), which saves a flight both ways.
     /// </summary>
     public int JoinedAhead { get; init; } = 8;
 

@@ -71,7 +71,7 @@ internal sealed class SinkSession
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ServeAsync()
     {
         _gathered = 0;
@@ -172,7 +172,7 @@ internal sealed class SinkSession
     }
 
     /// <summary>What is more than a reply: waits, says, and does.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> ObeyAsync(SinkStep step)
     {
         if (step.DelayMs > 0)
@@ -208,7 +208,7 @@ internal sealed class SinkSession
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> StartTlsAsync()
     {
         TlsResult result = await _link.StartTlsAsync(_server.Options.Tls!);
@@ -225,7 +225,7 @@ internal sealed class SinkSession
         return result.Ok;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> FlushAsync()
     {
         _gathered = 0;

@@ -93,7 +93,7 @@ internal sealed class LoadSession : LoopItem
     }
 
     /// <summary>Waits until there is something to connect for; false at the end of the run.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> NeedsConnectionAsync()
     {
         if (!_run.IsOpenLoop)
@@ -104,7 +104,7 @@ internal sealed class LoadSession : LoopItem
     }
 
     /// <summary>The next message into <see cref="_ticket"/>; in an open loop it may have to be waited for.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> NextAsync(bool connected)
     {
         if (!_run.TryTake(out _ticket))
@@ -120,7 +120,7 @@ internal sealed class LoadSession : LoopItem
         return _hasTicket;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> OpenAsync()
     {
         LoadCounters counters = _run.Counters;
@@ -151,7 +151,7 @@ internal sealed class LoadSession : LoopItem
         return step == LoadStep.Ready;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ServeAsync()
     {
         LoadStep step = LoadStep.Ready;
@@ -181,7 +181,7 @@ internal sealed class LoadSession : LoopItem
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<LoadStep> TransactAsync()
     {
         long started = Stopwatch.GetTimestamp();
@@ -197,7 +197,7 @@ internal sealed class LoadSession : LoopItem
     }
 
     /// <summary>Writes the content with its final dot; the last piece is left for the flush that precedes reading.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<long> SendContentAsync()
     {
         PipeWriter output = _link!.Output;
@@ -226,7 +226,7 @@ internal sealed class LoadSession : LoopItem
     /// <summary>Sends what is written and reads replies until something else is to be done.</summary>
     /// <param name="step">Read, or at once what else.</param>
     /// <param name="since">When the banner began to be waited for; 0 for anything else.</param>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<LoadStep> ConverseAsync(LoadStep step, long since)
     {
         Link link = _link!;
@@ -280,7 +280,7 @@ internal sealed class LoadSession : LoopItem
         return at;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> HandshakeAsync()
     {
         _timeout.After(_run.Options.ReplyTimeoutMs);

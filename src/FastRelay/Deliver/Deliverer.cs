@@ -84,10 +84,6 @@ public sealed class Deliverer : Dispatcher
         {
             return false;
         }
-        if (site.LeaveToTheBusy(Limits.JoinedAhead))
-        {
-            return true;
-        }
         if (_idleBySite.TryGetValue(site, out SendSession? idle))
         {
             Unpark(idle, site);

@@ -107,12 +107,6 @@ public sealed class Site
 
     internal bool IsStarved { get; set; }
 
-    /// <summary>
-    /// May what is ready wait for the busy connections? Yes while the site answers quickly and there are no more than
-    /// <paramref name="ahead"/> for each; the site is looked at again when it has stopped answering so.
-    /// </summary>
-    internal bool LeaveToTheBusy(int ahead) => Active > 0 && Ready <= Active * ahead && _table.IsQuick(this);
-
     /// <summary>Adds a destination with ready work; its turn comes last.</summary>
     internal void Join(Destination destination)
     {

@@ -62,22 +62,6 @@ internal sealed class SiteTable : LoopItem
     public bool CanRun(Site site) =>
         !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && site.Active < LimitOf(site);
 
-    /// <summary>The site answers quickly now; when that is over, it is looked at again.</summary>
-    public bool IsQuick(Site site)
-    {
-        long left = site.QuickUntilMs - _loop.NowMs;
-        if (left <= 0)
-        {
-            return false;
-        }
-        site.QuickTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
-        if (!site.QuickTimer.IsArmed)
-        {
-            site.QuickTimer.After(left);
-        }
-        return true;
-    }
-
     /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
     public void Wake(Site site)
     {
@@ -248,7 +232,7 @@ internal sealed class SiteTable : LoopItem
             _roomTimer.After(RoomLookMs);
             return;
         }
-        while (site.Ready > 0 && CanRun(site) && site.Active < site.InFlight + site.Ready)
+        while (site.Ready > 0 && CanRun(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site))
         {
             int before = site.Active;
             if (!Dispatcher.Dispatch(site))
@@ -262,6 +246,25 @@ internal sealed class SiteTable : LoopItem
                 return;
             }
         }
+    }
+
+    /// <summary>
+    /// May what is ready wait for the busy sessions? Yes while the site answers quickly and there are no more than
+    /// <see cref="Limits.JoinedAhead"/> for each. When it has stopped answering so, the site is looked at again.
+    /// </summary>
+    private bool IsLeftToTheBusy(Site site)
+    {
+        long quickMs = site.QuickUntilMs - _loop.NowMs;
+        if (quickMs <= 0 || site.Ready > site.Active * _queue.Limits.JoinedAhead)
+        {
+            return false;
+        }
+        site.QuickTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
+        if (!site.QuickTimer.IsArmed)
+        {
+            site.QuickTimer.After(quickMs);
+        }
+        return true;
     }
 
     private void Starve(Site site)

@@ -158,6 +158,24 @@ public sealed class JoinTests : IDisposable
         Assert.True(Resets() > 3);
     }
 
+    [Fact]
+    public void An_envelope_that_finds_no_room_behind_the_dot_goes_on_when_the_dot_is_answered()
+    {
+        Earn();
+        string[] many = [.. Enumerable.Range(0, 100).Select(i => $"{i:D3}{new string('x', 50)}@{new string('y', 60)}.{new string('z', 60)}.far.test")];
+        foreach (string mailbox in many)
+        {
+            _rig.Domain(mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..], "127.0.0.1");
+        }
+        _gate.Reset();
+        _rig.Submit("first@client.test", new string('a', 900) + "\r\n", "b@far.test");
+        // 100 commands of 190 octets do not fit into the 16 KiB that the body's end has begun to fill.
+        _rig.Submit("wide@client.test", "Number: 9999\r\n\r\nx\r\n", many);
+        _gate.Set();
+        _rig.UntilEmpty();
+        Assert.Equal(many, Assert.Single(_peer.Messages, message => message.From == "wide@client.test").To);
+    }
+
     private void Earn()
     {
         Submit(HostTrust.CleanAnswers);

@@ -60,6 +60,53 @@ public class ReclaimTests
     }
 
     [Fact]
+    public void A_body_that_is_carried_forward_damaged_is_never_sent()
+    {
+        JournalRig rig = new JournalRig().Open();
+        byte[] body = JournalRig.Body(900, 5);
+        MessageHandle message = rig.Commit(body, "one@example.net");
+        rig.Settle();
+        byte[] content = rig.Disk.Content("0000000000000001.seg");
+        content[content.AsSpan().IndexOf(body) + 450] ^= 1;
+        for (int i = 0; i < 3000; i++)
+        {
+            rig.Deliver(rig.Commit(JournalRig.Body(25_000), "x@example.net"), 0);
+        }
+        rig.Settle();
+        Assert.True(rig.Journal.Stats.Moved > 0, "nothing was moved");
+        Assert.Equal(BodyStatus.Corrupt, rig.Read(message, out _));
+    }
+
+    [Fact]
+    public void A_close_waits_for_a_read_of_reclaim_and_ends_with_it()
+    {
+        JournalRig rig = new JournalRig().Open();
+        rig.Commit(JournalRig.Body(900, 5), "one@example.net");
+        // Nothing that is to be read comes back until the close has begun.
+        for (int i = 0; i < 3000; i++)
+        {
+            Task<CommitResult> commit = rig.Begin(JournalRig.Body(25_000), "x@example.net").AsTask();
+            WriteOnly(rig);
+            rig.Deliver(commit.Result.Message, 0);
+        }
+        Task closed = rig.Journal.CloseAsync().AsTask();
+        WriteOnly(rig);
+        Assert.False(closed.IsCompleted, "no read was under way");
+        rig.Settle();
+        Assert.True(closed.IsCompletedSuccessfully);
+        Assert.Single(rig.Crash().Open().Replayed);
+    }
+
+    private static void WriteOnly(JournalRig rig)
+    {
+        do
+        {
+            rig.Manual.Settle();
+        }
+        while (rig.Disk.RunWriteJob());
+    }
+
+    [Fact]
     public void A_pinned_segment_is_never_recycled()
     {
         JournalRig rig = new JournalRig().Open();

@@ -34,6 +34,51 @@ public class SiteTests
         }
     }
 
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(3, 2)]
+    public void A_site_that_answers_quickly_is_left_so_many_for_each_busy_session(int waiting, int sessions)
+    {
+        QueueRig rig = new QueueRig(limits: new Limits { SegmentBytes = 4 << 20, JoinedAhead = 2 }).Domain("a.test");
+        rig.Accept("s@x.test", "0@a.test");
+        Site site = rig.SiteOf("mx.a.test");
+        rig.Take("mx.a.test");
+        site.QuickUntilMs = rig.Loop.Loop.NowMs + Site.QuickMs;
+        for (int i = 0; i < waiting; i++)
+        {
+            rig.Accept("s@x.test", $"{i}@a.test");
+        }
+        Assert.Equal((waiting, sessions), (site.Ready, site.Sessions));
+    }
+
+    [Fact]
+    public void A_site_that_stops_answering_quickly_gets_the_sessions_it_may_have()
+    {
+        QueueRig rig = new QueueRig().Domain("a.test");
+        rig.Accept("s@x.test", "0@a.test");
+        Site site = rig.SiteOf("mx.a.test");
+        rig.Take("mx.a.test");
+        site.QuickUntilMs = rig.Loop.Loop.NowMs + Site.QuickMs;
+        rig.Accept("s@x.test", "1@a.test", "2@a.test");
+        rig.Accept("s@x.test", "3@a.test");
+        Assert.Equal(1, site.Sessions);
+        rig.Loop.Time.Advance(Site.QuickMs + 16);
+        rig.Loop.Settle();
+        Assert.Equal(3, site.Sessions);
+    }
+
+    [Fact]
+    public void With_no_message_joined_ahead_each_gets_a_session()
+    {
+        QueueRig rig = new QueueRig(limits: new Limits { SegmentBytes = 4 << 20, JoinedAhead = 0 }).Domain("a.test");
+        rig.Accept("s@x.test", "0@a.test");
+        Site site = rig.SiteOf("mx.a.test");
+        rig.Take("mx.a.test");
+        site.QuickUntilMs = rig.Loop.Loop.NowMs + Site.QuickMs;
+        rig.Accept("s@x.test", "1@a.test");
+        Assert.Equal(2, site.Sessions);
+    }
+
     [Fact]
     public void An_idle_session_is_woken_before_another_is_made()
     {

@@ -29,6 +29,7 @@ public sealed class BannedTest
         ["System.Threading.Tasks.Task.Yield"] = Loops,
         ["System.Threading.Tasks.Task.WhenAny"] = Loops,
         ["System.Threading.Tasks.Task.WaitAsync"] = Timers,
+        ["System.Runtime.CompilerServices.PoolingAsyncValueTaskMethodBuilder"] = "it allocates when many sessions wait in one method: use LoopMethodBuilder",
         ["System.Threading.Channels."] = "hand-offs are an intrusive list: LoopItem",
         ["System.Threading.SemaphoreSlim"] = Loops,
         ["System.Threading.Tasks.TaskCompletionSource"] = Loops,

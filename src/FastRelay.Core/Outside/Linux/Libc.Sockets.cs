@@ -18,7 +18,6 @@ internal static unsafe partial class Libc
     public const int SO_RCVBUF = 8;
     public const int SO_LINGER = 13;
     public const int TCP_NODELAY = 1;
-    public const int TCP_CONGESTION = 13;
     public const int IPV6_V6ONLY = 26;
 
     /// <summary>A bound source address takes its port at connect, so that ports are scarce per destination, not per source.</summary>
@@ -91,19 +90,6 @@ internal static unsafe partial class Libc
     }
 
     public static int SetOption(int fd, int level, int name, int value) => Checked(setsockopt(fd, level, name, &value, sizeof(int)));
-
-    /// <summary>
-    /// The plainest congestion control, which every kernel has, for a connection that never leaves this host: there is
-    /// no path to probe, and a host-wide BBR would pace each reply by a timer. A quarter of the relay's CPU on loopback
-    /// (docs/decisions/0004). Best effort.
-    /// </summary>
-    public static void UseReno(int fd)
-    {
-        fixed (byte* name = "reno"u8)
-        {
-            _ = setsockopt(fd, SOL_TCP, TCP_CONGESTION, name, 4);
-        }
-    }
 
     /// <summary>Closing will reset the connection and forget what was not sent (struct linger {on, 0 s}).</summary>
     public static int SetAbortiveClose(int fd)

@@ -10,9 +10,10 @@ namespace FastRelay.Outside;
 /// </summary>
 /// <remarks>
 /// The runtime's <c>PoolingAsyncValueTaskMethodBuilder</c> keeps one state machine a thread and one a core for each
-/// method. A loop suspends thousands of sessions in the same method, so nearly each suspension was a new object:
-/// 43 MiB for 100,000 messages in 64 sessions (measured). Here a loop keeps as many as were ever suspended at the same time, which
-/// the bounds on sessions and deliveries limit. It also flows no execution context: on a loop there is none.
+/// method. A loop suspends thousands of sessions in the same method, so nearly each suspension was a new object: 30 of
+/// 43 MiB for 100,000 messages in 64 sessions (<c>perf/allocations</c>). Here a loop keeps as many as were ever
+/// suspended at the same time, which the bounds on sessions and deliveries limit. It also flows no execution context:
+/// on a loop there is none.
 /// </remarks>
 [SuppressMessage("Performance", "CA1822", Justification = "The compiler calls them on the instance.")]
 public struct LoopMethodBuilder

@@ -10,7 +10,7 @@ internal abstract class LoopStep<TResult> : IValueTaskSource<TResult>, IValueTas
 {
     private ManualResetValueTaskSourceCore<TResult> _core;
 
-    protected LoopStep(Action<LoopStep<TResult>> moveNext) => MoveNext = () => moveNext(this);
+    protected LoopStep() => MoveNext = Resume;
 
     /// <summary>Goes on behind the await; made once, however often the object is used.</summary>
     public Action MoveNext { get; }
@@ -37,6 +37,9 @@ internal abstract class LoopStep<TResult> : IValueTaskSource<TResult>, IValueTas
 
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, ValueTaskSourceOnCompletedFlags.None);
+
+    /// <summary>Runs the method on to its next await, or its end.</summary>
+    protected abstract void Resume();
 
     /// <summary>Gives the object back for the next call.</summary>
     protected abstract void Return();
@@ -70,11 +73,6 @@ internal sealed class LoopStep<TResult, TStateMachine> : LoopStep<TResult>
 
     private LoopStep<TResult, TStateMachine>? _nextFree;
 
-    private LoopStep()
-        : base(static step => ((LoopStep<TResult, TStateMachine>)step).StateMachine!.MoveNext())
-    {
-    }
-
     /// <summary>The method's variables and where it stands.</summary>
     [SuppressMessage("Design", "CA1051", Justification = "The state machine is a struct that moves itself on in place.")]
     public TStateMachine? StateMachine;
@@ -91,6 +89,8 @@ internal sealed class LoopStep<TResult, TStateMachine> : LoopStep<TResult>
         step._nextFree = null;
         return step;
     }
+
+    protected override void Resume() => StateMachine!.MoveNext();
 
     protected override void Return()
     {

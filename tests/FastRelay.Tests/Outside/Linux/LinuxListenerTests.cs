@@ -1,7 +1,5 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
 
@@ -54,48 +52,6 @@ public sealed class LinuxListenerTests
         }
         six.Close();
         four!.Close();
-    }
-
-    [Fact]
-    public void A_connection_that_never_leaves_the_host_is_not_paced()
-    {
-        using var rig = new LinuxLinkRig();
-        (Link client, Link server) = rig.Pair();
-        // The listener, what it accepted, and what dialled it.
-        Assert.Equal(["reno", "reno", "reno"], CongestionControls(rig.Listener.EndPoint.Port));
-        client.Abort();
-        server.Abort();
-    }
-
-    private static List<string> CongestionControls(int port)
-    {
-        const int TcpCongestion = 13;
-        var found = new List<string>();
-        foreach (string path in Directory.GetFiles("/proc/self/fd"))
-        {
-            if (new FileInfo(path).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) != true)
-            {
-                continue;
-            }
-            try
-            {
-                using var handle = new SafeSocketHandle(int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture), ownsHandle: false);
-                using var socket = new Socket(handle);
-                bool isOurs = socket.LocalEndPoint is IPEndPoint local && local.Port == port
-                    || socket.Connected && socket.RemoteEndPoint is IPEndPoint remote && remote.Port == port;
-                if (isOurs)
-                {
-                    byte[] name = new byte[16];
-                    int length = socket.GetRawSocketOption((int)SocketOptionLevel.Tcp, TcpCongestion, name);
-                    found.Add(Encoding.ASCII.GetString(name, 0, length).TrimEnd('\0'));
-                }
-            }
-            catch (SocketException)
-            {
-                // A descriptor that another test has closed meanwhile.
-            }
-        }
-        return found;
     }
 
     [Fact]

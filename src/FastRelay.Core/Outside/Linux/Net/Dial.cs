@@ -84,10 +84,6 @@ internal sealed class Dial : LoopItem, IEpollTarget, IValueTaskSource<DialResult
             return _fd;
         }
         _ = Libc.SetOption(_fd, Libc.SOL_TCP, Libc.TCP_NODELAY, 1);
-        if (IPAddress.IsLoopback(_remote.Address))
-        {
-            Libc.UseReno(_fd);
-        }
         Span<byte> address = stackalloc byte[SocketAddressBytes.Max];
         int length;
         if (source is not null)

@@ -143,10 +143,6 @@ public sealed class EpollNetwork : Network
         {
             return result;
         }
-        if (IPAddress.IsLoopback(endPoint.Address))
-        {
-            Libc.UseReno(fd);
-        }
         Span<byte> address = stackalloc byte[SocketAddressBytes.Max];
         int length = SocketAddressBytes.Write(address, endPoint.Address, endPoint.Port);
         return Libc.Bind(fd, address[..length]);

@@ -1,0 +1,59 @@
+using System.Globalization;
+using FastRelay.Deliver;
+using Xunit;
+
+namespace FastRelay.Tests.Deliver;
+
+public sealed class HostTrustTests
+{
+    private const long DayMs = 86_400_000;
+
+    [Fact]
+    public void Trust_is_earned_by_the_last_of_the_clean_answers()
+    {
+        var trust = new HostTrust();
+        for (int i = 1; i <= HostTrust.CleanAnswers; i++)
+        {
+            Assert.False(trust.MayJoin(0));
+            trust.Answered();
+        }
+        Assert.True(trust.MayJoin(0));
+    }
+
+    [Fact]
+    public void A_doubt_costs_a_day_and_trust_is_earned_again()
+    {
+        var trust = new HostTrust();
+        Earn(trust);
+        trust.Doubted(1_000);
+        Earn(trust);
+        Assert.False(trust.MayJoin(1_000 + DayMs - 1));
+        Assert.True(trust.MayJoin(1_000 + DayMs));
+        trust.Doubted(1_000 + DayMs);
+        Assert.False(trust.MayJoin(1_000 + (3 * DayMs)));
+    }
+
+    [Fact]
+    public void As_many_hosts_as_the_bound_are_known_and_one_more_forgets_those_without_a_doubt()
+    {
+        var trusts = new HostTrusts();
+        HostTrust doubted = trusts.Of("doubted.test", 0);
+        doubted.Doubted(0);
+        for (int i = 1; i < HostTrusts.HostsMax; i++)
+        {
+            trusts.Of(i.ToString(CultureInfo.InvariantCulture), 0);
+        }
+        Assert.Equal(HostTrusts.HostsMax, trusts.Count);
+        trusts.Of("one.more.test", 1);
+        Assert.Equal(2, trusts.Count);
+        Assert.Same(doubted, trusts.Of("doubted.test", 1));
+    }
+
+    private static void Earn(HostTrust trust)
+    {
+        for (int i = 0; i < HostTrust.CleanAnswers; i++)
+        {
+            trust.Answered();
+        }
+    }
+}
