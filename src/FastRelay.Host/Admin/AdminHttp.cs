@@ -104,14 +104,30 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             string value = values.ToString();
             switch (key)
             {
-                case "sender": query = query with { Sender = value }; break;
-                case "domain": query = query with { Domain = value }; break;
-                case "site": query = query with { Site = value }; break;
-                case "id": query = query with { Id = value }; break;
-                case "state": query = query with { State = QueueStates.Checked(value) }; break;
-                case "limit": max = Number(key, value, 1, 10_000); break;
-                case "from": from = Number(key, value, 0, int.MaxValue); break;
-                case "count" when value == "only": count = true; break;
+                case "sender":
+                    query = query with { Sender = value };
+                    break;
+                case "domain":
+                    query = query with { Domain = value };
+                    break;
+                case "site":
+                    query = query with { Site = value };
+                    break;
+                case "id":
+                    query = query with { Id = value };
+                    break;
+                case "state":
+                    query = query with { State = QueueStates.Checked(value) };
+                    break;
+                case "limit":
+                    max = Number(key, value, 1, 10_000);
+                    break;
+                case "from":
+                    from = Number(key, value, 0, int.MaxValue);
+                    break;
+                case "count" when value == "only":
+                    count = true;
+                    break;
                 default:
                     throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, id, state, limit, from and count=only");
             }

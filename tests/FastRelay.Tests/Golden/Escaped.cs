@@ -18,19 +18,33 @@ internal static class Escaped
 
             switch (text[++i])
             {
-                case 'r': bytes.Add(13); break;
-                case 'n': bytes.Add(10); break;
-                case 't': bytes.Add(9); break;
-                case '0': bytes.Add(0); break;
-                case '\\': bytes.Add((byte)'\\'); break;
-                case 'x': bytes.Add(Convert.ToByte(text.Substring(i + 1, 2), 16)); i += 2; break;
+                case 'r':
+                    bytes.Add(13);
+                    break;
+                case 'n':
+                    bytes.Add(10);
+                    break;
+                case 't':
+                    bytes.Add(9);
+                    break;
+                case '0':
+                    bytes.Add(0);
+                    break;
+                case '\\':
+                    bytes.Add((byte)'\\');
+                    break;
+                case 'x':
+                    bytes.Add(Convert.ToByte(text.Substring(i + 1, 2), 16));
+                    i += 2;
+                    break;
                 case '*':
                     // \*12345;c repeats one octet
                     var end = text.IndexOf(';', i);
                     bytes.AddRange(Enumerable.Repeat((byte)text[end + 1], int.Parse(text.AsSpan(i + 1, end - i - 1), System.Globalization.CultureInfo.InvariantCulture)));
                     i = end + 1;
                     break;
-                default: throw new FormatException($"Unknown escape in: {text}");
+                default:
+                    throw new FormatException($"Unknown escape in: {text}");
             }
         }
 

@@ -196,14 +196,30 @@ public class DotFuzzTests
         {
             switch (random.Next(10))
             {
-                case 0 or 1: content.AddRange("\r\n"u8); break;
-                case 2: content.Add((byte)'\r'); break;
-                case 3: content.Add((byte)'\n'); break;
-                case 4 or 5: content.Add((byte)'.'); break;
-                case 6: content.AddRange(Enumerable.Repeat((byte)'x', random.Next(90))); break;
-                case 7: content.Add((byte)random.Next(256)); break;
-                case 8: content.AddRange("\r\n."u8); break;
-                default: content.Add((byte)'a'); break;
+                case 0 or 1:
+                    content.AddRange("\r\n"u8);
+                    break;
+                case 2:
+                    content.Add((byte)'\r');
+                    break;
+                case 3:
+                    content.Add((byte)'\n');
+                    break;
+                case 4 or 5:
+                    content.Add((byte)'.');
+                    break;
+                case 6:
+                    content.AddRange(Enumerable.Repeat((byte)'x', random.Next(90)));
+                    break;
+                case 7:
+                    content.Add((byte)random.Next(256));
+                    break;
+                case 8:
+                    content.AddRange("\r\n."u8);
+                    break;
+                default:
+                    content.Add((byte)'a');
+                    break;
             }
         }
 
