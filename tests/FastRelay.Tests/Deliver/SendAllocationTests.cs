@@ -15,8 +15,8 @@ public sealed class SendAllocationTests
         using var rig = new DeliverRig(peer.Port, new Limits { ReuseIdleMs = 600_000, SendSessionsPerSite = 1 });
         rig.Domain("far.test", "127.0.0.1");
         rig.Output.Keep = false;
-        long allocated = 0;
-        for (int round = 0; round < 3; round++)
+        long least = long.MaxValue;
+        for (int round = 0; round < 4; round++)
         {
             // Held back, so that only the way out is measured.
             rig.Queue.Stopping = true;
@@ -27,11 +27,12 @@ public sealed class SendAllocationTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             rig.Queue.Stopping = false;
             rig.UntilEmpty();
-            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
-        Assert.Equal(600, rig.Counters.Delivered);
+        Assert.Equal(800, rig.Counters.Delivered);
         Assert.Equal(1, peer.Connections);
-        // What the test's own waiting allocates once, and nothing that grows with the messages.
-        Assert.InRange(allocated, 0, 1024);
+        // The least of the rounds: a call that waits for its peer for the first time makes its box in whichever round that
+        // happens. What every message allocates is in each round, and 24 bytes would be 4,800; the test's waiting is 64.
+        Assert.InRange(least, 0, 1024);
     }
 }

@@ -39,12 +39,17 @@ public sealed class LinuxAllocationTests
         {
             rig.Loop.Turn(canSleep: true);
         }
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        while (talk.Rounds < Warmup + Measured)
+        // The least of three: a call that waits for the first time makes its box in whichever part that happens.
+        long allocated = long.MaxValue;
+        for (int part = 1; part <= 3; part++)
         {
-            rig.Loop.Turn(canSleep: true);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            while (talk.Rounds < Warmup + (part * Measured))
+            {
+                rig.Loop.Turn(canSleep: true);
+            }
+            allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
         }
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         client.Abort();
         server.Abort();
         rig.Until(() => echo.IsCompleted && ask.IsCompleted);
