@@ -72,6 +72,7 @@ public static class CommandLine
         root.Subcommands.Add(JournalCommand.Build());
         root.Subcommands.Add(LoadCommand.Build());
         root.Subcommands.Add(SinkCommand.Build());
+        root.Subcommands.Add(BenchCommand.Build());
         var help = new HelpOption { Description = "This text; after a command, that command's" };
         help.Action = new TeachingHelp((HelpAction)help.Action!);
         root.Options.Add(help);

@@ -27,6 +27,9 @@ public sealed record SinkScenario
     /// <summary>A new (client, sender, recipient) is told 451 4.7.1 for this long, ms; 0 for no greylisting.</summary>
     public long GreylistMs { get; init; }
 
+    /// <summary>Holds every flight of replies back for this long, ms, as a distant network would; 0 for none.</summary>
+    public int RoundTripMs { get; init; }
+
     /// <summary>Caps over sliding windows.</summary>
     public IReadOnlyList<RateRule> Rates { get; init; } = [];
 

@@ -229,6 +229,10 @@ internal sealed class SinkSession
     private async ValueTask<bool> FlushAsync()
     {
         _gathered = 0;
+        if (_server.Options.Scenario.RoundTripMs > 0)
+        {
+            await _sleeper.SleepAsync(_server.Options.Scenario.RoundTripMs);
+        }
         FlushResult flush = await _link.Output.FlushAsync();
         _server.Counters.Answer.Record(_readTimestamp, Stopwatch.GetTimestamp());
         return !flush.IsCompleted;

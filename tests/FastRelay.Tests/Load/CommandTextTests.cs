@@ -17,6 +17,7 @@ public sealed class CommandTextTests
             recipients = 50
             message_bytes = "10MiB"
             greylist = "5m"
+            round_trip = "40ms"
             [[rate]]
             messages = 300
             window = "1m"
@@ -40,6 +41,7 @@ public sealed class CommandTextTests
         Assert.Empty(errors);
         Assert.Equal(("mx.provider.test", false, 20, 100, 50, 10L << 20, 300_000L), (scenario.HostName, scenario.Pipelining, scenario.SessionsPerAddress,
             scenario.MessagesPerSession, scenario.Recipients, scenario.MessageBytes, scenario.GreylistMs));
+        Assert.Equal(40, scenario.RoundTripMs);
         RateRule rate = Assert.Single(scenario.Rates);
         Assert.Equal((RateUnit.Messages, RateScope.Address, 300, 60_000L), (rate.Unit, rate.Scope, rate.Count, rate.WindowMs));
         Assert.Equal("421 4.7.28 too fast\r\n"u8.ToArray(), rate.Reply);

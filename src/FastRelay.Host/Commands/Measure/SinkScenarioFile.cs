@@ -52,6 +52,7 @@ internal static class SinkScenarioFile
             Recipients = (int)(root.Integer("recipients", 1, int.MaxValue) ?? int.MaxValue),
             MessageBytes = root.Size("message_bytes", 0, long.MaxValue) ?? 0,
             GreylistMs = root.Duration("greylist", 0, DelayMaxMs) ?? 0,
+            RoundTripMs = (int)(root.Duration("round_trip", 0, DelayMaxMs) ?? 0),
             Rates = [.. (root.Tables("rate") ?? []).Select(Rate).OfType<RateRule>()],
             Faults = [.. (root.Tables("fault") ?? []).Select(Fault).OfType<FaultRule>()],
         };

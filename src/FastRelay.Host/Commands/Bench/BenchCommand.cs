@@ -1,0 +1,135 @@
+using System.CommandLine;
+using System.Net;
+using System.Text.Json;
+using FastRelay.Config;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay bench</c>: source, relay and sink in a process each, and a report.</summary>
+internal static class BenchCommand
+{
+    private static readonly Argument<string> s_scenario = new("scenario") { Description = string.Join(", ", BenchPlan.All.Select(p => p.Name)), HelpName = "SCENARIO" };
+    private static readonly Option<long?> s_messages = new("--messages", "-m") { Description = "Messages of a run, or sessions that are held, instead of the scenario's", HelpName = "N" };
+    private static readonly Option<int?> s_sessions = new("--sessions", "-s") { Description = "Sessions of the source instead of the scenario's", HelpName = "N" };
+    private static readonly Option<int> s_runs = new("--runs") { Description = "Runs, each with an empty spool", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string?> s_target = new("--target") { Description = "Another server instead of this relay; it must deliver to --sink-port of this host, where the scenario has a sink", HelpName = "ADDRESS:PORT" };
+    private static readonly Option<int> s_sinkPort = new("--sink-port") { Description = "Where the sink listens; any port unless --target is given", HelpName = "PORT" };
+    private static readonly Option<string?> s_folder = new("--folder") { Description = "Where spools and configurations are; a fresh folder below the current one unless given", HelpName = "FOLDER" };
+    private static readonly Option<string?> s_json = new("--json") { Description = "The report for programs; standard output unless given", HelpName = "FILE" };
+    private static readonly Option<string?> s_html = new("--html") { Description = "The report as one page with charts", HelpName = "FILE" };
+
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "bench",
+            "Measures this relay, or another server, by a scenario: source, relay and sink run in a process each. The report names the machine, the file system and the sync mode.",
+            "fastrelay bench accept --html accept.html",
+            "fastrelay bench relay --runs 3 --folder /var/tmp/bench --json relay.json --html relay.html",
+            "fastrelay bench drain -m 1000000",
+            "fastrelay bench relay --target 127.0.0.1:2625 --sink-port 2600   # a server that relays to 2600");
+        command.Arguments.Add(s_scenario);
+        foreach (Option option in (ReadOnlySpan<Option>)[s_messages, s_sessions, s_runs, s_target, s_sinkPort, s_folder, s_json, s_html])
+        {
+            command.Options.Add(option);
+        }
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static int Run(ParseResult result)
+    {
+        TextWriter error = result.InvocationConfiguration.Error;
+        string name = result.GetValue(s_scenario)!;
+        BenchPlan? plan = BenchPlan.All.FirstOrDefault(p => p.Name == name);
+        IPEndPoint? target = null;
+        if (plan is null)
+        {
+            error.WriteLine($"fastrelay: there is no scenario {name}; there are:");
+            foreach (BenchPlan known in BenchPlan.All)
+            {
+                error.WriteLine($"  {known.Name,-11} {known.About}");
+            }
+            return ExitCode.Usage;
+        }
+        if (result.GetValue(s_target) is { } text && !ConfigText.TryParseEndPoint(LoadText.Address(text), 25, out target))
+        {
+            error.WriteLine($"fastrelay: --target {text}: must be an address with a port, as in 127.0.0.1:2625");
+            return ExitCode.Usage;
+        }
+        if (target is not null && plan.Shape is BenchShape.Drain or BenchShape.Restart || (target is not null && plan.SlowSink))
+        {
+            error.WriteLine($"fastrelay: {name} starts and configures the relay itself: it cannot be run with --target");
+            return ExitCode.Usage;
+        }
+        long files = FileLimit.Raise();
+        long messages = result.GetValue(s_messages) ?? plan.Messages;
+        if (plan.Shape == BenchShape.Hold && messages > files - 500)
+        {
+            // The relay needs a few hundred for itself beside its sessions.
+            messages = files - 500;
+            error.WriteLine($"warning: the system allows {files} open files: {messages} sessions");
+        }
+        string? given = result.GetValue(s_folder);
+        string folder = Path.GetFullPath(given ?? $"bench-{Environment.ProcessId}");
+        Directory.CreateDirectory(folder);
+        try
+        {
+            var settings = new BenchSettings(plan, messages, result.GetValue(s_sessions) ?? plan.Sessions, target, result.GetValue(s_sinkPort), folder);
+            return Measure(result, settings, Math.Max(1, result.GetValue(s_runs)), error);
+        }
+        catch (BenchException e)
+        {
+            error.WriteLine($"fastrelay: {e.Message}");
+            return ExitCode.Failure;
+        }
+        finally
+        {
+            if (given is null)
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
+    private static int Measure(ParseResult result, BenchSettings settings, int runs, TextWriter error)
+    {
+        MachineFacts machine = MachineFacts.Read(settings.Folder);
+        DateTimeOffset started = DateTimeOffset.UtcNow;
+        var done = new List<BenchRunReport>();
+        for (int i = 1; i <= runs; i++)
+        {
+            using var run = new BenchRun(settings, i);
+            BenchRunReport report = run.Run();
+            done.Add(report);
+            error.WriteLine($"{settings.Plan.Name} {i} of {runs}: accepted {report.AcceptedPerSecond:F0}/s, at the sink {report.RelayedPerSecond:F0}/s, CPU {report.CpuMsPerThousand:F1} ms for 1,000, own memory {report.AnonPeakKiB / 1024.0:F1} MiB, start {report.StartMs:F0} ms{(report.Problem is null ? "" : ", PROBLEM: " + report.Problem)}");
+        }
+        var all = new BenchReport
+        {
+            Scenario = settings.Plan.Name,
+            About = settings.Plan.About,
+            Subject = settings.Target is null ? $"fastrelay {Versions.Product}" : settings.Target.ToString(),
+            Sync = settings.Target is null ? "group" : "unknown",
+            Started = started,
+            Messages = settings.Messages,
+            Sessions = settings.Plan.Shape == BenchShape.Hold ? (int)settings.Messages : settings.Sessions,
+            Machine = machine,
+            Runs = done,
+        };
+        string json = JsonSerializer.Serialize(all, BenchJson.Default.BenchReport);
+        if (result.GetValue(s_json) is { } file)
+        {
+            File.WriteAllText(file, json + "\n");
+        }
+        else
+        {
+            result.InvocationConfiguration.Output.WriteLine(json);
+        }
+        if (result.GetValue(s_html) is { } page)
+        {
+            File.WriteAllText(page, BenchPage.Write(all));
+        }
+        bool good = done.TrueForAll(r => r.Problem is null && r.Missing <= 0);
+        return good ? ExitCode.Ok : ExitCode.Failure;
+    }
+}

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary>The relay under test: its configuration, its start, its figures. It is this same binary.</summary>
+internal sealed class BenchRelay(string folder, string spool, Stopwatch clock, int core) : IDisposable
+{
+    private readonly IPEndPoint _smtp = new(IPAddress.Loopback, FreePort());
+    private readonly IPEndPoint _admin = new(IPAddress.Loopback, FreePort());
+    private BenchChild? _child;
+
+    /// <summary>Where it listens.</summary>
+    public IPEndPoint Smtp => _smtp;
+
+    /// <summary>The process; null before the start.</summary>
+    public BenchChild? Child => _child;
+
+    /// <summary>From starting the process to its banner, ms: of the last start.</summary>
+    public double StartMs { get; private set; }
+
+    /// <summary>Writes the configuration.</summary>
+    /// <param name="routes">Domain and next hop, in order.</param>
+    /// <param name="sessions">Sessions that it must be able to hold.</param>
+    /// <param name="tls">Certificate and key; null for none.</param>
+    public void Configure(IEnumerable<(string Domain, string To)> routes, long sessions, (string Certificate, string Key)? tls)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"""
+            hostname = "relay.test"
+            spool = "{spool}"
+            [[listen]]
+            address = "{_smtp}"
+            [[relay_for]]
+            networks = ["127.0.0.0/8"]
+            [queue]
+            retry = ["1s"]
+            expire = "1d"
+            [admin]
+            http = "{_admin}"
+            [limits]
+            receive_sessions = {Math.Max(1000, sessions + 16)}
+            send_sessions = 200
+
+            """);
+        if (tls is { } files)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"[tls]\ncertificate = \"{files.Certificate}\"\nkey = \"{files.Key}\"\n");
+        }
+        foreach ((string domain, string to) in routes)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"[[route]]\ndomain = \"{domain}\"\nto = \"{to}\"\n");
+        }
+        File.WriteAllText(Path.Combine(folder, "relay.toml"), text.ToString());
+    }
+
+    /// <summary>Starts it and waits for its banner.</summary>
+    /// <exception cref="BenchException">It did not come.</exception>
+    public void Start()
+    {
+        TimeSpan began = clock.Elapsed;
+        _child?.Dispose();
+        _child = BenchChild.Start(clock, core, "serve", "--config", Path.Combine(folder, "relay.toml"));
+        while (!Greets())
+        {
+            if (_child.HasExited || (clock.Elapsed - began).TotalMinutes > 5)
+            {
+                throw new BenchException($"the relay does not answer:\n{_child.Errors}");
+            }
+            Thread.Sleep(1);
+        }
+        StartMs = Math.Round((clock.Elapsed - began).TotalMilliseconds, 1);
+    }
+
+    /// <summary>A figure of /metrics; below 0 when it cannot be had.</summary>
+    public long Figure(string name)
+    {
+        try
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Connect(_admin);
+            socket.Send(Encoding.ASCII.GetBytes($"GET /metrics HTTP/1.1\r\nHost: {_admin}\r\nConnection: close\r\n\r\n"));
+            using var reader = new StreamReader(new NetworkStream(socket));
+            while (reader.ReadLine() is { } line)
+            {
+                if (line.StartsWith("fastrelay_" + name + " ", StringComparison.Ordinal))
+                {
+                    return long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            return -1;
+        }
+        return -1;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _child?.Dispose();
+
+    /// <summary>A port that nobody listens on now.</summary>
+    public static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    private bool Greets()
+    {
+        try
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 2000 };
+            socket.Connect(_smtp);
+            var banner = new byte[3];
+            return socket.Receive(banner) == 3 && banner.AsSpan().SequenceEqual("220"u8);
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>A bench that cannot go on; the message says why.</summary>
+internal sealed class BenchException(string message) : Exception(message);

@@ -1,0 +1,83 @@
+using System.Xml.Linq;
+using FastRelay.Host.Commands;
+using FastRelay.Load;
+
+namespace FastRelay.Tests.Load;
+
+public sealed class BenchTests
+{
+    [Fact]
+    public void Every_scenario_is_in_the_documents_and_reads_its_own_scenario_file()
+    {
+        string text = File.ReadAllText(Path.Combine(Tidy.House.Root, "docs/LOAD.md"));
+        Assert.All(BenchPlan.All, plan => Assert.Contains($"| `{plan.Name}` |", text, StringComparison.Ordinal));
+        Assert.All(BenchPlan.All, plan =>
+        {
+            SinkScenarioFile.Read(plan.SinkScenario, plan.Name, out var errors);
+            Assert.Empty(errors);
+        });
+        Assert.Equal(BenchPlan.All.Count, BenchPlan.All.Select(p => p.Name).Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(0.1234, "0.123")]
+    [InlineData(12.34, "12.3")]
+    [InlineData(1234.4, "1,234")]
+    [InlineData(23_456, "23.5 k")]
+    [InlineData(1_500_000, "1.5 M")]
+    public void Numbers_show_the_digits_that_matter(double value, string text) => Assert.Equal(text, BenchChart.Number(value));
+
+    [Fact]
+    public void A_chart_keeps_every_point_inside_its_frame()
+    {
+        var line = new ChartLine("<a & b>", "a", [(0, 0), (1, 5_000), (7.5, 123_456), (30, 3)]);
+        foreach (string chart in new[] { BenchChart.OverTime(" MiB", line), BenchChart.Percentiles(new ChartLine("x", "b", [(0, 0.002), (50, 1), (99.999, 70), (100, 9_000)])) })
+        {
+            XElement svg = XDocument.Parse($"<r>{chart}</r>").Descendants("svg").Single();
+            double[] size = [.. svg.Attribute("viewBox")!.Value.Split(' ').Select(n => double.Parse(n, System.Globalization.CultureInfo.InvariantCulture))];
+            (double X, double Y)[] points = [.. svg.Descendants("circle").Select(c => ((double)c.Attribute("cx")!, (double)c.Attribute("cy")!))];
+            Assert.Equal(4, points.Length);
+            Assert.All(points, p => Assert.True(p.X >= 0 && p.X <= size[2] && p.Y >= 0 && p.Y <= size[3]));
+            Assert.Equal(points.Select(p => p.X).Order(), points.Select(p => p.X));
+        }
+        Assert.Contains("no samples", BenchChart.OverTime("", new ChartLine("x", "a", [])), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_page_escapes_what_it_shows_and_carries_the_report()
+    {
+        LoadSample[] samples = [.. Enumerable.Range(1, 5).Select(i => new LoadSample(i, 1000 * i, 0, 0, 64, 900, 5000, 9000, 0.5, 0))];
+        var run = new BenchRunReport
+        {
+            AcceptedPerSecond = 12_345,
+            LoadSamples = samples,
+            SinkSamples = samples,
+            Subject = [new ProcessSample(0, 0, 50_000, 20_000), new ProcessSample(1, 0.4, 60_000, 30_000), new ProcessSample(2, 0.9, 60_000, 31_000)],
+            Problem = "</script><b>bad</b>",
+        };
+        var report = new BenchReport
+        {
+            Scenario = "relay",
+            About = "a & b",
+            Subject = "<fastrelay>",
+            Sync = "group",
+            Machine = new MachineFacts("cpu <x>", 2, 1000, "6.1", 3.5, "ext4", false, "v"),
+            Runs = [run, run with { AcceptedPerSecond = 20_000 }, run with { AcceptedPerSecond = 13_000 }],
+            Messages = 5,
+            Sessions = 64,
+        };
+
+        string page = BenchPage.Write(report);
+
+        Assert.DoesNotContain("<b>bad", page, StringComparison.Ordinal);
+        Assert.Contains("&lt;fastrelay&gt;", page, StringComparison.Ordinal);
+        Assert.Contains("13 k/s", page, StringComparison.Ordinal);
+        Assert.Contains("12.3 k to 20 k in 3 runs", page, StringComparison.Ordinal);
+        Assert.Contains("without a journal, which flatters appends", page, StringComparison.Ordinal);
+        Assert.Contains("load average 3.5", page, StringComparison.Ordinal);
+        Assert.Equal(1, page.Split("</script>").Length - 1);
+        Assert.DoesNotContain("http://", page.Replace("http://www.w3.org", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Equal(4, page.Split("<svg").Length - 1 + page.Split("class=\"none\"").Length - 1);
+    }
+}
