@@ -22,6 +22,7 @@ public sealed class BenchTests
     [Theory]
     [InlineData(0, "0")]
     [InlineData(0.1234, "0.123")]
+    [InlineData(3.191, "3.19")]
     [InlineData(12.34, "12.3")]
     [InlineData(1234.4, "1,234")]
     [InlineData(23_456, "23.5 k")]

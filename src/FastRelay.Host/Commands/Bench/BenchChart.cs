@@ -85,7 +85,7 @@ internal static class BenchChart
         return size >= 1e6 ? (value / 1e6).ToString("0.##", CultureInfo.InvariantCulture) + " M"
             : size >= 10_000 ? (value / 1000).ToString("0.#", CultureInfo.InvariantCulture) + " k"
             : size >= 100 ? value.ToString("#,0", CultureInfo.InvariantCulture)
-            : value.ToString(size >= 10 ? "0.#" : "0.###", CultureInfo.InvariantCulture);
+            : value.ToString(size >= 10 ? "0.#" : size >= 1 ? "0.##" : "0.###", CultureInfo.InvariantCulture);
     }
 
     private static double Nines(double percentile) => percentile >= 100 ? 1 : Math.Min(1, -Math.Log10(1 - (percentile / 100)) / 5);
