@@ -82,13 +82,15 @@ internal sealed class BenchRelay(string folder, string spool, Stopwatch clock, i
         {
             using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             socket.Connect(_admin);
-            socket.Send(Encoding.ASCII.GetBytes($"GET /metrics HTTP/1.1\r\nHost: {_admin}\r\nConnection: close\r\n\r\n"));
+            // 1.0: in chunks, a length could stand in the middle of a line.
+            socket.Send(Encoding.ASCII.GetBytes($"GET /metrics HTTP/1.0\r\nHost: {_admin}\r\n\r\n"));
             using var reader = new StreamReader(new NetworkStream(socket));
             while (reader.ReadLine() is { } line)
             {
-                if (line.StartsWith("fastrelay_" + name + " ", StringComparison.Ordinal))
+                if (line.StartsWith("fastrelay_" + name + " ", StringComparison.Ordinal)
+                    && long.TryParse(line.Split(' ')[1], CultureInfo.InvariantCulture, out long value))
                 {
-                    return long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
+                    return value;
                 }
             }
         }
