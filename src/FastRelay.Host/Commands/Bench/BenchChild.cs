@@ -61,20 +61,16 @@ internal sealed partial class BenchChild : IDisposable
 
     /// <summary>Starts this binary with a command.</summary>
     /// <param name="clock">The run's clock.</param>
-    /// <param name="core">Runs on this core alone; below 0 on any.</param>
+    /// <param name="cores">Where it may run.</param>
     /// <param name="arguments">Command and options.</param>
-    public static BenchChild Start(Stopwatch clock, int core, params IEnumerable<string> arguments)
+    public static BenchChild Start(Stopwatch clock, BenchCores cores, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);
         }
-        var child = new BenchChild(Process.Start(start)!, clock);
-        if (core >= 0)
-        {
-            child._process.ProcessorAffinity = 1 << core;
-        }
+        var child = new BenchChild(cores.Within(() => Process.Start(start)!), clock);
         child._process.OutputDataReceived += (_, line) => child.Take(line.Data);
         child._process.ErrorDataReceived += (_, line) =>
         {

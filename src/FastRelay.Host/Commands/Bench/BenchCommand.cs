@@ -57,9 +57,14 @@ internal static class BenchCommand
             error.WriteLine($"fastrelay: --target {text}: must be an address with a port, as in 127.0.0.1:2625");
             return ExitCode.Usage;
         }
-        if (target is not null && plan.Shape is BenchShape.Drain or BenchShape.Restart || (target is not null && plan.SlowSink))
+        if (target is not null && (plan.SlowSink || plan.Shape is BenchShape.Drain or BenchShape.Restart))
         {
             error.WriteLine($"fastrelay: {name} starts and configures the relay itself: it cannot be run with --target");
+            return ExitCode.Usage;
+        }
+        if (target is not null && plan.HasSink && result.GetValue(s_sinkPort) == 0)
+        {
+            error.WriteLine($"fastrelay: {name} has a sink: say with --sink-port where {target} delivers to");
             return ExitCode.Usage;
         }
         long files = FileLimit.Raise();

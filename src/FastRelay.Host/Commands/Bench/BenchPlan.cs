@@ -37,6 +37,9 @@ internal sealed record BenchPlan(string Name, string About, BenchShape Shape, lo
     /// <summary>A second sink, slow, for one domain in ten.</summary>
     public bool SlowSink { get; init; }
 
+    /// <summary>Messages go on to a sink.</summary>
+    public bool HasSink => Shape is not (BenchShape.Accept or BenchShape.Hold);
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<BenchPlan> All { get; } =
     [

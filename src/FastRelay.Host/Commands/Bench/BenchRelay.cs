@@ -7,7 +7,7 @@ using System.Text;
 namespace FastRelay.Host.Commands;
 
 /// <summary>The relay under test: its configuration, its start, its figures. It is this same binary.</summary>
-internal sealed class BenchRelay(string folder, string spool, Stopwatch clock, int core) : IDisposable
+internal sealed class BenchRelay(string folder, string spool, Stopwatch clock) : IDisposable
 {
     private readonly IPEndPoint _smtp = new(IPAddress.Loopback, FreePort());
     private readonly IPEndPoint _admin = new(IPAddress.Loopback, FreePort());
@@ -63,7 +63,7 @@ internal sealed class BenchRelay(string folder, string spool, Stopwatch clock, i
     {
         TimeSpan began = clock.Elapsed;
         _child?.Dispose();
-        _child = BenchChild.Start(clock, core, "serve", "--config", Path.Combine(folder, "relay.toml"));
+        _child = BenchChild.Start(clock, BenchCores.Subject, "serve", "--config", Path.Combine(folder, "relay.toml"));
         while (!Greets())
         {
             if (_child.HasExited || (clock.Elapsed - began).TotalMinutes > 5)

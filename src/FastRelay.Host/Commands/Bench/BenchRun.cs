@@ -45,12 +45,9 @@ internal sealed class BenchRun : IDisposable
         _sinkPort = settings.SinkPort > 0 ? settings.SinkPort : BenchRelay.FreePort();
         if (settings.Target is null)
         {
-            // With four cores or more the subject has one that neither source nor sink uses.
-            _relay = new BenchRelay(_folder, Path.Combine(_folder, "spool"), _clock, Core(2));
+            _relay = new BenchRelay(_folder, Path.Combine(_folder, "spool"), _clock);
         }
     }
-
-    private bool HasSink => _plan.Shape is not (BenchShape.Accept or BenchShape.Hold);
 
     /// <summary>Runs it.</summary>
     /// <exception cref="BenchException">It cannot go on.</exception>
@@ -61,7 +58,7 @@ internal sealed class BenchRun : IDisposable
             _tls = MakeCertificate();
         }
         bool late = _plan.Shape is BenchShape.Drain or BenchShape.Restart;
-        if (HasSink && !late)
+        if (_plan.HasSink && !late)
         {
             StartSinks();
         }
@@ -84,7 +81,7 @@ internal sealed class BenchRun : IDisposable
             from = _clock.Elapsed.TotalSeconds;
             StartSinks();
         }
-        if (HasSink)
+        if (_plan.HasSink)
         {
             WaitForSink(load);
         }
@@ -145,7 +142,7 @@ internal sealed class BenchRun : IDisposable
 
     private IEnumerable<(string Domain, string To)> Routes()
     {
-        if (!HasSink)
+        if (!_plan.HasSink)
         {
             yield return ("*", "discard:");
             yield break;
@@ -175,7 +172,7 @@ internal sealed class BenchRun : IDisposable
         {
             arguments.AddRange(["--certificate", files.Certificate, "--key", files.Key]);
         }
-        BenchChild sink = BenchChild.Start(_clock, Core(1), arguments);
+        BenchChild sink = BenchChild.Start(_clock, BenchCores.Sink, arguments);
         while (!sink.Errors.StartsWith("sink on", StringComparison.Ordinal))
         {
             if (sink.HasExited)
@@ -194,7 +191,7 @@ internal sealed class BenchRun : IDisposable
         string[] amount = _plan.Shape == BenchShape.Hold
             ? ["--sessions", Text(_settings.Messages), "--hold", "10s"]
             : ["--sessions", Text(_settings.Sessions), "--messages", Text(_settings.Messages)];
-        _load = BenchChild.Start(_clock, Core(0), ["load", target.ToString(), .. amount, .. _plan.Load, "--samples", "--interval", Text(SampleMs), "--json", report]);
+        _load = BenchChild.Start(_clock, BenchCores.Source, ["load", target.ToString(), .. amount, .. _plan.Load, "--samples", "--interval", Text(SampleMs), "--json", report]);
         while (_load.Wait(SampleMs) < 0 && !_load.HasExited)
         {
             Look();
@@ -265,8 +262,6 @@ internal sealed class BenchRun : IDisposable
     private static T? Read<T>(string file, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
         where T : class =>
         File.Exists(file) ? JsonSerializer.Deserialize(File.ReadAllBytes(file), type) : null;
-
-    private static int Core(int number) => Environment.ProcessorCount >= 4 ? number : -1;
 
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -44,10 +44,12 @@ internal sealed record MachineFacts(
             string[] words = line.Split(' ');
             if (words.Length > 2 && words[1].Length >= best.Point.Length && (path == words[1] || path.StartsWith(words[1].TrimEnd('/') + "/", StringComparison.Ordinal)))
             {
-                best = (words[1], words[2], Path.GetFileName(words[0]));
+                best = (words[1], words[2], words[0]);
             }
         }
-        return (best.Kind, best.Device);
+        // /dev/mapper and /dev/disk hold links; the kernel's own name is that of the device at their end.
+        string device = File.Exists(best.Device) ? File.ResolveLinkTarget(best.Device, returnFinalTarget: true)?.FullName ?? best.Device : best.Device;
+        return (best.Kind, Path.GetFileName(device));
     }
 
     private static string? Field(string file, string name) =>
