@@ -1,26 +1,40 @@
-"""Turns what perf/compare measured into Markdown and two SVG plots; reads RESULTS and FACTS, writes to standard output."""
+"""Turns what perf/compare measured into Markdown and SVG plots; reads RESULTS and FACTS, writes to standard output."""
 import collections
 import datetime
 import os
 import statistics
 
 results = [line.rstrip("\n").split("\t") for line in open(os.environ["RESULTS"])]
-head, rows = results[0], [dict(zip(results[0], row)) for row in results[1:]]
+rows = [dict(zip(results[0], row)) for row in results[1:]]
 facts = [line.rstrip("\n").split("\t") for line in open(os.environ["FACTS"])]
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
 memory = int(next(l for l in open("/proc/meminfo") if l.startswith("MemTotal")).split()[1]) // 1048576
-loads = [float(r["load_before"]) for r in rows]
-titles = {"reused": "64 sessions, reused, 4 KiB", "single": "64 sessions, one message each, 4 KiB", "large": "16 sessions, reused, 10 MiB"}
+subjects = list(collections.OrderedDict.fromkeys(r["subject"] for r in rows))
+workloads = list(collections.OrderedDict.fromkeys(r["workload"] for r in rows))
+durable = {subject: int(good) == int(finals) > 0 for subject, _, finals, good, _ in facts}
+titles = {
+    "reused": "Relay, 64 sessions, connections reused, 4 KiB",
+    "single": "Relay, 64 sessions, a connection for every message, 4 KiB",
+    "accept": "Accept alone, 64 sessions, connections reused, 4 KiB, nothing delivered",
+    "accept2": "Accept alone, two sources with 32 sessions each, connections reused, 4 KiB, nothing delivered",
+    "large": "Relay, 16 sessions, connections reused, 10 MiB",
+}
 
 
-def spread(values, digits=0):
-    values = sorted(values)
-    show = lambda v: f"{v:,.{digits}f}"
-    return f"{show(values[0])} / **{show(statistics.median(values))}** / {show(values[-1])}"
+def mine(subject, workload):
+    return [r for r in rows if r["subject"] == subject and r["workload"] == workload]
 
 
 def numbers(subject, workload, column):
-    return [float(r[column]) for r in rows if r["subject"] == subject and r["workload"] == workload and r[column] != "lost"]
+    return [float(r[column]) for r in mine(subject, workload) if r["relayed_s"] != "lost"]
+
+
+def spread(values, digits=0):
+    if not values:
+        return "-"
+    values = sorted(values)
+    show = lambda v: f"{v:,.{digits}f}"
+    return f"{show(values[0])} / **{show(statistics.median(values))}** / {show(values[-1])}"
 
 
 def plot(name, title, unit, bars):
@@ -33,51 +47,64 @@ def plot(name, title, unit, bars):
         y = 38 + i * row
         length = max(1.5, (width - left - 110) * value / most)
         colour = "#0b66c3" if label == "fastrelay" else "#9aa5b8"
-        out.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{label}</text><rect x="{left}" y="{y}" width="{length:.1f}" height="20" fill="{colour}"/>'
+        mark = "" if durable.get(label, True) else " *"
+        out.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{label}{mark}</text><rect x="{left}" y="{y}" width="{length:.1f}" height="20" fill="{colour}"/>'
                    f'<text x="{left + length + 6:.1f}" y="{y + 15}">{value:,.0f} {unit}</text>')
-    open(f"perf/results/{name}.svg", "w").write("\n".join(out) + "\n</svg>\n")
+    open(f"{os.environ['PLOTS']}/{os.environ['NAME']}-{name}.svg", "w").write("\n".join(out) + "\n</svg>\n")
+
+
+def section(workload):
+    rate = "accepted_s" if workload.startswith("accept") else "relayed_s"
+    relays = "" if workload.startswith("accept") else " relayed/s |"
+    print(f"\n## {titles[workload]}\n\n| server | messages | sessions | accepted/s |{relays} CPU ms for 1,000 | RSS MiB at the last 250 | PSS MiB |")
+    print("|---|---|---|---|---|---|---|" + ("---|" if relays else ""))
+    rates, costs = {}, {}
+    for subject in subjects:
+        runs = mine(subject, workload)
+        if not runs:
+            continue
+        lost = sum(r["relayed_s"] == "lost" for r in runs)
+        relayed = f" {spread(numbers(subject, workload, 'relayed_s'))} |" if relays else ""
+        print(f"| {subject}{f' ({lost} of {len(runs)} runs not whole, left out)' if lost else ''} | {int(runs[0]['messages']):,} | {runs[0]['sessions']} | "
+              f"{spread(numbers(subject, workload, 'accepted_s'))} |{relayed} {spread(numbers(subject, workload, 'cpu_ms_1000'), 1)} | "
+              f"{spread(numbers(subject, workload, 'rss_mib'))} | {spread(numbers(subject, workload, 'pss_mib'))} |")
+        if numbers(subject, workload, rate):
+            rates[subject] = statistics.median(numbers(subject, workload, rate))
+            costs[subject] = statistics.median(numbers(subject, workload, "cpu_ms_1000"))
+    verb = "accepted" if workload.startswith("accept") else "relayed"
+    if "fastrelay" in rates and len(rates) > 1:
+        print(f"\n| against FastRelay | its rate is 1/ | its CPU for a message, times |\n|---|---|---|")
+        for other in rates:
+            if other != "fastrelay":
+                print(f"| {other}{'' if durable.get(other, True) else ' (not durable)'} | {rates['fastrelay'] / rates[other]:.1f} | {costs[other] / max(costs['fastrelay'], 1e-9):.1f} |")
+    plot(f"{workload}-rate", f"{verb.capitalize()} a second", "/s", list(rates.items()))
+    plot(f"{workload}-cpu", "CPU for 1,000 messages", "ms", list(costs.items()))
+    print(f"\n![{verb} a second](results/{os.environ['NAME']}-{workload}-rate.svg)\n![CPU for 1,000 messages](results/{os.environ['NAME']}-{workload}-cpu.svg)")
 
 
 print(f"""# FastRelay beside other mail servers
 
 Made by `perf/compare` on {datetime.date.today()}; how, and how each server is set up and why, is in that script and in
-`perf/peers`. Every server relays everything from Postfix's smtp-source to Postfix's smtp-sink, interleaved,
-{os.environ['RUNS']} runs each. Cells are least / **median** / most.
+`perf/peers`. Every server takes mail from Postfix's smtp-source and passes it to Postfix's smtp-sink, interleaved,
+{max(len(mine(s, w)) for s in subjects for w in workloads)} runs each. Cells are least / **median** / most; every run is in `results/{os.environ['NAME']}.tsv`.
 
+- Release: {os.environ['VERSION']}, sync = group (its default: a 250 means that the message is on the disk).
 - Machine: {cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {os.uname().release}; source, server and sink share the cores, so CPU
-  for 1,000 messages is the sturdiest figure.
+  for 1,000 messages, of all of the server's processes and its log reader, is the sturdiest figure.
 - Queues: {os.environ['FILESYSTEM']}.
-- Load average before the runs: {min(loads):.1f} to {max(loads):.1f}{'. **The machine was not quiet**: rates are lower than it could give, for whoever ran when it was busy; CPU is dearer, too.' if max(loads) > 1.5 else '.'}
+- Load average before the first run: {os.environ['LOAD']}{'. **The machine was not quiet**: every rate is lower than it could give, and CPU is dearer.' if float(os.environ['LOAD']) > 1 else '.'}
+- RSS counts pages that processes share each time, and FastRelay's mapped spool; PSS counts them once.
 
 ## What a 250 means (strace, one session, 4 KiB)
 
-| server | final 250s | with a completed sync before it | syncs a message |
+| server | final 250s | with a completed sync before it | syncs a message, nothing delivered |
 |---|---|---|---|""")
 for subject, about, finals, good, syncs in facts:
     print(f"| {subject} ({about}) | {finals} | {good} | {syncs} |")
-subjects = list(collections.OrderedDict.fromkeys(r["subject"] for r in rows))
-for workload in collections.OrderedDict.fromkeys(r["workload"] for r in rows):
-    print(f"\n## {titles[workload]}\n\n| server | messages | sessions | accepted/s | relayed/s | CPU ms for 1,000 | PSS MiB at the last 250 |\n|---|---|---|---|---|---|---|")
-    rates, costs = [], []
-    for subject in subjects:
-        mine = [r for r in rows if r["subject"] == subject and r["workload"] == workload]
-        if not mine:
-            continue
-        relayed, cost = numbers(subject, workload, "relayed_s"), numbers(subject, workload, "cpu_ms_1000")
-        lost = sum(r["relayed_s"] == "lost" for r in mine)
-        print(f"| {subject} | {int(mine[0]['messages']):,} | {mine[0]['sessions']} | {spread(numbers(subject, workload, 'accepted_s'))} | "
-              f"{spread(relayed) if relayed else '-'}{f', {lost} not whole' if lost else ''} | {spread(cost, 1)} | {spread(numbers(subject, workload, 'pss_mib'), 1)} |")
-        if relayed:
-            rates.append((subject, statistics.median(relayed)))
-            costs.append((subject, statistics.median(cost)))
-    best = dict(rates)
-    durable = {subject: int(good) == int(finals) for subject, _, finals, good, _ in facts}
-    if "fastrelay" in best:
-        cost = dict(costs)
-        for other in best:
-            if other != "fastrelay":
-                print(f"\nFastRelay relays {best['fastrelay'] / best[other]:.1f} times as many a second as {other} with 1/{cost[other] / max(cost['fastrelay'], 1e-9):.1f} of its CPU for a message"
-                      f"{'.' if durable.get(other) else ', and its 250 means that the message is durable, which theirs does not.'}")
-    plot(f"{workload}-rate", f"Relayed a second: {titles[workload]}", "/s", rates)
-    plot(f"{workload}-cpu", f"CPU for 1,000 messages: {titles[workload]}", "ms", costs)
-    print(f"\n![relayed a second](results/{workload}-rate.svg)\n![CPU](results/{workload}-cpu.svg)")
+for subject in subjects:
+    if subject == "epoll":
+        print("\nepoll stores nothing (`perf/peers/epoll.c`): the least that taking a message can cost.")
+    elif not durable.get(subject, True):
+        print(f"\nA 250 of {subject} means that the message is in the page cache: its rates do not compare with the durable ones; it is marked * in the plots.")
+for workload in workloads:
+    section(workload)
