@@ -164,4 +164,29 @@ public class QueueAdminTests
         DestinationView first = Assert.Single(_rig.Queue.Admin.Destinations(1));
         Assert.Equal(("b.test", "mx.b.test", "ok", 2, 2), (first.Key, first.Site, first.Plan, first.Entries, first.Ready));
     }
+
+    [Fact]
+    public void An_action_on_a_long_queue_lets_the_sessions_run_between_its_slices()
+    {
+        const int Messages = 1_000;
+        for (int i = 0; i < Messages; i++)
+        {
+            _rig.Commit("s@x.test", "u@a.test");
+        }
+        _rig.Loop.Settle();
+        Task<long> hold = _rig.Queue.Admin.HoldAsync(new QueueFilter()).AsTask();
+        long held = _rig.Queue.Admin.Counts().Held;
+        Assert.InRange(held, 1, 128);
+        int turns = 0;
+        while (!hold.IsCompleted)
+        {
+            _rig.Loop.Loop.Turn(canSleep: false);
+            long now = _rig.Queue.Admin.Counts().Held;
+            Assert.InRange(now - held, 0, 128);
+            held = now;
+            turns++;
+        }
+        Assert.Equal((Messages, Messages), (held, hold.Result));
+        Assert.InRange(turns, Messages / 128, Messages);
+    }
 }

@@ -13,6 +13,9 @@ public sealed class QueueAdmin
 {
     private const int SlotsPerTurn = 1_024;
     private const int ReadsPerTurn = 32;
+
+    // An entry that changes its state costs some eight looks at a slot; a hold is a journal record besides.
+    private const int ChangesPerTurn = 128;
     private const int RecipientsShown = 100;
     private readonly QueueState _queue;
     private readonly Loop _loop;
@@ -107,16 +110,17 @@ public sealed class QueueAdmin
                 continue;
             }
             count++;
-            int slot = scan.Slot;
-            for (int handle = _queue.Messages[slot]; handle != 0;)
+            int changes = 0;
+            for (int handle = _queue.Messages[scan.Slot]; handle != 0;)
             {
                 int next = _queue.Slab[handle].NextOfMessage;
-                if (scan.Selects(handle))
+                if (scan.Selects(handle) && act(this, handle))
                 {
-                    act(this, handle);
+                    changes++;
                 }
                 handle = next;
             }
+            await scan.PaceAsync(changes * (SlotsPerTurn / ChangesPerTurn));
         }
         return count;
     }
@@ -351,11 +355,12 @@ public sealed class QueueAdmin
             }
             while (++Slot < queue.Messages.End)
             {
+                // Before the look: nothing may happen between it and what is done about it.
+                await PaceAsync(1);
                 if (SelectsSlot())
                 {
                     return true;
                 }
-                await PaceAsync(1);
             }
             Ended = true;
             return false;
