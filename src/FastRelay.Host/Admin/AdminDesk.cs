@@ -18,6 +18,9 @@ public abstract class AdminDesk
     /// <summary>One message, or null.</summary>
     public abstract Task<QueueItem?> ShowAsync(string id);
 
+    /// <summary>What a message, an address, a domain or a site waits for; null when there is no such message or site.</summary>
+    public abstract Task<ExplainView?> ExplainAsync(string target);
+
     /// <summary>Changes what is selected.</summary>
     public abstract Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection);
 

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Primitives;
 namespace FastRelay.Host.Admin;
 
 /// <summary>
-/// The admin's resources: <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>
-/// and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c> and <c>release</c>.
+/// The admin's resources: <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
+/// <c>/api/explain?target=</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c> and <c>release</c>.
 /// </summary>
 /// <param name="desk">Answers.</param>
 /// <param name="guard">Says who may ask.</param>
@@ -73,6 +73,9 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             case "/api/status" when !post:
                 await JsonAsync(context, await StatusAsync(), AdminJson.Default.StatusView);
                 break;
+            case "/api/explain" when !post:
+                await ExplainAsync(context);
+                break;
             case QueuePath when !post:
                 await ListAsync(context);
                 break;
@@ -91,6 +94,21 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             byName.Add(Figure.All[i].Name, figures[i]);
         }
         return desk.Status() with { Figures = byName };
+    }
+
+    private async Task ExplainAsync(HttpContext context)
+    {
+        string target = context.Request.Query["target"].ToString();
+        if (target.Length is 0 or > 1_000)
+        {
+            throw new AdminException("target must be an id, an address, a domain or a site");
+        }
+        if (await desk.ExplainAsync(target) is { } explained)
+        {
+            await JsonAsync(context, explained, AdminJson.Default.ExplainView);
+            return;
+        }
+        await ErrorAsync(context, StatusCodes.Status404NotFound, $"\"{target}\" is no message in the queue, no site, and no name of a domain");
     }
 
     private async Task ListAsync(HttpContext context)
@@ -163,7 +181,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/queue and /api/queue/ID; by POST /api/queue/retry, remove, hold and release");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/queue, /api/queue/ID and /api/explain?target=; by POST /api/queue/retry, remove, hold and release");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

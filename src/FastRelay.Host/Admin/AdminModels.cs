@@ -141,5 +141,6 @@ public sealed record ErrorView(string Error);
 [JsonSerializable(typeof(QueueSelection))]
 [JsonSerializable(typeof(QueueChange))]
 [JsonSerializable(typeof(StatusView))]
+[JsonSerializable(typeof(ExplainView))]
 [JsonSerializable(typeof(ErrorView))]
 public sealed partial class AdminJson : JsonSerializerContext;

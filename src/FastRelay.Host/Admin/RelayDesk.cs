@@ -13,6 +13,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 {
     private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(10);
 
+    // A domain that no mail was for has to be asked of DNS: an MX question and then its addresses, each with its timeout.
+    private static readonly TimeSpan s_dns = TimeSpan.FromSeconds(60);
+
     // A walk over ten million messages goes on in slices between the sessions' work.
     private static readonly TimeSpan s_walk = TimeSpan.FromMinutes(10);
 
@@ -53,6 +56,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             async () => await _queue.ShowAsync(wanted) is { } message ? View(message) : null,
             s_soon);
     }
+
+    /// <inheritdoc/>
+    public override Task<ExplainView?> ExplainAsync(string target) =>
+        AdminRequest<ExplainView?>.AskAsync(_loop, () => new ExplainDesk(source.Queue, View).ExplainAsync(target), s_dns);
 
     /// <inheritdoc/>
     public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)

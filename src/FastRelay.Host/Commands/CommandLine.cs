@@ -65,10 +65,12 @@ public static class CommandLine
             "Takes mail by SMTP, keeps it safe on disk and delivers it to the hosts that DNS or a route table names.",
             "fastrelay serve                       # a relay for this host on 127.0.0.1:2525",
             "fastrelay check --config relay.toml   # is it right, and what is in force",
-            "fastrelay queue list                  # what waits, and why");
+            "fastrelay queue list                  # what waits, and why",
+            "fastrelay explain example.com         # where its mail goes, and what holds it up");
         root.Subcommands.Add(ServeCommand.Build());
         root.Subcommands.Add(CheckCommand.Build());
         root.Subcommands.Add(QueueCommand.Build());
+        root.Subcommands.Add(ExplainCommand.Build());
         root.Subcommands.Add(JournalCommand.Build());
         root.Subcommands.Add(LoadCommand.Build());
         root.Subcommands.Add(SinkCommand.Build());

@@ -62,7 +62,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
         Finish(delivery, tooMany, attempts, deferred, inDoubt, reason);
-        TellSite(delivery.SiteOrNone, took, judged);
+        TellSite(delivery, took, judged);
         if (_failed.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
@@ -70,15 +70,15 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
     }
 
-    private void TellSite(Site? site, bool took, bool judged)
+    private void TellSite(in Delivery delivery, bool took, bool judged)
     {
-        if (site is null)
+        if (delivery.SiteOrNone is not { } site)
         {
             return;
         }
         if (took)
         {
-            queue.Sites.Delivered(site);
+            queue.Sites.Delivered(site, queue.World.Loop.NowMs - delivery.TakenMs);
         }
         else if (judged)
         {

@@ -29,6 +29,7 @@ public sealed class MessageQueue : IReplay
         _loop = world.Loop;
         _queue = new QueueState(world, router, options, limits, log, counters);
         Admin = new QueueAdmin(_queue);
+        Explainer = new Explainer(_queue, router);
     }
 
     /// <summary>Makes sessions; without one nothing is delivered.</summary>
@@ -87,6 +88,9 @@ public sealed class MessageQueue : IReplay
 
     /// <summary>What the operator can see and do.</summary>
     public QueueAdmin Admin { get; }
+
+    /// <summary>Says what mail waits for, and why.</summary>
+    public Explainer Explainer { get; }
 
     internal QueueState State => _queue;
 

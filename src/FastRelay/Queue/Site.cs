@@ -92,6 +92,9 @@ public sealed class Site
     /// <summary>The concurrency that the site has been seen to bear.</summary>
     internal double Window { get; set; }
 
+    /// <summary>What a delivery takes a session, ms: a mean in which the last 16 count most; 0 before the first.</summary>
+    internal double ServiceMs { get; set; }
+
     internal LoopTimer? Timer { get; set; }
 
     internal LoopTimer? QuickTimer { get; set; }

@@ -136,8 +136,9 @@ internal sealed class SiteTable : LoopItem
     }
 
     /// <summary>The site took a message: after as many as its concurrency it may have one session more.</summary>
-    public void Delivered(Site site)
+    public void Delivered(Site site, long tookMs)
     {
+        site.ServiceMs += site.ServiceMs > 0 ? (tookMs - site.ServiceMs) / 16 : Math.Max(1, tookMs);
         int most = Math.Max(1, _queue.Limits.SendSessionsPerSite);
         if (site.Window < most)
         {

@@ -76,6 +76,13 @@ public sealed class Router
         return new Route(Route.KeyOf(domain, tls == _options.Tls ? TlsPolicy.Opportunistic : tls), domain, NextHop.Mx, tls);
     }
 
+    /// <summary>The pattern of the row of the route table that decides for a domain; empty when none matches, so that DNS does.</summary>
+    public string PatternOf(ReadOnlySpan<char> domain)
+    {
+        int row = _table.Match(domain);
+        return row < 0 ? "" : _table.Rule(row).Pattern;
+    }
+
     /// <summary>Plans a destination now. Never fails: what is wrong is the plan's status. Completes on the loop.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<Plan> PlanAsync(Route route)

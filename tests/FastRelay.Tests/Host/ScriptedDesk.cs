@@ -28,6 +28,13 @@ internal sealed class ScriptedDesk : AdminDesk
         ? Task.FromResult(Items.FirstOrDefault(i => i.Id == id))
         : throw new AdminException($"\"{id}\" is no id");
 
+    public override Task<ExplainView?> ExplainAsync(string target)
+    {
+        Asked.Add("explain " + target);
+        QueueItem? item = Items.FirstOrDefault(i => i.Id == target);
+        return Task.FromResult(target == "nothing here" ? null : new ExplainView(target, item, [ExplainCommandTests.Way]));
+    }
+
     public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
     {
         Asked.Add($"{action} ids={string.Join('+', selection.Ids ?? [])} domain={selection.Filter?.Domain} all={selection.All}");

@@ -44,7 +44,7 @@ public sealed class QueueAdmin
     public IReadOnlyList<SiteView> Sites(int max)
     {
         _loop.CheckThread();
-        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(View)];
+        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(site => View(site, _loop.NowMs))];
     }
 
     /// <summary>The destinations with the most entries.</summary>
@@ -269,7 +269,7 @@ public sealed class QueueAdmin
             entry.Pending);
     }
 
-    private SiteView View(Site site) => new(
+    internal static SiteView View(Site site, long nowMs) => new(
         site.Key,
         site.Plan.Provider ?? "",
         site.Ready,
@@ -277,7 +277,7 @@ public sealed class QueueAdmin
         site.Sessions,
         site.Limit,
         site.Failures,
-        Math.Max(0, site.BackoffUntilMs - _loop.NowMs),
+        Math.Max(0, site.BackoffUntilMs - nowMs),
         site.BackoffReason);
 
     private DestinationView View(Destination destination) => new(

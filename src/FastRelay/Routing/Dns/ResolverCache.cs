@@ -107,6 +107,20 @@ public sealed class ResolverCache
         }
     }
 
+    /// <summary>Looks at what is kept, without asking, counting or touching it.</summary>
+    /// <returns>False when nothing is known.</returns>
+    public bool TryPeek(string name, DnsType type, out CachedAnswer answer)
+    {
+        _loop.CheckThread();
+        answer = default;
+        if (!_entries.TryGetValue(new Key(name, type), out Entry? entry) || entry.Answer is null)
+        {
+            return false;
+        }
+        answer = new CachedAnswer(entry.Answer, entry.ExpiresMs, entry.IsStale);
+        return true;
+    }
+
     private void Ask(Entry entry)
     {
         if (InFlight < _limits.DnsQueries)

@@ -38,15 +38,22 @@ public static class QueueShowCommand
         return command;
     }
 
-    private static AdminJson Pretty() => new(new JsonSerializerOptions(AdminJson.Default.Options) { WriteIndented = true });
+    /// <summary>JSON for people.</summary>
+    internal static AdminJson Pretty() => new(new JsonSerializerOptions(AdminJson.Default.Options) { WriteIndented = true });
+
+    /// <summary>What is true for the whole message.</summary>
+    internal static string Head(QueueItem item) => string.Create(CultureInfo.InvariantCulture, $"""
+        id         {item.Id}
+        sender     {(item.Sender.Length == 0 ? "<> (a bounce)" : QueueListCommand.Printable(item.Sender))}
+        arrived    {Time(item.Arrived)}
+        size       {ConfigText.ShowSize(item.Bytes)}
+
+        """);
 
     private static string Describe(QueueItem item)
     {
         using var text = new StringWriter(CultureInfo.InvariantCulture);
-        text.WriteLine($"id         {item.Id}");
-        text.WriteLine($"sender     {(item.Sender.Length == 0 ? "<> (a bounce)" : QueueListCommand.Printable(item.Sender))}");
-        text.WriteLine($"arrived    {Time(item.Arrived)}");
-        text.WriteLine($"size       {ConfigText.ShowSize(item.Bytes)}");
+        text.Write(Head(item));
         foreach (QueueDestination destination in item.Destinations)
         {
             text.WriteLine();

@@ -1,0 +1,86 @@
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Routing;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>Turns what the queue explains into what is shown. Loop thread.</summary>
+/// <param name="queue">Explains.</param>
+/// <param name="view">Shows a message.</param>
+internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueItem> view)
+{
+    /// <summary>An id, an address, a domain or a site; null when it is an id or a site that is not there.</summary>
+    public async ValueTask<ExplainView?> ExplainAsync(string target)
+    {
+        if (target.Length == MessageId.TextLength && MessageId.TryParse(target, out MessageId id))
+        {
+            return await queue.Explainer.OfMessageAsync(id, queue.Admin) is { } explained
+                ? new ExplainView(target, view(explained.Message), [.. explained.Ways.Select(Way)])
+                : null;
+        }
+        if (queue.Explainer.OfSite(target) is { } site)
+        {
+            return new ExplainView(target, null, [Way(site)]);
+        }
+        string domain = target[(target.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
+        if (!DomainNames.IsHostName(domain) && !DomainNames.TryParseLiteral(domain, out _))
+        {
+            return null;
+        }
+        return new ExplainView(target, null, [Way(await queue.Explainer.OfDomainAsync(domain))]);
+    }
+
+    private static ExplainWay Way(Explanation of) => new(
+        of.Destination,
+        of.Waits.For.ToString().ToLowerInvariant(),
+        of.Waits.Text,
+        of.NextHop,
+        of.Pattern.Length > 0 ? of.Pattern : null,
+        of.Tls.ToString().ToLowerInvariant(),
+        Router.Name(of.Plan.Status),
+        of.Plan.Reason.Length > 0 ? of.Plan.Reason : null,
+        of.PlanLeftMs == long.MaxValue ? null : of.PlanLeftMs / 1000,
+        [.. of.Plan.Hosts.Select(static host => new ExplainHost(host.Preference, host.Name, [.. host.Addresses.Select(static a => a.ToString())]))],
+        [.. of.Dns.Select(Record)],
+        of.Site is { } site ? Site(site) : null,
+        of.Entries,
+        of.Ready,
+        [.. of.Limits.Select(static use => new ExplainLimit(use.Name, use.Used, use.Most, use.Binds))],
+        of.DeliveryMs > 0 ? Math.Round(of.DeliveryMs, 1) : null,
+        of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, 1) : null);
+
+    private static ExplainSite Site(SiteView site) => new(
+        site.Key,
+        site.Provider.Length > 0 ? site.Provider : null,
+        site.BackoffMs > 0 ? "backoff" : "normal",
+        site.Reason.Length > 0 ? site.Reason : null,
+        site.BackoffMs / 1000,
+        site.Failures,
+        site.Ready,
+        site.InFlight,
+        site.Sessions);
+
+    private static ExplainDns Record(CachedRecord record) => new(
+        record.Name,
+        record.Type switch
+        {
+            DnsType.Mx => "MX",
+            DnsType.A => "A",
+            _ => "AAAA",
+        },
+        record.Answer.Status switch
+        {
+            DnsStatus.Ok => "ok",
+            DnsStatus.NoData => "no-data",
+            DnsStatus.NxDomain => "no-such-name",
+            DnsStatus.ServFail => "failed",
+            DnsStatus.Timeout => "timeout",
+            _ => "bad",
+        },
+        record.Type == DnsType.Mx
+            ? [.. record.Answer.Mx.OrderBy(static mx => mx.Preference).Select(static mx => $"{mx.Preference} {(mx.Host.Length == 0 ? "." : mx.Host)}")]
+            : [.. record.Answer.Addresses.Select(static a => a.ToString())],
+        record.LeftMs / 1000,
+        record.Stale);
+}

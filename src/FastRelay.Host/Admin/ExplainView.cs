@@ -1,0 +1,79 @@
+namespace FastRelay.Host.Admin;
+
+/// <summary>A host of a way.</summary>
+/// <param name="Preference">Lower is tried first.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Addresses">With their port, in the order of trying.</param>
+public sealed record ExplainHost(int Preference, string Name, IReadOnlyList<string> Addresses);
+
+/// <summary>What the resolver cache knows of one question.</summary>
+/// <param name="Name">Asked for.</param>
+/// <param name="Type">MX, A or AAAA.</param>
+/// <param name="Status">ok, no-data, no-such-name, failed, timeout or bad.</param>
+/// <param name="Records">The answer, in DNS's own form.</param>
+/// <param name="LeftSeconds">For how long it holds.</param>
+/// <param name="Stale">Past its TTL and used all the same, because no server answers.</param>
+public sealed record ExplainDns(string Name, string Type, string Status, IReadOnlyList<string> Records, long LeftSeconds, bool Stale);
+
+/// <summary>A limit between mail and its delivery.</summary>
+/// <param name="Name">Its key under [limits], or "site sessions".</param>
+/// <param name="Used">Now.</param>
+/// <param name="Most">The bound.</param>
+/// <param name="Binds">It is used up.</param>
+public sealed record ExplainLimit(string Name, long Used, long Most, bool Binds);
+
+/// <summary>A site.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Provider">Who runs it, when that is known.</param>
+/// <param name="Gear">normal or backoff.</param>
+/// <param name="GearReason">Why; null in normal.</param>
+/// <param name="BackoffSeconds">For how long still.</param>
+/// <param name="Failures">In a row.</param>
+/// <param name="Ready">Deliveries that wait for a session.</param>
+/// <param name="InFlight">Deliveries under way.</param>
+/// <param name="Sessions">Connections.</param>
+public sealed record ExplainSite(
+    string Name, string? Provider, string Gear, string? GearReason, long BackoffSeconds, int Failures, int Ready, int InFlight, int Sessions);
+
+/// <summary>Where mail for one destination goes, and what it waits for.</summary>
+/// <param name="Destination">The domain or the route.</param>
+/// <param name="WaitsFor">nothing, dns, backoff, session, connection, turn, time, hold, disk, start or settling.</param>
+/// <param name="Reason">The same as a sentence.</param>
+/// <param name="Route">The way out: mx: or a next hop.</param>
+/// <param name="Pattern">The row of the route table that decided; null when none did.</param>
+/// <param name="Tls">none, opportunistic, required or verified.</param>
+/// <param name="Plan">ok, or why there are no hosts.</param>
+/// <param name="PlanReason">In words; null when ok.</param>
+/// <param name="PlanSeconds">For how long the plan holds; null when for ever.</param>
+/// <param name="Hosts">By preference.</param>
+/// <param name="Dns">What the plan rests on.</param>
+/// <param name="Site">The site; null when no mail made one.</param>
+/// <param name="Queued">Messages of the destination.</param>
+/// <param name="Ready">Those of them that wait for nothing of their own.</param>
+/// <param name="Limits">Every limit on the way.</param>
+/// <param name="DeliveryMs">What a delivery takes lately; null when none was made.</param>
+/// <param name="CeilingPerSecond">Messages a second that follow; null when not known.</param>
+public sealed record ExplainWay(
+    string Destination,
+    string WaitsFor,
+    string Reason,
+    string Route,
+    string? Pattern,
+    string Tls,
+    string Plan,
+    string? PlanReason,
+    long? PlanSeconds,
+    IReadOnlyList<ExplainHost> Hosts,
+    IReadOnlyList<ExplainDns> Dns,
+    ExplainSite? Site,
+    int Queued,
+    int Ready,
+    IReadOnlyList<ExplainLimit> Limits,
+    double? DeliveryMs,
+    double? CeilingPerSecond);
+
+/// <summary>The answer to explain.</summary>
+/// <param name="Target">As asked.</param>
+/// <param name="Message">The message, when one was asked for.</param>
+/// <param name="Ways">One for a domain or site; for a message one for each destination, at most 20.</param>
+public sealed record ExplainView(string Target, QueueItem? Message, IReadOnlyList<ExplainWay> Ways);

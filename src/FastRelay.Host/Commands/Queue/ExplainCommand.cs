@@ -1,0 +1,121 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using FastRelay.Config;
+using FastRelay.Host.Admin;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay explain</c>: what a message or a destination waits for, and why.</summary>
+public static class ExplainCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "explain",
+            "Says what a message, or mail for an address, domain or site, waits for and why: route, hosts, DNS, site, every limit with its use, and the rate that follows. Asks the running relay.",
+            "fastrelay explain 01ABCDEFGHJKM             # why is this message still here?",
+            "fastrelay explain example.com               # where does its mail go, and what holds it up?",
+            "fastrelay explain someone@example.com --try # the same, and ask its hosts now: the dialogue is shown, nothing is sent");
+        var target = new Argument<string>("TARGET") { Description = "An id, an address, a domain, or a site as queue show names it" };
+        Option<string?> config = ConfigFile.Option();
+        var tries = new Option<bool>("--try") { Description = "Connect to the hosts, as a delivery would, and show the dialogue; for an address up to RCPT, with the null reverse-path" };
+        var json = new Option<bool>("--json") { Description = "JSON" };
+        command.Arguments.Add(target);
+        command.Options.Add(config);
+        command.Options.Add(tries);
+        command.Options.Add(json);
+        command.SetAction(result => QueueCommand.Ask(result, config, async (client, output) =>
+        {
+            string wanted = result.GetValue(target)!;
+            ExplainView? view = await client.GetAsync($"/api/explain?target={Uri.EscapeDataString(wanted)}", AdminJson.Default.ExplainView);
+            if (view is null)
+            {
+                await result.InvocationConfiguration.Error.WriteLineAsync(
+                    $"fastrelay: {QueueListCommand.Printable(wanted)} is no message in the queue (delivered, failed or removed: the log knows), no site, and no domain's name");
+                return ExitCode.Failure;
+            }
+            if (result.GetValue(json))
+            {
+                await output.WriteLineAsync(JsonSerializer.Serialize(view, QueueShowCommand.Pretty().ExplainView));
+            }
+            else
+            {
+                await output.WriteAsync(Describe(view));
+            }
+            if (!result.GetValue(tries))
+            {
+                return ExitCode.Ok;
+            }
+            RelayConfig loaded = ConfigFile.Load(result.GetValue(config), TextWriter.Null)!;
+            // JSON stays JSON: the dialogue then goes where complaints go.
+            TextWriter dialogue = result.GetValue(json) ? result.InvocationConfiguration.Error : output;
+            string recipient = view.Message is { Destinations: [{ Recipients: [var first, ..] }, ..] } ? first
+                : wanted.Contains('@', StringComparison.Ordinal) ? wanted : "";
+            await dialogue.WriteLineAsync();
+            return await new TryDialogue(loaded, dialogue).RunAsync(view.Ways[0], recipient) ? ExitCode.Ok : ExitCode.Failure;
+        }));
+        return command;
+    }
+
+    private static string Describe(ExplainView view)
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        if (view.Message is { } message)
+        {
+            text.Write(QueueShowCommand.Head(message));
+        }
+        foreach (ExplainWay way in view.Ways)
+        {
+            if (view.Message is not null)
+            {
+                text.WriteLine();
+            }
+            Write(text, way);
+        }
+        if (view.Message is { } whole && whole.Destinations.Count > view.Ways.Count)
+        {
+            text.WriteLine($"\nand {whole.Destinations.Count - view.Ways.Count} more destinations: fastrelay explain DOMAIN");
+        }
+        return text.ToString();
+    }
+
+    private static void Write(StringWriter text, ExplainWay way)
+    {
+        Line(text, "to", way.Destination);
+        Line(text, "waits for", way.Reason);
+        Line(text, "route", (way.Route == "mx:" ? "the hosts that DNS names" : way.Route)
+            + (way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}");
+        Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));
+        foreach (ExplainHost host in way.Hosts)
+        {
+            Line(text, "host", $"{host.Preference,5}  {host.Name}  {string.Join(", ", host.Addresses)}");
+        }
+        foreach (ExplainDns record in way.Dns)
+        {
+            string records = record.Records.Count > 0 ? string.Join(", ", record.Records) : record.Status;
+            Line(text, "dns", $"{record.Type,5}  {record.Name}  {records}  ({(record.Stale ? "stale: no server answers; " : "")}{record.LeftSeconds:N0} s)");
+        }
+        if (way.Site is { } site)
+        {
+            Line(text, "site", site.Name + (site.Provider is { } provider ? $" ({provider})" : "")
+                + $": {site.Ready:N0} ready, {site.InFlight:N0} in delivery, {site.Sessions:N0} {(site.Sessions == 1 ? "connection" : "connections")}");
+            Line(text, "gear", site.Gear == "normal" ? "normal" : $"backoff for {site.BackoffSeconds:N0} s, after {site.Failures} failures in a row: {site.GearReason}");
+        }
+        Line(text, "queued", $"{way.Queued:N0} for this destination, {way.Ready:N0} of them ready");
+        foreach (ExplainLimit limit in way.Limits)
+        {
+            Line(text, "limit", $"{limit.Used,5:N0} of {limit.Most,-6:N0} {limit.Name}{(limit.Binds ? "  <- used up" : "")}");
+        }
+        if (way.DeliveryMs is { } took)
+        {
+            Line(text, "ceiling", way.CeilingPerSecond is { } rate
+                ? $"about {rate:N0} messages/s: {way.Limits[0].Most:N0} sessions, {took:N1} ms a delivery lately"
+                : $"none while it backs off; {took:N1} ms a delivery lately");
+        }
+    }
+
+    private static void Line(StringWriter text, string name, string value) =>
+        text.WriteLine($"{name,-10} {QueueListCommand.Printable(value)}");
+}

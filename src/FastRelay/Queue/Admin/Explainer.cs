@@ -1,0 +1,231 @@
+using System.Globalization;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Routing;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// Answers "why is this message still here?": follows the way that the queue itself would go, in the same order, and
+/// names the first thing that stops it. Loop thread only; changes nothing, except that a domain without a plan is
+/// planned, which may ask DNS.
+/// </summary>
+public sealed class Explainer
+{
+    /// <summary>Destinations of one message that are explained; a message to thousands of domains is not one screen.</summary>
+    public const int WaysShown = 20;
+
+    private const int HostsAsked = 10;
+    private readonly QueueState _queue;
+    private readonly Router _router;
+    private readonly Loop _loop;
+
+    internal Explainer(QueueState queue, Router router)
+    {
+        _queue = queue;
+        _router = router;
+        _loop = queue.World.Loop;
+    }
+
+    /// <summary>A domain or address literal, whether mail for it is queued or not.</summary>
+    /// <param name="domain">Lower case, without the final dot; a literal with its brackets.</param>
+    public async ValueTask<Explanation> OfDomainAsync(string domain)
+    {
+        _loop.CheckThread();
+        Destination? destination = _queue.Destinations.Find(domain);
+        Route route = destination?.Route ?? _router.FixedRoute(domain) ?? _router.MxRoute(domain);
+        Plan plan = destination?.Plan ?? await _router.PlanAsync(route);
+        // Asking takes its time, in which mail may have come or gone.
+        destination = _queue.Destinations.Find(domain);
+        return Explain(destination?.Route ?? route, destination, destination?.Plan ?? plan, _router.PatternOf(domain), null);
+    }
+
+    /// <summary>The site of a name; null when there is none.</summary>
+    public Explanation? OfSite(string key)
+    {
+        _loop.CheckThread();
+        if (_queue.Sites.Find(key) is not { } site)
+        {
+            return null;
+        }
+        Destination? first = site.Turn ?? _queue.Destinations.All.FirstOrDefault(d => d.Site == site);
+        return first is null
+            ? null
+            : Explain(first.Route, first, site.Plan, _router.PatternOf(first.Route.Domain), null);
+    }
+
+    /// <summary>A message, each of its destinations for itself, at most <see cref="WaysShown"/>; null when it is not in the queue.</summary>
+    public async ValueTask<ExplainedMessage?> OfMessageAsync(MessageId id, QueueAdmin admin)
+    {
+        if (await admin.ShowAsync(id) is not { } message)
+        {
+            return null;
+        }
+        var ways = new List<Explanation>();
+        foreach (QueuedDestination shown in message.Destinations.Take(WaysShown))
+        {
+            string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
+            string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
+            Destination? destination = _queue.Destinations.Find(domain);
+            if (destination is not null)
+            {
+                Plan plan = destination.Plan ?? await _router.PlanAsync(destination.Route);
+                ways.Add(Explain(destination.Route, destination, plan, _router.PatternOf(domain), shown));
+            }
+            else
+            {
+                // Delivered while we looked: its way is explained as for mail that comes next.
+                ways.Add(await OfDomainAsync(domain));
+            }
+        }
+        return new ExplainedMessage(message, ways);
+    }
+
+    private Explanation Explain(Route route, Destination? destination, Plan plan, string pattern, QueuedDestination? entry)
+    {
+        Site? site = destination?.Site ?? _queue.Sites.Find(plan.SiteKey);
+        WaitReason shared = OfReady(destination, plan, site);
+        double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs ? site.Limit * 1000 / site.ServiceMs : 0;
+        return new Explanation
+        {
+            Destination = route.Key,
+            Pattern = pattern,
+            NextHop = route.NextHop.ToString(),
+            Tls = route.Tls,
+            Plan = plan,
+            PlanLeftMs = plan.ExpiresMs == long.MaxValue ? long.MaxValue : Math.Max(0, plan.ExpiresMs - _loop.NowMs),
+            Dns = CachedOf(route, plan),
+            Entries = destination?.Entries ?? 0,
+            Ready = destination?.Ready ?? 0,
+            Site = site is null ? null : QueueAdmin.View(site, _loop.NowMs),
+            Limits = LimitsOf(site),
+            Waits = entry is null ? shared : OfEntry(entry, shared),
+            DeliveryMs = site?.ServiceMs ?? 0,
+            CeilingPerSecond = perSecond,
+        };
+    }
+
+    private WaitReason OfEntry(QueuedDestination entry, WaitReason shared) => entry.State switch
+    {
+        QueuedState.Held => new WaitReason(WaitKind.Hold, "the operator, who holds it: fastrelay queue release lets it go"),
+        QueuedState.InFlight => new WaitReason(WaitKind.Nothing, "nothing: it is being delivered now"),
+        QueuedState.Ending => new WaitReason(WaitKind.Settling, "its turn to be settled: it is expired, refused by its route, or being removed"),
+        QueuedState.Deferred => new WaitReason(
+            WaitKind.Time,
+            $"the time of attempt {entry.Attempts + 1}, in {Span(entry.NextUnixMs - _queue.UnixMs)}{Because(entry.Reason)}"),
+        _ => shared,
+    };
+
+    /// <summary>The order is that of <see cref="DestinationTable.HasReady"/> and <see cref="SiteTable"/>: plan, disk, backoff, sessions, turn.</summary>
+    private WaitReason OfReady(Destination? destination, Plan plan, Site? site)
+    {
+        if (_queue.Stopping)
+        {
+            return new WaitReason(WaitKind.Start, "the next start: the relay is stopping, and takes up no delivery");
+        }
+        if (plan.Status == PlanStatus.Temporary)
+        {
+            long again = destination?.DnsRetryMs ?? long.MaxValue;
+            string when = again == long.MaxValue ? "being asked" : $"asked again in {Span(again - _loop.NowMs)}";
+            return new WaitReason(WaitKind.Dns, $"DNS, {when}{Because(plan.Reason)}");
+        }
+        if (plan.Status is PlanStatus.Discard or PlanStatus.Error)
+        {
+            return new WaitReason(WaitKind.Settling, plan.Status == PlanStatus.Discard ? "nothing: its route discards it" : "nothing: its route refuses it: " + plan.Reason);
+        }
+        if (plan.Status != PlanStatus.Ok)
+        {
+            return new WaitReason(WaitKind.Settling, $"nothing: it goes back to its sender at once ({Router.Name(plan.Status)}): {plan.Reason}");
+        }
+        if (destination is { Planning: true, Site: null })
+        {
+            return new WaitReason(WaitKind.Dns, "DNS, being asked for its hosts");
+        }
+        if (_queue.HasJournal && !_queue.Journal.HasOutcomeRoom)
+        {
+            return new WaitReason(WaitKind.Disk, "the disk: the spool cannot record what deliveries come to, so none is begun");
+        }
+        return site is null ? new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once") : OfSite(site);
+    }
+
+    private WaitReason OfSite(Site site)
+    {
+        long now = _loop.NowMs;
+        int limit = site.Limit;
+        if (site.BackoffUntilMs > now)
+        {
+            string failures = site.Failures > 0 ? $" after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
+            return new WaitReason(WaitKind.Backoff, $"the end of the site's backoff, in {Span(site.BackoffUntilMs - now)}{failures}{Because(site.BackoffReason)}");
+        }
+        if (site.Ready == 0)
+        {
+            return new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once");
+        }
+        if (site.IsStarved)
+        {
+            return new WaitReason(WaitKind.Connection, $"a free connection: all {_queue.Limits.SendSessions} of limits.send_sessions are in use");
+        }
+        if (site.Active >= limit)
+        {
+            return new WaitReason(WaitKind.Session, site.Failures > 0
+                ? "the one session that tries the site again after its backoff"
+                : limit >= _queue.Limits.SendSessionsPerSite
+                    ? $"a session: all {limit} of limits.send_sessions_per_site are at work"
+                    : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");
+        }
+        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site");
+    }
+
+    private List<LimitUse> LimitsOf(Site? site)
+    {
+        Limits limits = _queue.Limits;
+        var uses = new List<LimitUse>();
+        if (site is not null)
+        {
+            uses.Add(new LimitUse("site sessions", site.Active, site.Limit));
+            uses.Add(new LimitUse("send_sessions_per_site", site.Active, limits.SendSessionsPerSite));
+        }
+        uses.Add(new LimitUse("send_sessions", _queue.Counters.SessionsOut, limits.SendSessions));
+        uses.Add(new LimitUse("dns_queries", _router.Cache.InFlight, limits.DnsQueries));
+        return uses;
+    }
+
+    private List<CachedRecord> CachedOf(Route route, Plan plan)
+    {
+        var records = new List<CachedRecord>();
+        string name = route.NextHop.Kind == NextHopKind.Mx ? route.Domain : route.NextHop.Host;
+        if (route.NextHop.LookupMx)
+        {
+            Look(name, DnsType.Mx, records);
+        }
+        IEnumerable<string> hosts = plan.Hosts.Count > 0 ? plan.Hosts.Select(static host => host.Name)
+            : records.Count > 0 && records[0].Answer.Mx.Count > 0 ? records[0].Answer.Mx.OrderBy(static mx => mx.Preference).Select(static mx => mx.Host)
+            : [name];
+        foreach (string host in hosts.Take(HostsAsked))
+        {
+            Look(host, DnsType.A, records);
+            Look(host, DnsType.Aaaa, records);
+        }
+        return records;
+    }
+
+    private void Look(string name, DnsType type, List<CachedRecord> into)
+    {
+        if (_router.Cache.TryPeek(name, type, out CachedAnswer answer))
+        {
+            into.Add(new CachedRecord(name, type, answer.Answer, Math.Max(0, answer.ExpiresMs - _loop.NowMs), answer.Stale));
+        }
+    }
+
+    private static string Because(string reason) => reason.Length == 0 ? "" : ", because: " + reason;
+
+    /// <summary>A time span for people, in its two largest units.</summary>
+    internal static string Span(long ms)
+    {
+        long s = Math.Max(0, (ms + 999) / 1000);
+        return string.Create(CultureInfo.InvariantCulture, $"{(s < 60 ? $"{s} s"
+            : s < 3600 ? $"{s / 60} min {s % 60} s"
+            : s < 86_400 ? $"{s / 3600} h {s % 3600 / 60} min"
+            : $"{s / 86_400} d {s % 86_400 / 3600} h")}");
+    }
+}

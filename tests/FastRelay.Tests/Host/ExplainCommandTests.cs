@@ -1,0 +1,83 @@
+using System.Text.Json;
+using FastRelay.Host.Admin;
+using FastRelay.Host.Commands;
+
+namespace FastRelay.Tests.Host;
+
+public sealed class ExplainCommandTests : IAsyncLifetime
+{
+    /// <summary>What the scripted desk explains.</summary>
+    internal static readonly ExplainWay Way = new(
+        "one.test", "backoff", "the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \u001b[2J busy", "mx:", null, "opportunistic", "ok", null, 290,
+        [new ExplainHost(10, "mx.one.test", ["192.0.2.1:25", "[2001:db8::1]:25"])],
+        [new ExplainDns("one.test", "MX", "ok", ["10 mx.one.test"], 290, false), new ExplainDns("mx.one.test", "AAAA", "no-data", [], 3, true)],
+        new ExplainSite("mx.one.test", "one.example", "backoff", "421 busy", 250, 3, 40, 0, 0),
+        41, 40,
+        [new ExplainLimit("site sessions", 1, 1, true), new ExplainLimit("send_sessions", 7, 2000, false)],
+        91.5, null);
+
+    private ScriptedAdmin _admin = null!;
+
+    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync();
+
+    public async Task DisposeAsync() => await _admin.DisposeAsync();
+
+    private (int Code, string Output, string Error) Run(params string[] arguments)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int code = CommandLine.Run([.. arguments, "--config", _admin.ConfigFile], output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public void One_screen_says_what_mail_waits_for_and_by_which_limits()
+    {
+        (int code, string output, string error) = Run("explain", "one.test");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal(
+            """
+            to         one.test
+            waits for  the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \x1b[2J busy
+            route      the hosts that DNS names, since no row of [[route]] matches; tls opportunistic
+            plan       ok; holds 290 s more
+            host          10  mx.one.test  192.0.2.1:25, [2001:db8::1]:25
+            dns           MX  one.test  10 mx.one.test  (290 s)
+            dns         AAAA  mx.one.test  no-data  (stale: no server answers; 3 s)
+            site       mx.one.test (one.example): 40 ready, 0 in delivery, 0 connections
+            gear       backoff for 250 s, after 3 failures in a row: 421 busy
+            queued     41 for this destination, 40 of them ready
+            limit          1 of 1      site sessions  <- used up
+            limit          7 of 2,000  send_sessions
+            ceiling    none while it backs off; 91.5 ms a delivery lately
+
+            """,
+            output);
+    }
+
+    [Fact]
+    public void A_message_is_explained_with_its_head()
+    {
+        string output = Run("explain", "0000000000001").Output;
+        Assert.Contains("id         0000000000001\nsender     a@sender.test\n", output);
+        Assert.Contains("waits for  the end of the site's backoff", output);
+    }
+
+    [Fact]
+    public void Json_is_the_whole_answer()
+    {
+        using JsonDocument json = JsonDocument.Parse(Run("explain", "one.test", "--json").Output);
+        JsonElement way = json.RootElement.GetProperty("ways")[0];
+        Assert.Equal("backoff", way.GetProperty("waitsFor").GetString());
+        Assert.Equal(2, way.GetProperty("limits").GetArrayLength());
+        Assert.False(way.TryGetProperty("ceilingPerSecond", out _));
+    }
+
+    [Fact]
+    public void What_is_nowhere_is_said_to_be_nowhere()
+    {
+        (int code, string output, string error) = Run("explain", "nothing here");
+        Assert.Equal((1, ""), (code, output));
+        Assert.StartsWith("fastrelay: nothing here is no message in the queue", error);
+    }
+}

@@ -1,0 +1,166 @@
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Routing;
+using Xunit;
+
+namespace FastRelay.Tests.Queue;
+
+/// <summary>Whatever stops a message, explain names it, and names nothing else.</summary>
+public class ExplainerTests
+{
+    private readonly QueueRig _rig;
+
+    public ExplainerTests()
+    {
+        RouteRule[] rules =
+        [
+            new("void.test", new NextHop(NextHopKind.Discard, "", 0, false, ""), TlsPolicy.None),
+            new(".closed.test", new NextHop(NextHopKind.Error, "", 0, false, "5.1.2 no such system"), TlsPolicy.Opportunistic),
+        ];
+        var limits = new Limits { SegmentBytes = 4 << 20, SendSessionsPerSite = 6, SendSessions = 50 };
+        _rig = new QueueRig(new QueueOptions { Jitter = 0 }, limits, rules).Domain("a.test");
+    }
+
+    private Explanation Of(string domain) => _rig.Loop.Wait(_rig.Queue.Explainer.OfDomainAsync(domain));
+
+    private WaitReason WaitOf(FastRelay.Journal.MessageHandle message) =>
+        Assert.Single(_rig.Loop.Wait(_rig.Queue.Explainer.OfMessageAsync(_rig.Journal.IdOf(message), _rig.Queue.Admin))!.Ways).Waits;
+
+    [Fact]
+    public void A_domain_without_mail_is_planned_and_would_go_at_once()
+    {
+        Explanation of = Of("a.test");
+        Assert.Equal((WaitKind.Nothing, "a.test", "", "mx:", 0), (of.Waits.For, of.Destination, of.Pattern, of.NextHop, of.Entries));
+        Assert.Equal("mx.a.test", Assert.Single(of.Plan.Hosts).Name);
+        Assert.Null(of.Site);
+        Assert.InRange(of.PlanLeftMs, 1, 86_400_000);
+        Assert.Equal(
+            [("a.test", DnsType.Mx, DnsStatus.Ok), ("mx.a.test", DnsType.A, DnsStatus.Ok), ("mx.a.test", DnsType.Aaaa, DnsStatus.NoData)],
+            of.Dns.Select(r => (r.Name, r.Type, r.Answer.Status)));
+        Assert.Equal(["send_sessions", "dns_queries"], of.Limits.Select(l => l.Name));
+    }
+
+    [Fact]
+    public void Explaining_from_the_cache_asks_and_counts_nothing()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        (long hits, long misses) = (_rig.Router.Cache.Hits, _rig.Router.Cache.Misses);
+        Assert.Equal(3, Of("a.test").Dns.Count);
+        Assert.Equal((hits, misses), (_rig.Router.Cache.Hits, _rig.Router.Cache.Misses));
+    }
+
+    [Fact]
+    public void Routes_are_named_by_their_row()
+    {
+        Explanation gone = Of("void.test");
+        Assert.Equal(("void.test", "discard:", WaitKind.Settling), (gone.Pattern, gone.NextHop, gone.Waits.For));
+        Explanation closed = Of("x.closed.test");
+        Assert.Equal((".closed.test", "nothing: its route refuses it: 5.1.2 no such system"), (closed.Pattern, closed.Waits.Text));
+    }
+
+    [Fact]
+    public void A_domain_that_takes_no_mail_says_so()
+    {
+        _rig.Dns.Mx("null.test", "null");
+        Explanation of = Of("null.test");
+        Assert.Equal((WaitKind.Settling, PlanStatus.NullMx), (of.Waits.For, of.Plan.Status));
+        Assert.Contains("null-mx", of.Waits.Text);
+    }
+
+    [Fact]
+    public void Dns_that_fails_is_what_mail_waits_for()
+    {
+        _rig.Dns.Mx("broken.test", "servfail");
+        var message = _rig.Accept("s@x.test", "u@broken.test");
+        WaitReason wait = WaitOf(message);
+        Assert.Equal(WaitKind.Dns, wait.For);
+        Assert.Matches("^DNS, asked again in .*, because: MX of broken.test: the server failed$", wait.Text);
+    }
+
+    [Fact]
+    public void Deferred_mail_waits_for_its_time_and_says_who_deferred_it()
+    {
+        var message = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Report(_rig.Take("mx.a.test"), _ => QueueRig.Later, "mailbox busy");
+        Assert.Equal(new WaitReason(WaitKind.Time, "the time of attempt 2, in 5 min 0 s, because: mailbox busy"), WaitOf(message));
+        Assert.Equal(WaitKind.Nothing, Of("a.test").Waits.For);
+    }
+
+    [Fact]
+    public void Held_and_flying_mail_are_told_apart_from_waiting_mail()
+    {
+        var held = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Loop.Wait(_rig.Queue.Admin.HoldAsync(new QueueFilter { Id = _rig.Journal.IdOf(held) }));
+        var flying = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Take("mx.a.test");
+        Assert.Equal((WaitKind.Hold, WaitKind.Nothing), (WaitOf(held).For, WaitOf(flying).For));
+    }
+
+    [Fact]
+    public void A_backoff_is_named_with_its_failures_and_reason()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        _rig.Queue.SiteFailed(_rig.SiteOf("mx.a.test"), QueueRig.Unreachable, "no answer to the connect"u8);
+        Explanation of = Of("a.test");
+        Assert.Equal(WaitKind.Backoff, of.Waits.For);
+        Assert.Matches("^the end of the site's backoff, in .* after 1 failure, because: no answer to the connect$", of.Waits.Text);
+        Assert.Equal(0, of.CeilingPerSecond);
+    }
+
+    [Fact]
+    public void Sessions_that_are_all_at_work_are_the_limit_that_binds()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            _rig.Commit("s@x.test", "u@a.test");
+        }
+        _rig.Loop.Settle();
+        Explanation of = Of("a.test");
+        Assert.Equal(WaitKind.Session, of.Waits.For);
+        LimitUse bound = of.Limits.Single(l => l.Binds);
+        Assert.Equal(("site sessions", 5L, 5L), (bound.Name, bound.Used, bound.Most));
+        Assert.Contains("all 5 that the site has been seen to bear", of.Waits.Text);
+    }
+
+    [Fact]
+    public void A_full_house_is_told_from_a_busy_site()
+    {
+        _rig.Dispatcher.Room = 2;
+        for (int i = 0; i < 20; i++)
+        {
+            _rig.Commit("s@x.test", "u@a.test");
+        }
+        _rig.Loop.Settle();
+        WaitReason wait = Of("a.test").Waits;
+        Assert.Equal((WaitKind.Connection, "a free connection: all 50 of limits.send_sessions are in use"), (wait.For, wait.Text));
+    }
+
+    [Fact]
+    public void A_relay_that_stops_says_that_nothing_is_begun()
+    {
+        var message = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Queue.Stopping = true;
+        Assert.Equal(WaitKind.Start, WaitOf(message).For);
+    }
+
+    [Fact]
+    public void The_ceiling_follows_from_the_sessions_and_what_a_delivery_takes()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        Delivery delivery = _rig.Take("mx.a.test");
+        _rig.Loop.Time.Advance(200);
+        _rig.Loop.Settle();
+        _rig.Report(delivery, _ => QueueRig.Ok);
+        Explanation of = Of("a.test");
+        Assert.Equal((200, 25), (of.DeliveryMs, of.CeilingPerSecond));
+    }
+
+    [Fact]
+    public void A_site_is_explained_by_its_name_and_an_unknown_one_is_not()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        Assert.Equal("a.test", _rig.Queue.Explainer.OfSite("mx.a.test")!.Destination);
+        Assert.Null(_rig.Queue.Explainer.OfSite("mx.b.test"));
+        Assert.Null(_rig.Loop.Wait(_rig.Queue.Explainer.OfMessageAsync(new FastRelay.Journal.MessageId(1UL << 40), _rig.Queue.Admin)));
+    }
+}
