@@ -33,6 +33,15 @@ public sealed record Limits
     /// <summary>Bad commands in one session before 421 4.7.0 and the end.</summary>
     public int SessionErrors { get; init; } = 20;
 
+    /// <summary>From the half of <see cref="SessionErrors"/> on the answer to a bad command waits this long, ms: whoever guesses, guesses slowly.</summary>
+    public int ErrorDelayMs { get; init; } = 1_000;
+
+    /// <summary>Failed AUTH commands of one session before 421 4.7.0 and the end.</summary>
+    public int SessionAuthFailures { get; init; } = 3;
+
+    /// <summary>The answer 535 waits this long, ms, each time twice as long as before.</summary>
+    public int AuthDelayMs { get; init; } = 1_000;
+
     /// <summary>Messages of one session before 421 4.7.0 and the end; bulk senders reuse theirs for long.</summary>
     public int SessionMessages { get; init; } = 1_000_000;
 

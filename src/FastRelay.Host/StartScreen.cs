@@ -18,7 +18,7 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"fastrelay {Versions.Product}, process {Environment.ProcessId}, {config.HostName}\n");
-        Line(text, "listens on", string.Join(", ", listening.Select((address, i) => address + (config.Listen[i].Tls == ListenTls.StartTls ? " (STARTTLS)" : " (clear)"))));
+        Line(text, "listens on", string.Join(", ", listening.Select((address, i) => address + Offer(config.Listen[i]))));
         Line(text, "relays for", WhoMayRelay());
         Line(text, "delivers", Delivery());
         Line(text, "spool", Spool(relay.World));
@@ -33,11 +33,18 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
         return text.ToString();
     }
 
+    private static string Offer(ListenConfig listen)
+    {
+        string tls = listen.Tls switch { ListenTls.StartTls => "STARTTLS", ListenTls.Implicit => "TLS", _ => "clear" };
+        return $" ({tls}{(listen.Submission ? ", submission" : "")})";
+    }
+
     private string WhoMayRelay()
     {
         string networks = string.Join(", ", config.RelayFor.Select(EffectiveConfig.Network));
         string domains = string.Join(", ", config.RelayDomains);
-        return (networks.Length > 0 ? networks : "no network") + (domains.Length > 0 ? "; anybody to " + domains : "");
+        string users = config.RelayUsers ? ", users" : "";
+        return (networks.Length > 0 ? networks : "no network") + users + (domains.Length > 0 ? "; anybody to " + domains : "");
     }
 
     private string Delivery()

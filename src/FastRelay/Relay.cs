@@ -73,19 +73,26 @@ public sealed class Relay : LoopItem
     /// <param name="config">Checked configuration.</param>
     /// <param name="serverTls">The listeners' certificate; STARTTLS is offered when given.</param>
     /// <param name="authorities">Trusted certificate authorities for verified delivery; null for the system's.</param>
+    /// <param name="users">Who may authenticate; null when nobody may.</param>
     public static RelayStartResult Start(
         World world,
         RelayConfig config,
         SslServerAuthenticationOptions? serverTls = null,
-        X509Certificate2Collection? authorities = null)
+        X509Certificate2Collection? authorities = null,
+        UserTable? users = null)
     {
         var relay = new Relay(world, config);
-        string error = relay.Build(serverTls, authorities);
+        string error = relay.Build(serverTls, authorities, users);
         return new RelayStartResult(error.Length == 0 ? relay : null, error);
     }
 
     /// <summary>Begins to stop, from any thread: no new transaction; owed final replies are waited for; then the loop ends.</summary>
     public void Stop() => World.Loop.Post(this);
+
+    /// <summary>Puts other certificates and users in force, from any thread: new handshakes and sessions use them, those under way go on.</summary>
+    /// <param name="serverTls">The listeners' certificate; null where there was none from the start.</param>
+    /// <param name="users">Who may authenticate.</param>
+    public void Renew(SslServerAuthenticationOptions? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, serverTls, users));
 
     /// <summary>On the loop, after <see cref="Stop"/>.</summary>
     protected override void Run()
@@ -97,7 +104,7 @@ public sealed class Relay : LoopItem
         }
     }
 
-    private string Build(SslServerAuthenticationOptions? serverTls, X509Certificate2Collection? authorities)
+    private string Build(SslServerAuthenticationOptions? serverTls, X509Certificate2Collection? authorities, UserTable? users)
     {
         Limits limits = Config.Limits;
         byte[] hostname = Encoding.ASCII.GetBytes(Config.HostName);
@@ -138,10 +145,11 @@ public sealed class Relay : LoopItem
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
 
-        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, new RelayPolicy(Config.RelayFor, Config.RelayDomains), limits) { Refuses = Router.RefusalOf }, Log, Counters);
+        var policy = new RelayPolicy(Config.RelayFor, Config.RelayDomains, Config.RelayUsers);
+        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, policy, limits) { Refuses = Router.RefusalOf }, Log, Counters) { Tls = serverTls, Users = users };
         foreach (ListenConfig listen in Config.Listen)
         {
-            if (Receiver.Listen(listen.Address, listen.Tls == ListenTls.StartTls ? serverTls : null) is { } wrong)
+            if (Receiver.Listen(listen) is { } wrong)
             {
                 return wrong;
             }
@@ -179,4 +187,14 @@ public sealed class Relay : LoopItem
         DeliverTls.Verified => TlsPolicy.Verified,
         _ => TlsPolicy.Opportunistic,
     };
+
+    private sealed class Renewal(Relay relay, SslServerAuthenticationOptions? serverTls, UserTable? users) : LoopItem
+    {
+        protected override void Run()
+        {
+            relay.Receiver.Tls = serverTls;
+            relay.Receiver.Users = users;
+            relay.Log.Line("renewed"u8).Add("users"u8, users?.Count ?? 0).Write();
+        }
+    }
 }

@@ -33,6 +33,8 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("sessions_in", "Receive sessions open.", s => s.Counters.SessionsIn),
         new("tls_in_total", "TLS sessions begun by clients.", s => s.Counters.TlsIn),
         new("tls_in_failed_total", "TLS handshakes of clients that failed.", s => s.Counters.TlsInFailed),
+        new("auth_in_total", "AUTH commands of clients that succeeded.", s => s.Counters.AuthIn),
+        new("auth_in_failed_total", "AUTH commands of clients that failed.", s => s.Counters.AuthInFailed),
         new("accepted_total", "Messages answered 250.", s => s.Counters.Accepted),
         new("accepted_bytes_total", "Octets of those messages.", s => s.Counters.AcceptedBytes),
         new("accepted_recipients_total", "Recipients of those messages.", s => s.Counters.AcceptedRecipients),

@@ -71,6 +71,7 @@ public static class CommandLine
         root.Subcommands.Add(CheckCommand.Build());
         root.Subcommands.Add(QueueCommand.Build());
         root.Subcommands.Add(ExplainCommand.Build());
+        root.Subcommands.Add(UserCommand.Build());
         root.Subcommands.Add(JournalCommand.Build());
         root.Subcommands.Add(LoadCommand.Build());
         root.Subcommands.Add(SinkCommand.Build());

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
+using FastRelay.Host.Secrets;
 
 namespace FastRelay.Host.Commands;
 
@@ -24,6 +25,10 @@ public static class ConfigFiles
             {
                 yield return third;
             }
+        }
+        if (config.UsersFile is { } users && UserFile.Load(users, out string wrong) is null)
+        {
+            yield return wrong;
         }
         if (config.Tls.Authorities is { } authorities)
         {

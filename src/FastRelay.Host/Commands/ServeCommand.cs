@@ -4,8 +4,10 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Host.Secrets;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
+using FastRelay.Receive;
 
 namespace FastRelay.Host.Commands;
 
@@ -72,7 +74,8 @@ public static class ServeCommand
     {
         SslServerAuthenticationOptions? tls = TlsFiles.Server(config.Tls);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
-        RelayStartResult started = Relay.Start(world, config, tls, authorities);
+        UserTable? users = config.UsersFile is { } file ? UserFile.Load(file, out _) : null;
+        RelayStartResult started = Relay.Start(world, config, tls, authorities, users);
         if (started.Relay is not { } relay)
         {
             error.WriteLine($"fastrelay: {started.Error}");
@@ -84,7 +87,8 @@ public static class ServeCommand
         var desk = new RelayDesk(source, config, listening);
         using AdminServer? admin = config.AdminHttp is { } address ? new AdminServer(address, config.HostName, desk) : null;
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
-        using var signals = new SignalHandlers(relay, desk);
+        using var secrets = new SecretsWatch(config, relay, TimeSpan.FromSeconds(2));
+        using var signals = new SignalHandlers(relay, desk, secrets);
         error.Write(screen.Write(relay, listening));
         try
         {
@@ -121,16 +125,18 @@ public static class ServeCommand
         relay.Log.Warn("admin_failed"u8).Add("error"u8, problem).Write();
     }
 
-    /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP will reload one day.</summary>
+    /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP reads certificates and users again.</summary>
     private sealed class SignalHandlers : IDisposable
     {
         private readonly List<PosixSignalRegistration> _registrations = [];
         private readonly Relay _relay;
         private readonly RelayDesk _desk;
+        private readonly SecretsWatch _secrets;
         private int _stops;
 
-        public SignalHandlers(Relay relay, RelayDesk desk)
+        public SignalHandlers(Relay relay, RelayDesk desk, SecretsWatch secrets)
         {
+            _secrets = secrets;
             _relay = relay;
             _desk = desk;
             foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP])
@@ -146,7 +152,8 @@ public static class ServeCommand
             context.Cancel = true;
             if (context.Signal == PosixSignal.SIGHUP)
             {
-                _relay.Log.Warn("reload"u8).Add("note"u8, "this release reads its configuration at start only").Write();
+                _relay.Log.Line("reload"u8).Add("note"u8, "certificates and users; the configuration itself is read at start only").Write();
+                _secrets.Look(always: true);
                 return;
             }
             _desk.Stopping = true;

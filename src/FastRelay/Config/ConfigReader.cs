@@ -58,17 +58,18 @@ public sealed class ConfigReader
             config = config with { Sync = SyncKind.None };
             Warn(root.Node("sync")!.Line, "sync", "\"none\" is for comparisons: a crash of the machine loses mail that was answered 250");
         }
-        // TLS first: what a listener offers depends on it.
+        // TLS and users first: what a listener offers depends on them.
         config = config with { Tls = Tls(root.Table("tls")) };
-        config = config with { Listen = Listen(root, config) };
-        config = RelayFor(root, config);
+        var listen = new ListenReader(this);
+        config = listen.Auth(root.Table("auth"), config);
+        config = config with { Listen = listen.Listen(root, config) };
+        config = listen.RelayFor(root, config);
         config = Limits(root.Table("limits"), config);
         config = Dns(root.Table("dns"), config);
         config = Queue(root.Table("queue"), config);
         config = Deliver(root.Table("deliver"), config);
         config = config with { Routes = RouteReader.Read(root, config, this) };
         config = Admin(root.Table("admin"), config);
-        root.Later("auth");
         root.Later("submission");
         root.Finish();
         return config;
@@ -103,57 +104,12 @@ public sealed class ConfigReader
         return new TlsConfig { Certificate = certificate, Key = key, Authorities = authorities };
     }
 
-    private string? PathOf(TableReader table, string key, string example) =>
+    /// <summary>A path, resolved; null when the key is absent or wrong.</summary>
+    internal string? PathOf(TableReader table, string key, string example) =>
         table.Text(key, example) is { } path ? Path.GetFullPath(path, _folder) : null;
 
-    private List<ListenConfig> Listen(TableReader root, RelayConfig config)
-    {
-        ListenTls usual = config.Tls.Certificate is null ? ListenTls.None : ListenTls.StartTls;
-        List<TableReader>? tables = root.Tables("listen");
-        if (tables is null)
-        {
-            return [.. config.Listen.Select(l => l with { Tls = usual })];
-        }
-        var all = new List<ListenConfig>();
-        foreach (TableReader table in tables)
-        {
-            IPEndPoint? address = EndPoint(table, "address", "0.0.0.0:25", -1);
-            ConfigNode? tls = table.Node("tls");
-            if (tls is { Kind: NodeKind.Text, Text: "implicit" })
-            {
-                Error(tls.Line, table.Key("tls"), "\"implicit\" is not available yet in this release: \"starttls\" or \"none\"");
-            }
-            ListenTls offered = usual;
-            if (tls is { Text: not "implicit" } or { Kind: not NodeKind.Text })
-            {
-                int choice = table.Choice("tls", "none", "starttls");
-                offered = choice < 0 ? ListenTls.None : (ListenTls)choice;
-                if (offered == ListenTls.StartTls && config.Tls.Certificate is null)
-                {
-                    Error(tls.Line, table.Key("tls"), "\"starttls\" needs [tls] with certificate and key");
-                }
-            }
-            table.Later("submission");
-            table.Later("proxy_protocol");
-            table.Finish();
-            if (address is null)
-            {
-                continue;
-            }
-            if (address.Port != 0 && all.Exists(l => l.Address.Equals(address)))
-            {
-                Error(table.Line, table.Key("address"), $"{address} is listened on twice");
-            }
-            all.Add(new ListenConfig(address, offered));
-        }
-        if (tables.Count == 0)
-        {
-            root.Error(root.Node("listen")!, "listen", "is empty: a relay listens somewhere; without the key it is 127.0.0.1:2525");
-        }
-        return all;
-    }
-
-    private IPEndPoint? EndPoint(TableReader table, string key, string example, int defaultPort)
+    /// <summary>An address with a port; null when the key is absent, which is an error, or wrong.</summary>
+    internal IPEndPoint? EndPoint(TableReader table, string key, string example, int defaultPort)
     {
         string? text = table.Text(key, example);
         if (text is null)
@@ -169,63 +125,6 @@ public sealed class ConfigReader
             table.Error(table.Node(key)!, key, $"\"{text}\" is no address with a port: write \"{example}\", or \"[::]:25\" for IPv6");
         }
         return endPoint;
-    }
-
-    private RelayConfig RelayFor(TableReader root, RelayConfig config)
-    {
-        List<TableReader>? tables = root.Tables("relay_for");
-        if (tables is null)
-        {
-            return config;
-        }
-        var networks = new List<IPNetwork>();
-        var domains = new List<string>();
-        foreach (TableReader table in tables)
-        {
-            Networks(table, config, networks);
-            Domains(table, domains);
-            if (table.Node("networks") is null && table.Node("domains") is null)
-            {
-                Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or domains = [\"example.com\"]");
-            }
-            table.Later("users");
-            table.Later("certificates");
-            table.Finish();
-        }
-        return config with { RelayFor = networks, RelayDomains = domains };
-    }
-
-    private void Networks(TableReader table, RelayConfig config, List<IPNetwork> into)
-    {
-        foreach (ConfigNode item in table.List("networks", "[\"127.0.0.0/8\", \"::1\"]") ?? [])
-        {
-            string error = $"holds {item.Describe()}: every network is a text, as in \"10.0.0.0/8\"";
-            IPNetwork network = default;
-            if (item.Kind != NodeKind.Text || !ConfigText.TryParseNetwork(item.Text, out network, out error))
-            {
-                Error(item.Line, table.Key("networks"), error);
-                continue;
-            }
-            if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
-            {
-                Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");
-            }
-            into.Add(network);
-        }
-    }
-
-    private void Domains(TableReader table, List<string> into)
-    {
-        foreach (ConfigNode item in table.List("domains", "[\"example.com\"]") ?? [])
-        {
-            string domain = item.Text.ToLowerInvariant();
-            if (item.Kind != NodeKind.Text || !RouteReader.IsHostName(domain.StartsWith('.') ? domain[1..] : domain))
-            {
-                Error(item.Line, table.Key("domains"), $"{item.Describe()} is no domain: write \"example.com\", or \".example.com\" for what is below it");
-                continue;
-            }
-            into.Add(domain);
-        }
     }
 
     private RelayConfig Limits(TableReader table, RelayConfig config)

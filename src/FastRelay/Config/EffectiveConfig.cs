@@ -9,6 +9,8 @@ public static class EffectiveConfig
 {
     private static readonly string[] s_tls = ["none", "opportunistic", "required", "verified"];
 
+    private static readonly string[] s_listenTls = ["none", "starttls", "implicit"];
+
     /// <summary>The document; reading it again gives the same configuration.</summary>
     public static string Write(RelayConfig config)
     {
@@ -20,7 +22,9 @@ public static class EffectiveConfig
         {
             text.Append("\n[[listen]]\n");
             Line(text, "address", Quote(listen.Address.ToString()));
-            Line(text, "tls", listen.Tls == ListenTls.None ? "\"none\"" : "\"starttls\"");
+            Line(text, "tls", Quote(s_listenTls[(int)listen.Tls]));
+            Line(text, "submission", listen.Submission ? "true" : "false");
+            Line(text, "bare_newlines", listen.RefuseBareNewlines ? "\"refuse\"" : "\"normalise\"");
         }
         text.Append("\n[[relay_for]]\n");
         Line(text, "networks", List(config.RelayFor.Select(Network)));
@@ -28,6 +32,12 @@ public static class EffectiveConfig
         {
             Line(text, "domains", List(config.RelayDomains));
         }
+        if (config.RelayUsers)
+        {
+            Line(text, "users", "true");
+        }
+        text.Append("\n[auth]\n");
+        text.Append(config.UsersFile is { } users ? $"users = {Quote(users)}\n" : "# users: no file, so that nobody may authenticate\n");
         Tls(text, config.Tls);
         LimitLines(text, config.Limits);
         text.Append("\n[dns]\n");

@@ -20,6 +20,9 @@ public enum ListenTls : byte
 
     /// <summary>STARTTLS is announced (RFC 3207).</summary>
     StartTls,
+
+    /// <summary>TLS begins with the connection (RFC 8314 3.3).</summary>
+    Implicit,
 }
 
 /// <summary>What a delivery asks of TLS (RFC 3207), in the words of the configuration.</summary>
@@ -63,6 +66,12 @@ public sealed record RelayConfig
     /// <summary>Domains that anybody may send to: exact, or <c>.example.com</c> for what is below; lower case.</summary>
     public IReadOnlyList<string> RelayDomains { get; init; } = [];
 
+    /// <summary>Users who have authenticated may relay.</summary>
+    public bool RelayUsers { get; init; }
+
+    /// <summary>The file of the users that may authenticate, resolved; null when nobody may.</summary>
+    public string? UsersFile { get; init; }
+
     /// <summary>Certificates.</summary>
     public TlsConfig Tls { get; init; } = new();
 
@@ -100,11 +109,6 @@ public sealed record RelayConfig
     };
 }
 
-/// <summary>One <c>[[listen]]</c>.</summary>
-/// <param name="Address">Address and port; port 0 lets the system choose.</param>
-/// <param name="Tls">What it offers.</param>
-public sealed record ListenConfig(IPEndPoint Address, ListenTls Tls);
-
 /// <summary><c>[tls]</c>: paths, resolved; null when not given.</summary>
 public sealed record TlsConfig
 {
@@ -113,6 +117,9 @@ public sealed record TlsConfig
 
     /// <summary>Its private key, PEM.</summary>
     public string? Key { get; init; }
+
+    /// <summary>The files of the server's certificates and keys.</summary>
+    public IEnumerable<string> Files => Certificate is null ? [] : [Certificate, Key!];
 
     /// <summary>Certificate authorities for verified delivery, PEM; null for SSL_CERT_FILE or the system's usual places.</summary>
     public string? Authorities { get; init; }

@@ -18,6 +18,12 @@ public sealed class Counters
     /// <summary>TLS handshakes of clients that failed.</summary>
     public long TlsInFailed { get; set; }
 
+    /// <summary>AUTH commands of clients that succeeded.</summary>
+    public long AuthIn { get; set; }
+
+    /// <summary>AUTH commands of clients that failed.</summary>
+    public long AuthInFailed { get; set; }
+
     /// <summary>Messages answered 250.</summary>
     public long Accepted { get; set; }
 

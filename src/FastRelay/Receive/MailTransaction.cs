@@ -21,6 +21,12 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     /// <summary>Extensions whose parameters MAIL and RCPT know beyond SIZE and BODY.</summary>
     public const SmtpExtensions Parameters = SmtpExtensions.None;
 
+    /// <summary>MAIL is answered so instead, while it is not empty: the listener is for users.</summary>
+    public byte[] Closed { get; set; } = [];
+
+    /// <summary>AUTH= may stand behind MAIL.</summary>
+    public bool OffersAuth { get; set; }
+
     /// <summary>True between MAIL and the end of the transaction.</summary>
     public bool IsOpen { get; private set; }
 
@@ -43,6 +49,10 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.EhloFirst);
         }
+        if (Closed.Length > 0)
+        {
+            return Answer.Wrong(Closed);
+        }
         if (IsOpen)
         {
             return Answer.Wrong(Replies.NestedMail);
@@ -56,7 +66,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return BadPath(status, Replies.BadSender);
         }
-        ParameterStatus parsed = MailParameters.TryParse(command.Argument[consumed..], Parameters, out MailParameters parameters);
+        ParameterStatus parsed = MailParameters.TryParse(command.Argument[consumed..], OffersAuth ? Parameters | SmtpExtensions.Auth : Parameters, out MailParameters parameters);
         if (parsed != ParameterStatus.Ok)
         {
             return BadParameter(parsed);
@@ -99,7 +109,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return BadParameter(parsed);
         }
-        if (!client.Trusted && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain))
+        if (!client.Trusted && (client.User is null || !options.Policy.Users) && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain))
         {
             return Answer.Wrong(Replies.RelayDenied);
         }

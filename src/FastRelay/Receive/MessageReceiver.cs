@@ -113,15 +113,16 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         while (used < input.Length && !IsFull)
         {
             Span<byte> room = _verdict == Verdict.Good ? _writer.GetSpan(LeastRoom) : scratch;
-            DotStatus status = _decoder.Decode(input[used..], room, out int consumed, out int written);
+            // While the header lasts, fields may have to be put in.
+            Span<byte> into = Adds && !_header.HasEnded ? room[..^SubmissionFields.OctetsMax] : room;
+            DotStatus status = _decoder.Decode(input[used..], into, out int consumed, out int written);
             used += consumed;
             if (_verdict == Verdict.Good)
             {
-                Judge(room[..written]);
+                Judge(room, written);
             }
             if (status == DotStatus.End)
             {
-                _endedMs = receiver.World.Loop.NowMs;
                 return true;
             }
         }
@@ -155,6 +156,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     public async ValueTask CommitAsync()
     {
         _begun = false;
+        EndContent();
         if (_verdict != Verdict.Good)
         {
             return;
@@ -183,9 +185,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
             // Content by BDAT need not end its last line; in stored form, which goes out by DATA too, it does.
             bool fits = _encoder.Finish(_writer.GetSpan(LeastRoom), out int written);
             Check.That(fits);
-            Judge(_writer.GetSpan(LeastRoom)[..written]);
+            Judge(_writer.GetSpan(LeastRoom), written);
         }
-        _endedMs = receiver.World.Loop.NowMs;
         return true;
     }
 
@@ -215,9 +216,10 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         while (used < input.Length && !IsFull)
         {
             Span<byte> room = _writer.GetSpan(LeastRoom);
-            _encoder.Encode(input[used..], room, out int consumed, out int written);
+            Span<byte> into = Adds && !_header.HasEnded ? room[..^SubmissionFields.OctetsMax] : room;
+            _encoder.Encode(input[used..], into, out int consumed, out int written);
             used += consumed;
-            Judge(room[..written]);
+            Judge(room, written);
             if (_verdict != Verdict.Good)
             {
                 used = input.Length;
@@ -227,12 +229,37 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         return _chunkLeft == 0;
     }
 
-    private void Judge(ReadOnlySpan<byte> stored)
+    private bool Adds => machine.Listener.Submission;
+
+    private void EndContent()
     {
-        _bytes += stored.Length;
+        _endedMs = receiver.World.Loop.NowMs;
+        if (_verdict != Verdict.Good)
+        {
+            return;
+        }
+        if (machine.Listener.RefuseBareNewlines && _decoder.BareNewlines + _encoder.BareNewlines > 0)
+        {
+            Refuse(Verdict.BareNewline);
+        }
+        else if (Adds && !_header.HasEnded)
+        {
+            // A header without a body, and without the empty line that would end it.
+            int added = WriteMissing(_writer.GetSpan(LeastRoom));
+            _bytes += added;
+            _writer.Advance(added);
+        }
+    }
+
+    private int WriteMissing(Span<byte> into) =>
+        SubmissionFields.Write(_header, receiver.World.Time.GetUtcNow(), _id.AsSpan(0, _idLength), receiver.Hostname, into);
+
+    /// <summary>Holds what was decoded into the front of the writer's room against the bounds, and keeps it.</summary>
+    private void Judge(Span<byte> room, int written)
+    {
         if (!_header.HasEnded)
         {
-            _header.Feed(stored);
+            int header = _header.Feed(room[..written]);
             if (_header.ReceivedCount > receiver.Limits.Hops)
             {
                 Refuse(Verdict.TooManyHops);
@@ -243,13 +270,28 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
                 Refuse(Verdict.HeaderTooBig);
                 return;
             }
+            if (_header.HasEnded && Adds)
+            {
+                written += Insert(room, header - 2, written);
+            }
         }
+        _bytes += written;
         if (_bytes > receiver.Limits.MessageBytes)
         {
             Refuse(Verdict.TooBig);
             return;
         }
-        _writer.Advance(stored.Length);
+        _writer.Advance(written);
+    }
+
+    // Before the empty line, which a codec gives in one piece.
+    private int Insert(Span<byte> room, int at, int written)
+    {
+        Span<byte> fields = stackalloc byte[SubmissionFields.OctetsMax];
+        int length = WriteMissing(fields);
+        room[at..written].CopyTo(room[(at + length)..]);
+        fields[..length].CopyTo(room[at..]);
+        return length;
     }
 
     private void Refuse(Verdict verdict)

@@ -31,8 +31,13 @@ public sealed class ReceiveClient
     /// <summary>Its address may relay.</summary>
     public bool Trusted { get; private set; }
 
+    /// <summary>The user that it proved to be; null before.</summary>
+    public string? User { get; private set; }
+
     /// <summary>How its messages come in, for the trace header (RFC 3848).</summary>
-    public WithProtocol With => !Extended ? WithProtocol.Smtp : Secured ? WithProtocol.Esmtps : WithProtocol.Esmtp;
+    public WithProtocol With => !Extended ? WithProtocol.Smtp
+        : Secured ? (User is null ? WithProtocol.Esmtps : WithProtocol.Esmtpsa)
+        : WithProtocol.Esmtp;
 
     /// <summary>A new connection.</summary>
     /// <param name="peer">Address and port as text, at most 64 octets.</param>
@@ -63,8 +68,12 @@ public sealed class ReceiveClient
         Forget();
     }
 
+    /// <summary>AUTH succeeded.</summary>
+    public void Authenticate(string user) => User = user;
+
     private void Forget()
     {
+        User = null;
         Greeted = false;
         Extended = false;
         _heloLength = 0;

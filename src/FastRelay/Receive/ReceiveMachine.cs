@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Smtp;
 
@@ -18,6 +19,9 @@ public enum ReceiveAction : byte
     /// <summary>No reply yet: swallow <see cref="ReceiveStep.Octets"/>, then ask <see cref="ReceiveMachine.ChunkRead"/>.</summary>
     SkipChunk,
 
+    /// <summary>No reply yet: check the password in <see cref="ReceiveMachine.Exchange"/>, then tell <see cref="ReceiveMachine.PasswordChecked"/>.</summary>
+    CheckPassword,
+
     /// <summary>Drop what is buffered and start TLS.</summary>
     StartTls,
 
@@ -29,12 +33,13 @@ public enum ReceiveAction : byte
 /// <param name="Action">What the driver does next.</param>
 /// <param name="ReplyLength">Octets of the reply written into the span that was given.</param>
 /// <param name="Octets">Of a chunk.</param>
-public readonly record struct ReceiveStep(ReceiveAction Action, int ReplyLength, long Octets = 0);
+/// <param name="DelayMs">The reply, and all that follows, waits so long: the client does wrong too often.</param>
+public readonly record struct ReceiveStep(ReceiveAction Action, int ReplyLength, long Octets = 0, int DelayMs = 0);
 
 /// <summary>
 /// The server's side of RFC 5321 as a pure machine: a command line in, a reply and an action out. It does no IO, reads
 /// no clock and awaits nothing; <see cref="ReceiveSession"/> drives it. Extensions: PIPELINING (2920), SIZE (1870),
-/// 8BITMIME (6152), CHUNKING (3030), ENHANCEDSTATUSCODES (2034), STARTTLS (3207).
+/// 8BITMIME (6152), CHUNKING (3030), ENHANCEDSTATUSCODES (2034), STARTTLS (3207), AUTH (4954).
 /// </summary>
 public sealed class ReceiveMachine
 {
@@ -52,8 +57,10 @@ public sealed class ReceiveMachine
     private readonly byte[] _refusal = new byte[ReplyBytes];
     private int _refusalLength;
     private bool _refusalIsError;
-    private bool _offersTls;
+    private ListenConfig _listener = null!;
+    private UserTable? _users;
     private int _errors;
+    private int _authFailures;
 
     /// <summary>Creates a machine.</summary>
     /// <param name="options">Our name, who may relay, and the bounds; see <c>docs/LIMITS.md</c> for what a peer is told at each.</param>
@@ -67,6 +74,9 @@ public sealed class ReceiveMachine
     /// <summary>Who is there.</summary>
     public ReceiveClient Client { get; } = new();
 
+    /// <summary>The listener that the session came by.</summary>
+    public ListenConfig Listener => _listener;
+
     /// <summary>True between MAIL and the end of the transaction.</summary>
     public bool InTransaction => _mail.IsOpen;
 
@@ -79,17 +89,32 @@ public sealed class ReceiveMachine
     /// <summary>Messages of this session that were answered 250.</summary>
     public int Messages { get; private set; }
 
+    /// <summary>The AUTH exchange under way; null when none is.</summary>
+    internal AuthExchange? Exchange { get; private set; }
+
+    /// <summary>Octets of the next line with its CRLF: an AUTH exchange may have long ones (RFC 4954 4).</summary>
+    public int LineBytes => Exchange is not null || OffersAuth ? AuthExchange.LineBytes : _options.Limits.CommandLineBytes;
+
+    private bool OffersAuth => _users is not null && Client is { Secured: true, User: null };
+
+    private bool OffersTls => _listener.Tls == ListenTls.StartTls && !Client.Secured;
+
     /// <summary>Begins a session and writes the greeting.</summary>
     /// <param name="peer">Address and port as text, at most 64 octets.</param>
     /// <param name="trusted">The client's address may relay.</param>
-    /// <param name="offersTls">STARTTLS is announced.</param>
+    /// <param name="listener">What the listener offers and asks.</param>
+    /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
-    public int Start(ReadOnlySpan<byte> peer, bool trusted, bool offersTls, Span<byte> reply)
+    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply)
     {
-        Client.Start(peer, trusted, secured: false);
+        Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit);
+        _listener = listener;
+        _users = users;
+        EndExchange();
         _mail.End();
-        _offersTls = offersTls;
+        Admit();
         _errors = 0;
+        _authFailures = 0;
         Messages = 0;
         var writer = new ReplyWriter(reply);
         writer.Greeting(_options.Hostname);
@@ -100,7 +125,9 @@ public sealed class ReceiveMachine
     public void TlsStarted()
     {
         Client.Secure();
+        EndExchange();
         _mail.End();
+        Admit();
     }
 
     /// <summary>Answers one line as <see cref="LineScanner"/> found it.</summary>
@@ -110,15 +137,21 @@ public sealed class ReceiveMachine
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
     public ReceiveStep Step(ScanStatus status, ReadOnlySpan<byte> line, JournalStatus admission, Span<byte> reply)
     {
-        if (status == ScanStatus.TooLong)
+        if (status != ScanStatus.Line)
+        {
+            ReadOnlySpan<byte> wrong = status == ScanStatus.BareNewline ? Replies.BareNewlineInCommand : Exchange is null ? Replies.LineTooLong : Replies.AuthLineTooLong;
+            EndExchange();
+            return Error(wrong, reply);
+        }
+        if (Exchange is not null)
+        {
+            return Authenticating(Exchange.Continue(line), reply);
+        }
+        Command command = Command.Parse(line);
+        if (line.Length + 2 > _options.Limits.CommandLineBytes && command.Verb != Verb.Auth)
         {
             return Error(Replies.LineTooLong, reply);
         }
-        if (status == ScanStatus.BareNewline)
-        {
-            return Error(Replies.BareNewlineInCommand, reply);
-        }
-        Command command = Command.Parse(line);
         switch (command.Verb)
         {
             case Verb.Ehlo:
@@ -145,6 +178,8 @@ public sealed class ReceiveMachine
                 return new ReceiveStep(ReceiveAction.Close, Put(Replies.Bye, reply));
             case Verb.StartTls:
                 return StartTls(command, reply);
+            case Verb.Auth:
+                return Authenticate(command, reply);
             case Verb.HttpLike:
                 // Cross-protocol: a browser or a proxy was made to talk to us. Nothing it sends may run as commands.
                 return new ReceiveStep(ReceiveAction.Close, Put(Replies.OtherProtocol, reply));
@@ -196,7 +231,8 @@ public sealed class ReceiveMachine
         var writer = new ReplyWriter(reply);
         if (Client.Extended)
         {
-            writer.Ehlo(_options.Hostname, _offersTls && !Client.Secured ? OfferedExtensions | SmtpExtensions.StartTls : OfferedExtensions, _options.Limits.MessageBytes, AuthMechanisms.None);
+            SmtpExtensions offered = OfferedExtensions | (OffersTls ? SmtpExtensions.StartTls : 0) | (OffersAuth ? SmtpExtensions.Auth : 0);
+            writer.Ehlo(_options.Hostname, offered, _options.Limits.MessageBytes, AuthMechanisms.Plain | AuthMechanisms.Login | AuthMechanisms.ScramSha256);
         }
         else
         {
@@ -248,7 +284,7 @@ public sealed class ReceiveMachine
 
     private ReceiveStep StartTls(in Command command, Span<byte> reply)
     {
-        if (!_offersTls)
+        if (_listener.Tls == ListenTls.None)
         {
             return Error(Replies.NotImplemented, reply);
         }
@@ -267,19 +303,111 @@ public sealed class ReceiveMachine
         return new ReceiveStep(ReceiveAction.StartTls, Put(Replies.StartTlsReady, reply));
     }
 
+    /// <summary>The password of the exchange was checked.</summary>
+    public ReceiveStep PasswordChecked(bool matches, Span<byte> reply) =>
+        Authenticating(matches && Exchange!.User is not null ? AuthVerdict.Accepted : AuthVerdict.Refused, reply);
+
+    private ReceiveStep Authenticate(in Command command, Span<byte> reply)
+    {
+        if (_users is null || _listener.Tls == ListenTls.None)
+        {
+            return Error(Replies.NotImplemented, reply);
+        }
+        if (!Client.Secured)
+        {
+            return Error(Replies.AuthNeedsTls, reply);
+        }
+        if (Client.User is not null)
+        {
+            return Error(Replies.AlreadyAuthenticated, reply);
+        }
+        if (!Client.Greeted)
+        {
+            return Error(Replies.EhloFirst, reply);
+        }
+        if (InTransaction)
+        {
+            return Error(Replies.NotDuringTransaction, reply);
+        }
+        if (command.Argument.IsEmpty)
+        {
+            return Error(Replies.SyntaxInArguments, reply);
+        }
+        Exchange = new AuthExchange(_users);
+        return Authenticating(Exchange.Begin(command.Argument), reply);
+    }
+
+    private ReceiveStep Authenticating(AuthVerdict verdict, Span<byte> reply)
+    {
+        if (verdict == AuthVerdict.CheckPassword)
+        {
+            return new ReceiveStep(ReceiveAction.CheckPassword, 0);
+        }
+        if (verdict == AuthVerdict.Challenge)
+        {
+            var writer = new ReplyWriter(reply);
+            writer.Challenge(Exchange!.Challenge);
+            return new ReceiveStep(ReceiveAction.Continue, writer.Written);
+        }
+        string? user = Exchange!.User;
+        AuthEnded?.Invoke(Exchange, verdict);
+        EndExchange();
+        switch (verdict)
+        {
+            case AuthVerdict.Accepted:
+                Client.Authenticate(user!);
+                Admit();
+                return Ok(Replies.AuthSucceeded, reply);
+            case AuthVerdict.Cancelled:
+                return Error(Replies.AuthCancelled, reply);
+            case AuthVerdict.Malformed:
+                return Error(Replies.AuthMalformed, reply);
+            case AuthVerdict.UnknownMechanism:
+                return Error(Replies.AuthMechanismUnknown, reply);
+        }
+        int delay = _options.Limits.AuthDelayMs << Math.Min(_authFailures, 4);
+        int length = Put(Replies.AuthInvalid, reply);
+        if (++_authFailures < _options.Limits.SessionAuthFailures)
+        {
+            return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
+        }
+        return new ReceiveStep(ReceiveAction.Close, length + Put(Replies.AuthTooManyFailures, reply[length..]), DelayMs: delay);
+    }
+
+    /// <summary>Told of each exchange that ended, for log and counters.</summary>
+    internal Action<AuthExchange, AuthVerdict>? AuthEnded { get; init; }
+
+    private void EndExchange()
+    {
+        Exchange?.Forget();
+        Exchange = null;
+    }
+
+    // A submission service with users is for users (RFC 6409 4.3), and they come inside TLS.
+    private void Admit()
+    {
+        _mail.OffersAuth = _users is not null && Client.Secured;
+        bool closed = _listener.Submission && _users is not null && Client.User is null;
+        _mail.Closed = !closed ? [] : Client.Secured ? s_authRequired : s_startTlsFirst;
+    }
+
+    private static readonly byte[] s_authRequired = Replies.AuthRequired.ToArray();
+    private static readonly byte[] s_startTlsFirst = Replies.StartTlsFirst.ToArray();
+
     private ReceiveStep Put(in Answer answer, Span<byte> reply) => answer.IsError ? Error(answer.Text, reply) : Ok(answer.Text, reply);
 
     private static ReceiveStep Ok(ReadOnlySpan<byte> text, Span<byte> reply) => new(ReceiveAction.Continue, Put(text, reply));
 
     private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply)
     {
-        if (++_errors < _options.Limits.SessionErrors)
-        {
-            return new ReceiveStep(ReceiveAction.Continue, Put(text, reply));
-        }
+        int delay = ++_errors > _options.Limits.SessionErrors / 2 ? _options.Limits.ErrorDelayMs : 0;
         int length = Put(text, reply);
+        if (_errors < _options.Limits.SessionErrors)
+        {
+            return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
+        }
         length += Put(Replies.TooManyErrors, reply[length..]);
-        return new ReceiveStep(ReceiveAction.Close, length);
+        return new ReceiveStep(ReceiveAction.Close, length, DelayMs: delay);
     }
 
     private static int Put(ReadOnlySpan<byte> text, Span<byte> reply)

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Net.Security;
 using System.Runtime.CompilerServices;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Smtp;
@@ -28,14 +28,17 @@ internal sealed class ReceiveSession : LoopItem
     private readonly Signal<Link> _next;
     private readonly Signal<bool> _turn;
     private readonly LoopTimer _timer;
+    private readonly Sleeper _delay;
     private readonly byte[] _peer = new byte[64];
     private Link _link = null!;
-    private SslServerAuthenticationOptions? _tls;
+    private ListenConfig _listener = null!;
+    private PasswordCheck? _password;
     private LineScanner _lines;
     private Waiting _waiting;
     private long _transactionEndMs;
     private int _gathered;
     private long _octets;
+    private int _delayMs;
 
     public ReceiveSession(Receiver receiver)
     {
@@ -44,7 +47,8 @@ internal sealed class ReceiveSession : LoopItem
         _next = new Signal<Link>(loop);
         _turn = new Signal<bool>(loop);
         _timer = new LoopTimer(loop, this);
-        _machine = new ReceiveMachine(receiver.Options, _envelope);
+        _delay = new Sleeper(loop);
+        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_link, exchange, verdict) };
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
 
@@ -66,9 +70,9 @@ internal sealed class ReceiveSession : LoopItem
     public void Live() => _ = LiveAsync();
 
     /// <summary>Hands it a connection; the session must be resting.</summary>
-    public void Serve(Link link, SslServerAuthenticationOptions? tls)
+    public void Serve(Link link, ListenConfig listener)
     {
-        _tls = tls;
+        _listener = listener;
         _next.Set(link);
     }
 
@@ -82,7 +86,11 @@ internal sealed class ReceiveSession : LoopItem
     }
 
     /// <summary>Ends the connection at once.</summary>
-    public void Abort() => _link?.Abort();
+    public void Abort()
+    {
+        _link?.Abort();
+        _delay.Wake();
+    }
 
     /// <summary>The timer is due.</summary>
     protected override void Run()
@@ -116,8 +124,7 @@ internal sealed class ReceiveSession : LoopItem
     [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ServeAsync()
     {
-        Start();
-        bool open = await FlushAsync();
+        bool open = await OpenAsync();
         while (open)
         {
             Wait(Waiting.Command, _receiver.Limits.IdleTimeoutMs);
@@ -134,6 +141,10 @@ internal sealed class ReceiveSession : LoopItem
             // What follows a BDAT is its content and has not been looked at.
             bool unseen = more || action != ReceiveAction.Continue;
             _link.Input.AdvanceTo(read.Buffer.GetPosition(consumed), unseen ? read.Buffer.GetPosition(consumed) : read.Buffer.End);
+            if (_delayMs > 0)
+            {
+                await _delay.SleepAsync(_delayMs);
+            }
             // One write for all replies, but none held back while the client waits for it.
             open = await FlushAsync();
             if (!open)
@@ -157,6 +168,9 @@ internal sealed class ReceiveSession : LoopItem
                     _message.SkipChunk(_octets);
                     open = await ReceiveMessageAsync();
                     break;
+                case ReceiveAction.CheckPassword:
+                    open = await CheckPasswordAsync();
+                    break;
                 case ReceiveAction.StartTls:
                     open = await StartTlsAsync();
                     break;
@@ -179,14 +193,26 @@ internal sealed class ReceiveSession : LoopItem
         _link.Close();
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<bool> OpenAsync()
+    {
+        if (_listener.Tls == ListenTls.Implicit && !await HandshakeAsync())
+        {
+            return false;
+        }
+        Start();
+        return await FlushAsync();
+    }
+
     private void Start()
     {
+        _delayMs = 0;
         _gathered = 0;
         _lines.Reset();
         int length = Observe.LogLine.Format(_link.Remote, _peer);
         bool trusted = _receiver.Policy.Trusts(_link.Remote.Address);
         Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
-        Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _tls is not null, reply));
+        Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply));
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>
@@ -202,7 +228,7 @@ internal sealed class ReceiveSession : LoopItem
                 more = true;
                 return ReceiveAction.Continue;
             }
-            ScanStatus status = _lines.Next(input[(int)consumed..], _receiver.Limits.CommandLineBytes, out int length, out int used);
+            ScanStatus status = _lines.Next(input[(int)consumed..], _machine.LineBytes, out int length, out int used);
             ReadOnlySpan<byte> line = status == ScanStatus.Line ? input.Slice((int)consumed, length) : default;
             consumed += used;
             if (status == ScanStatus.NeedMore)
@@ -227,9 +253,15 @@ internal sealed class ReceiveSession : LoopItem
             {
                 _transactionEndMs = _receiver.World.Loop.NowMs + _receiver.Limits.TransactionTimeoutMs;
             }
+            _delayMs = step.DelayMs;
             if (step.Action != ReceiveAction.Continue)
             {
                 return step.Action;
+            }
+            if (_delayMs > 0)
+            {
+                more = true;
+                return ReceiveAction.Continue;
             }
         }
     }
@@ -293,16 +325,45 @@ internal sealed class ReceiveSession : LoopItem
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> StartTlsAsync()
     {
-        Wait(Waiting.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
-        TlsResult result = await _link.StartTlsAsync(_tls!);
-        _waiting = Waiting.Nothing;
-        _lines.Reset();
-        _receiver.TlsStarted(_link, result);
-        if (result.Ok)
+        bool ok = await HandshakeAsync();
+        if (ok)
         {
             _machine.TlsStarted();
         }
+        return ok;
+    }
+
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<bool> HandshakeAsync()
+    {
+        Wait(Waiting.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
+        TlsResult result = await _link.StartTlsAsync(_receiver.Tls!);
+        _waiting = Waiting.Nothing;
+        _lines.Reset();
+        _receiver.TlsStarted(_link, result);
         return result.Ok;
+    }
+
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<bool> CheckPasswordAsync()
+    {
+        _password ??= new PasswordCheck(_receiver.World.Loop);
+        bool matches = await _password.RunAsync(_receiver.World.Offload, _machine.Exchange!.Verifier, _machine.Exchange.Password);
+        ReceiveStep step = Gathered(matches);
+        if (step.DelayMs > 0)
+        {
+            await _delay.SleepAsync(step.DelayMs);
+        }
+        return await FlushAsync() && step.Action != ReceiveAction.Close;
+    }
+
+    private ReceiveStep Gathered(bool passwordMatches)
+    {
+        Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
+        ReceiveStep step = _machine.PasswordChecked(passwordMatches, reply);
+        _receiver.Count(reply);
+        Gather(step.ReplyLength);
+        return step;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
@@ -54,19 +55,28 @@ public sealed class Receiver
 
     internal Limits Limits => _options.Limits;
 
+    /// <summary>The certificates in force; new handshakes use them. Loop thread.</summary>
+    public SslServerAuthenticationOptions? Tls { get; set; }
+
+    /// <summary>The users in force; new sessions ask them. Null: nobody may authenticate. Loop thread.</summary>
+    public UserTable? Users { get; set; }
+
     /// <summary>Opens a listener and serves it.</summary>
-    /// <param name="endPoint">Address and port.</param>
-    /// <param name="tls">Its sessions offer STARTTLS when given.</param>
+    /// <param name="config">Where, and what it offers; TLS needs <see cref="Tls"/>.</param>
     /// <returns>Null, or what is wrong, for people.</returns>
-    public string? Listen(IPEndPoint endPoint, SslServerAuthenticationOptions? tls)
+    public string? Listen(ListenConfig config)
     {
-        int errno = World.Network.Listen(endPoint, out Listener? listener);
+        if (config.Tls != ListenTls.None && Tls is null)
+        {
+            return $"cannot offer TLS on {config.Address}: there is no certificate";
+        }
+        int errno = World.Network.Listen(config.Address, out Listener? listener);
         if (errno != 0)
         {
-            return $"cannot listen on {endPoint}: {ErrnoText.Of(errno)}";
+            return $"cannot listen on {config.Address}: {ErrnoText.Of(errno)}";
         }
         _listeners.Add(listener!);
-        _ = AcceptAsync(listener!, tls);
+        _ = AcceptAsync(listener!, config);
         return null;
     }
 
@@ -140,6 +150,25 @@ public sealed class Receiver
         _log.Warn("tls_failed"u8).Add("peer"u8, link.Remote).Add("reason"u8, result.Reason).Write();
     }
 
+    internal void Authenticated(Link link, AuthExchange exchange, AuthVerdict verdict)
+    {
+        bool ok = verdict == AuthVerdict.Accepted;
+        if (ok)
+        {
+            _counters.AuthIn++;
+        }
+        else
+        {
+            _counters.AuthInFailed++;
+        }
+        // A name that nobody has may be a password in the wrong place: it is not shown.
+        (ok ? _log.Line("auth"u8) : _log.Warn("auth_failed"u8))
+            .Add("peer"u8, link.Remote)
+            .Add("mechanism"u8, exchange.Mechanism)
+            .Add("user"u8, exchange.User ?? "(unknown)")
+            .Write();
+    }
+
     internal void Accepted(
         Link link,
         ReceiveMachine machine,
@@ -158,6 +187,7 @@ public sealed class Receiver
             .Add("peer"u8, machine.Client.Peer)
             .Add("helo"u8, machine.Client.Helo)
             .Add("tls"u8, link.TlsName)
+            .Add("user"u8, machine.Client.User)
             .Add("from"u8, view.ReversePath)
             .Add("nrcpt"u8, view.RecipientCount)
             .Add("to"u8, view.Recipient(0))
@@ -167,7 +197,7 @@ public sealed class Receiver
         _queue.Add(message, view);
     }
 
-    private async Task AcceptAsync(Listener listener, SslServerAuthenticationOptions? tls)
+    private async Task AcceptAsync(Listener listener, ListenConfig config)
     {
         while (await listener.AcceptAsync() is { } link)
         {
@@ -184,7 +214,7 @@ public sealed class Receiver
             }
             _serving.Add(session);
             _counters.SessionsIn = _serving.Count;
-            session.Serve(link, tls);
+            session.Serve(link, config);
         }
     }
 

@@ -6,7 +6,8 @@ namespace FastRelay.Receive;
 /// <summary>Who may relay: decided once for a connection by its address, and for everyone else by the recipient's domain.</summary>
 /// <param name="networks">Clients in these networks may send to anybody.</param>
 /// <param name="recipientDomains">Anybody may send to these domains: exact (<c>example.com</c>) or with all below (<c>.example.com</c>); lower case.</param>
-public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList<string> recipientDomains)
+/// <param name="users">Users who have authenticated may send to anybody, from anywhere.</param>
+public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList<string> recipientDomains, bool users = false)
 {
     private readonly byte[][] _domains = [.. recipientDomains.Select(Encoding.ASCII.GetBytes)];
 
@@ -18,6 +19,9 @@ public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList
 
     /// <summary>The recipient domains, for the start screen.</summary>
     public IReadOnlyList<string> RecipientDomains => recipientDomains;
+
+    /// <summary>Users may relay.</summary>
+    public bool Users => users;
 
     /// <summary>True when a client at this address may send to any recipient. An IPv4-mapped IPv6 address counts as its IPv4 one.</summary>
     public bool Trusts(IPAddress client)

@@ -120,6 +120,32 @@ public sealed class ConfigReaderTests
         }
     }
 
+    [Fact]
+    public void Users_and_listeners_for_them_are_read()
+    {
+        RelayConfig config = Good("""
+            [tls]
+            certificate = "c"
+            key = "k"
+            [auth]
+            users = "people"
+            [[listen]]
+            address = "0.0.0.0:465"
+            tls = "implicit"
+            [[listen]]
+            address = "0.0.0.0:587"
+            submission = true
+            bare_newlines = "refuse"
+            [[relay_for]]
+            users = true
+            """);
+        Assert.EndsWith("/people", config.UsersFile);
+        Assert.True(config.RelayUsers);
+        Assert.Empty(config.RelayFor);
+        Assert.Equal(ListenTls.Implicit, config.Listen[0].Tls);
+        Assert.Equal(new ListenConfig(IPEndPoint.Parse("0.0.0.0:587"), ListenTls.StartTls) { Submission = true, RefuseBareNewlines = true }, config.Listen[1]);
+    }
+
     [Theory]
     [InlineData("hostnam = \"a\"", 1, "hostnam", "did you mean \"hostname\"?")]
     [InlineData("\n\n[limits]\nmesage_bytes = \"1MiB\"", 4, "limits.mesage_bytes", "did you mean \"message_bytes\"?")]
@@ -149,11 +175,13 @@ public sealed class ConfigReaderTests
     [InlineData("listen = []", 1, "listen", "is empty")]
     [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\n[[listen]]\naddress = \"127.0.0.1:25\"", 3, "listen.address", "listened on twice")]
     [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"starttls\"", 3, "listen.tls", "needs [tls] with certificate and key")]
-    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"implicit\"", 3, "listen.tls", "not available yet")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"implicit\"", 3, "listen.tls", "needs [tls]")]
+    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\nbare_newlines = \"keep\"", 3, "listen.bare_newlines", "\"normalise\", \"refuse\"")]
+    [InlineData("[auth]\nusers = \"u\"\n[[listen]]\naddress = \"127.0.0.1:25\"\nsubmission = true", 5, "listen.submission", "inside TLS")]
+    [InlineData("[[relay_for]]\nusers = true", 2, "relay_for.users", "needs [auth]")]
+    [InlineData("[auth]\nusers = \"u\"\n[[relay_for]]\nusers = true", 4, "relay_for.users", "in clear")]
     [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\ntls = \"ssl\"", 3, "listen.tls", "must be one of \"none\", \"starttls\"")]
-    [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\nsubmission = true", 3, "listen.submission", "not available yet")]
     [InlineData("[[listen]]\naddress = \"127.0.0.1:25\"\nproxy_protocol = true", 3, "listen.proxy_protocol", "not available yet")]
-    [InlineData("[auth]\nusers = \"users\"", 1, "auth", "not available yet")]
     [InlineData("[[relay_for]]\nnetworks = [\"10.0.0.1/8\"]", 2, "relay_for.networks", "write \"10.0.0.0/8\" for the network or \"10.0.0.1\" for the one host")]
     [InlineData("[[relay_for]]\nnetworks = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\",\n]", 4, "relay_for.networks", "prefix length must be 0 to 32")]
     [InlineData("[[relay_for]]\nnetworks = [\"here\"]", 2, "relay_for.networks", "is no network: write")]

@@ -1,4 +1,6 @@
+using System.Net;
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Receive;
 using FastRelay.Smtp;
@@ -13,6 +15,8 @@ namespace FastRelay.Tests.Receive;
 public class ReceiveMachineTests
 {
     private static readonly Limits s_limits = new() { Recipients = 3, SessionErrors = 5, MessageBytes = 1000, SessionMessages = 2 };
+
+    private static readonly ListenConfig s_listener = new(new IPEndPoint(IPAddress.Loopback, 25), ListenTls.StartTls);
 
     public static TheoryData<string> Transcripts() => [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Receive", "Golden"), "*.txt").Select(f => Path.GetFileName(f)!).Order()];
 
@@ -31,7 +35,7 @@ public class ReceiveMachineTests
         var envelope = new EnvelopeBuilder();
         var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, s_limits), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
-        machine.Start("127.0.0.1:1"u8, trusted: true, offersTls: true, reply);
+        machine.Start("127.0.0.1:1"u8, trusted: true, s_listener, null, reply);
         string[] commands = ["EHLO c.test", "MAIL FROM:<a@b.test>", "RCPT TO:<c@d.test>", "RCPT TO:<>", "DATA", "RSET", "NOOP", "VRFY x", "HELP", "EXPN x", "FOO", "STARTTLS", "QUIT"];
         foreach (string command in commands)
         {
@@ -55,7 +59,7 @@ public class ReceiveMachineTests
         var envelope = new EnvelopeBuilder();
         var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, new Limits()), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
-        machine.Start("127.0.0.1:1"u8, trusted: true, offersTls: false, reply);
+        machine.Start("127.0.0.1:1"u8, trusted: true, s_listener, null, reply);
         machine.Step(ScanStatus.Line, "EHLO c.test"u8, JournalStatus.Ok, reply);
         long before = 0;
         for (int i = 0; i < 1000; i++)
@@ -84,7 +88,7 @@ public class ReceiveMachineTests
         {
             yield return "! stranger";
         }
-        int length = machine.Start("127.0.0.1:1"u8, trusted, offersTls: true, reply);
+        int length = machine.Start("127.0.0.1:1"u8, trusted, s_listener, null, reply);
         foreach (string line in Said(length))
         {
             yield return line;

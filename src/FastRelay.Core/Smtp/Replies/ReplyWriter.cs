@@ -90,6 +90,16 @@ public ref struct ReplyWriter(Span<byte> destination)
         EndReply();
     }
 
+    /// <summary><c>334 challenge</c> of an AUTH exchange (RFC 4954 4).</summary>
+    /// <param name="challenge">Base64; may be empty.</param>
+    public void Challenge(ReadOnlySpan<byte> challenge)
+    {
+        _to.Append("334 "u8);
+        _to.Append(challenge);
+        _to.Append("\r\n"u8);
+        EndReply();
+    }
+
     /// <summary>A whole reply such as one of <see cref="Replies"/>, CRLF included.</summary>
     public void Fixed(ReadOnlySpan<byte> reply)
     {

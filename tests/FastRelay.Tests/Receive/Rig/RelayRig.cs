@@ -4,6 +4,7 @@ using FastRelay.Config;
 using FastRelay.EndToEnd.Rig;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
+using FastRelay.Receive;
 
 namespace FastRelay.Tests.Receive.Rig;
 
@@ -20,7 +21,8 @@ internal sealed class RelayRig : IDisposable
     /// <summary>Starts it.</summary>
     /// <param name="config">TOML tables <c>[[listen]]</c>, <c>[[relay_for]]</c>, <c>[limits]</c> and more; one listener on 127.0.0.1 when it names none.</param>
     /// <param name="tls">The listeners' certificate.</param>
-    public RelayRig(string config = "", SslServerAuthenticationOptions? tls = null)
+    /// <param name="users">Who may authenticate.</param>
+    public RelayRig(string config = "", SslServerAuthenticationOptions? tls = null, UserTable? users = null)
     {
         Sink = new Sink(IPAddress.Loopback);
         string text = $"""
@@ -44,11 +46,15 @@ internal sealed class RelayRig : IDisposable
             // The configuration names files that nobody reads: the certificate is at hand.
             text += "\n[tls]\ncertificate = \"here.crt\"\nkey = \"here.key\"\n";
         }
+        if (users is not null)
+        {
+            text += "\n[auth]\nusers = \"users\"\n";
+        }
         ConfigResult read = ConfigReader.Read(text, "test.toml", _folder, "relay.test", _ => null);
         Assert.Empty(read.Errors);
         RelayConfig known = read.Config! with { Limits = read.Config!.Limits with { SegmentBytes = 4 << 20 } };
         _world = LinuxWorld.Create(new LinuxOptions()) with { Output = Output };
-        RelayStartResult started = Relay.Start(_world, known, tls);
+        RelayStartResult started = Relay.Start(_world, known, tls, users: users);
         Assert.Equal("", started.Error);
         Relay = started.Relay!;
         EndPoints = [.. Relay.Receiver.EndPoints];

@@ -3,7 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 
-namespace FastRelay.Host;
+namespace FastRelay.Host.Secrets;
 
 /// <summary>Loads the certificates that the configuration names; <see cref="Commands.ConfigFiles"/> has checked them.</summary>
 public static class TlsFiles

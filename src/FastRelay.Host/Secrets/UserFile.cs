@@ -1,0 +1,60 @@
+using System.Security.Cryptography;
+using System.Text;
+using FastRelay.Receive;
+
+namespace FastRelay.Host.Secrets;
+
+/// <summary>The file of users: read by <c>serve</c>, written by <c>user add</c>.</summary>
+public static class UserFile
+{
+    /// <summary>Reads it.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="problem">What is wrong, for people; empty when all is well.</param>
+    /// <returns>Null when something is wrong.</returns>
+    public static UserTable? Load(string path, out string problem)
+    {
+        try
+        {
+            UserTable? users = UserTable.Read(File.ReadAllText(path), RandomNumberGenerator.GetBytes(32), out string wrong);
+            problem = users is null ? $"auth.users: {path}: {wrong}" : "";
+            return users;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = $"auth.users: cannot be read: {e.Message}; \"fastrelay user add\" makes it";
+            return null;
+        }
+    }
+
+    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step and readable by its owner only.</summary>
+    /// <returns>True when there was such a user.</returns>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It cannot be written.</exception>
+    public static bool Set(string path, string name, string password)
+    {
+        byte[] octets = Encoding.ASCII.GetBytes(password);
+        string line = $"{name}:{ScramVerifier.Make(octets, RandomNumberGenerator.GetBytes(ScramVerifier.SaltBytes), ScramVerifier.UsualIterations)}";
+        CryptographicOperations.ZeroMemory(octets);
+        List<string> lines = File.Exists(path) ? [.. File.ReadAllLines(path)] : [];
+        int at = lines.FindIndex(l => l.TrimStart().StartsWith(name + ":", StringComparison.Ordinal));
+        if (at < 0)
+        {
+            lines.Add(line);
+        }
+        else
+        {
+            lines[at] = line;
+        }
+        string fresh = path + ".new";
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite };
+        using (var writer = new StreamWriter(fresh, options))
+        {
+            foreach (string one in lines)
+            {
+                writer.Write(one + "\n");
+            }
+        }
+        File.Move(fresh, path, overwrite: true);
+        return at >= 0;
+    }
+}

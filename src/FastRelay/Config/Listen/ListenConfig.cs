@@ -1,0 +1,18 @@
+using System.Net;
+
+namespace FastRelay.Config;
+
+/// <summary>One <c>[[listen]]</c>.</summary>
+/// <param name="Address">Address and port; port 0 lets the system choose.</param>
+/// <param name="Tls">What it offers.</param>
+public sealed record ListenConfig(IPEndPoint Address, ListenTls Tls)
+{
+    /// <summary>
+    /// A submission service (RFC 6409): where users are configured only they may send, and a missing Date or Message-ID
+    /// is added.
+    /// </summary>
+    public bool Submission { get; init; }
+
+    /// <summary>Content with a bare CR or LF is refused (550 5.6.11) and not repaired.</summary>
+    public bool RefuseBareNewlines { get; init; }
+}

@@ -1,0 +1,146 @@
+using System.Net;
+
+namespace FastRelay.Config;
+
+/// <summary>Reads who is listened to and who may relay: <c>[[listen]]</c>, <c>[[relay_for]]</c> and <c>[auth]</c>.</summary>
+/// <param name="owner">Collects what is wrong.</param>
+internal sealed class ListenReader(ConfigReader owner)
+{
+    /// <summary>Reads <c>[auth]</c>; before the others, which depend on it.</summary>
+    public RelayConfig Auth(TableReader auth, RelayConfig config)
+    {
+        string? users = owner.PathOf(auth, "users", "users");
+        auth.Finish();
+        return config with { UsersFile = users };
+    }
+
+    /// <summary>Reads <c>[[listen]]</c>.</summary>
+    public List<ListenConfig> Listen(TableReader root, RelayConfig config)
+    {
+        ListenTls usual = config.Tls.Certificate is null ? ListenTls.None : ListenTls.StartTls;
+        List<TableReader>? tables = root.Tables("listen");
+        if (tables is null)
+        {
+            return [.. config.Listen.Select(l => l with { Tls = usual })];
+        }
+        var all = new List<ListenConfig>();
+        foreach (TableReader table in tables)
+        {
+            IPEndPoint? address = owner.EndPoint(table, "address", "0.0.0.0:25", -1);
+            ListenTls tls = Tls(table, usual, config);
+            bool submission = table.Boolean("submission") ?? false;
+            if (submission && config.UsersFile is not null && tls == ListenTls.None)
+            {
+                table.Error(table.Node("submission")!, "submission", "asks for AUTH, which is offered inside TLS only: set tls = \"starttls\" or \"implicit\"");
+            }
+            bool refuses = table.Choice("bare_newlines", "normalise", "refuse") == 1;
+            table.Later("proxy_protocol");
+            table.Finish();
+            if (address is null)
+            {
+                continue;
+            }
+            if (address.Port != 0 && all.Exists(l => l.Address.Equals(address)))
+            {
+                owner.Error(table.Line, table.Key("address"), $"{address} is listened on twice");
+            }
+            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses });
+        }
+        if (tables.Count == 0)
+        {
+            root.Error(root.Node("listen")!, "listen", "is empty: a relay listens somewhere; without the key it is 127.0.0.1:2525");
+        }
+        return all;
+    }
+
+    /// <summary>Reads <c>[[relay_for]]</c>.</summary>
+    public RelayConfig RelayFor(TableReader root, RelayConfig config)
+    {
+        List<TableReader>? tables = root.Tables("relay_for");
+        if (tables is null)
+        {
+            return config;
+        }
+        var networks = new List<IPNetwork>();
+        var domains = new List<string>();
+        bool users = false;
+        foreach (TableReader table in tables)
+        {
+            Networks(table, config, networks);
+            Domains(table, domains);
+            users |= Users(table, config);
+            if (table.Node("networks") is null && table.Node("domains") is null && table.Node("users") is null)
+            {
+                owner.Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or users = true; or domains = [\"example.com\"]");
+            }
+            table.Later("certificates");
+            table.Finish();
+        }
+        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users };
+    }
+
+    private static ListenTls Tls(TableReader table, ListenTls usual, RelayConfig config)
+    {
+        if (table.Node("tls") is not { } node)
+        {
+            return usual;
+        }
+        int choice = table.Choice("tls", "none", "starttls", "implicit");
+        ListenTls tls = choice < 0 ? ListenTls.None : (ListenTls)choice;
+        if (tls != ListenTls.None && config.Tls.Certificate is null)
+        {
+            table.Error(node, "tls", $"\"{node.Text}\" needs [tls] with certificate and key");
+        }
+        return tls;
+    }
+
+    private static bool Users(TableReader table, RelayConfig config)
+    {
+        if (table.Boolean("users") is not true)
+        {
+            return false;
+        }
+        if (config.UsersFile is null)
+        {
+            table.Error(table.Node("users")!, "users", "needs [auth] with users = \"file\", which \"fastrelay user add\" writes");
+        }
+        else if (config.Listen.All(l => l.Tls == ListenTls.None))
+        {
+            table.Error(table.Node("users")!, "users", "needs a listener with TLS: nobody may authenticate in clear");
+        }
+        return true;
+    }
+
+    private void Networks(TableReader table, RelayConfig config, List<IPNetwork> into)
+    {
+        foreach (ConfigNode item in table.List("networks", "[\"127.0.0.0/8\", \"::1\"]") ?? [])
+        {
+            string error = $"holds {item.Describe()}: every network is a text, as in \"10.0.0.0/8\"";
+            IPNetwork network = default;
+            if (item.Kind != NodeKind.Text || !ConfigText.TryParseNetwork(item.Text, out network, out error))
+            {
+                owner.Error(item.Line, table.Key("networks"), error);
+                continue;
+            }
+            if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
+            {
+                owner.Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");
+            }
+            into.Add(network);
+        }
+    }
+
+    private void Domains(TableReader table, List<string> into)
+    {
+        foreach (ConfigNode item in table.List("domains", "[\"example.com\"]") ?? [])
+        {
+            string domain = item.Text.ToLowerInvariant();
+            if (item.Kind != NodeKind.Text || !RouteReader.IsHostName(domain.StartsWith('.') ? domain[1..] : domain))
+            {
+                owner.Error(item.Line, table.Key("domains"), $"{item.Describe()} is no domain: write \"example.com\", or \".example.com\" for what is below it");
+                continue;
+            }
+            into.Add(domain);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Security.Cryptography;
+using FastRelay.Outside;
+
+namespace FastRelay.Receive;
+
+/// <summary>Checks one password at a time off the loop. It owns the only copy of the password and wipes it.</summary>
+/// <param name="loop">Where it completes.</param>
+internal sealed class PasswordCheck(Loop loop) : OffloadJob
+{
+    private readonly Signal<bool> _done = new(loop);
+    private readonly byte[] _password = new byte[UserTable.NameMax];
+    private ScramVerifier _verifier = null!;
+    private int _length;
+    private bool _matches;
+
+    /// <summary>Checks.</summary>
+    /// <param name="offload">Where the work is done.</param>
+    /// <param name="verifier">Of the user.</param>
+    /// <param name="password">At most 255 octets; copied.</param>
+    public ValueTask<bool> RunAsync(Offload offload, ScramVerifier verifier, ReadOnlySpan<byte> password)
+    {
+        _verifier = verifier;
+        _length = password.Length;
+        password.CopyTo(_password);
+        _done.Reset();
+        offload.Submit(this);
+        return _done.WaitAsync();
+    }
+
+    /// <inheritdoc/>
+    protected override void Execute()
+    {
+        _matches = _verifier.Matches(_password.AsSpan(0, _length));
+        CryptographicOperations.ZeroMemory(_password);
+    }
+
+    /// <inheritdoc/>
+    protected override void Run() => _done.Set(_matches);
+}

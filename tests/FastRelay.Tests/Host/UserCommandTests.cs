@@ -1,0 +1,58 @@
+using FastRelay.Host.Secrets;
+using FastRelay.Receive;
+
+namespace FastRelay.Tests.Host;
+
+public sealed class UserCommandTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("users").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void A_user_is_added_then_changed_and_others_stay_as_they_are()
+    {
+        string path = Path.Combine(_folder, "users");
+        File.WriteAllText(path, "# people\n");
+        Assert.False(UserFile.Set(path, "alice", "one"));
+        Assert.False(UserFile.Set(path, "bob", "two"));
+        string bob = File.ReadAllLines(path)[2];
+        Assert.True(UserFile.Set(path, "alice", "three"));
+        Assert.Equal(3, File.ReadAllLines(path).Length);
+        Assert.Equal(bob, File.ReadAllLines(path)[2]);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+        UserTable users = UserFile.Load(path, out string problem)!;
+        Assert.Equal("", problem);
+        Assert.Equal(2, users.Count);
+        Assert.True(users.Find("alice"u8, out _).Matches("three"u8));
+        Assert.False(users.Find("alice"u8, out _).Matches("one"u8));
+    }
+
+    [Fact]
+    public void A_file_that_is_missing_or_wrong_is_told()
+    {
+        Assert.Null(UserFile.Load(Path.Combine(_folder, "none"), out string problem));
+        Assert.Contains("user add", problem, StringComparison.Ordinal);
+        string path = Path.Combine(_folder, "wrong");
+        File.WriteAllText(path, "alice:secret\n");
+        Assert.Null(UserFile.Load(path, out problem));
+        Assert.Contains("line 1", problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("alice", true)]
+    [InlineData("a@b.test", true)]
+    [InlineData("", false)]
+    [InlineData("a b", false)]
+    [InlineData("a:b", false)]
+    [InlineData("#a", false)]
+    [InlineData("\u00e9", false)]
+    public void A_name_is_printable_and_has_no_colon(string name, bool good) => Assert.Equal(good, UserTable.IsName(name));
+
+    [Theory]
+    [InlineData("pass word", true)]
+    [InlineData("", false)]
+    [InlineData("tab\t", false)]
+    [InlineData("\u00e9", false)]
+    public void A_password_is_printable_ASCII(string password, bool good) => Assert.Equal(good, UserTable.IsPassword(password));
+}
