@@ -189,7 +189,7 @@ public sealed class ConfigReaderTests
     [InlineData("[[relay_for]]\nnetworks = \"10.0.0.0/8\"", 2, "relay_for.networks", "must be a list")]
     [InlineData("[[relay_for]]", 1, "relay_for.networks", "is missing")]
     [InlineData("[[relay_for]]\ndomains = [\"*\"]", 2, "relay_for.domains", "is no domain")]
-    [InlineData("[[relay_for]]\nnetworks = []\nusers = true", 3, "relay_for.users", "not available yet")]
+    [InlineData("[[relay_for]]\nnetworks = []\ncertificates = true", 3, "relay_for.certificates", "not available yet")]
     [InlineData("[tls]\ncertificate = \"c\"", 1, "tls.key", "is missing: a certificate and its key belong together")]
     [InlineData("[tls]\nkey = \"k\"", 1, "tls.certificate", "is missing: a certificate and its key belong together")]
     [InlineData("[dns]\nservers = [\"ns.example\"]", 2, "dns.servers", "is no address of a name server")]
