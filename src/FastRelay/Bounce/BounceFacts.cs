@@ -31,6 +31,9 @@ public sealed class BounceFacts
     /// <summary>Its recipients that failed; at least one.</summary>
     public required IReadOnlyList<FailedNotice> Failed { get; init; }
 
+    /// <summary>Its ENVID as given; empty when it had none.</summary>
+    public byte[] EnvelopeId { get; init; } = [];
+
     /// <summary>When the message arrived.</summary>
     public required DateTimeOffset Arrival { get; init; }
 

@@ -131,13 +131,19 @@ public static class BounceText
     private static void WriteForPrograms(BounceFacts facts, StoredLines lines)
     {
         lines.Line("Content-Type: message/delivery-status"u8).End();
+        if (facts.EnvelopeId.Length > 0)
+        {
+            AddXtext(lines.Add("Original-Envelope-Id: "u8), facts.EnvelopeId).End();
+        }
         lines.Add("Reporting-MTA: dns; "u8).Add(facts.Hostname).End();
         lines.Add("X-FastRelay-Queue-ID: "u8).Add(facts.OriginalId).End();
         lines.Add("Arrival-Date: "u8).Add(facts.Arrival).End();
         Span<byte> status = stackalloc byte[EnhancedCode.TextLengthMax];
         foreach (FailedNotice failed in facts.Failed)
         {
-            lines.End().Add("Final-Recipient: rfc822; "u8).AddForeign(failed.Mailbox.Span).End();
+            lines.End();
+            WriteOriginalRecipient(failed.OriginalRecipient.Span, lines);
+            lines.Add("Final-Recipient: rfc822; "u8).AddForeign(failed.Mailbox.Span).End();
             lines.Line("Action: failed"u8);
             StatusOf(failed.Outcome).TryFormat(status, out int written);
             lines.Add("Status: "u8).Line(status[..written]);
@@ -150,6 +156,23 @@ public static class BounceText
             lines.Add("Last-Attempt-Date: "u8).Add(facts.LastAttempt).End();
         }
         lines.End();
+    }
+
+    // RFC 3464 2.3.1: the address in ORCPT, not in xtext any more.
+    private static void WriteOriginalRecipient(ReadOnlySpan<byte> original, StoredLines lines)
+    {
+        int semicolon = original.IndexOf((byte)';');
+        if (semicolon > 0)
+        {
+            AddXtext(lines.Add("Original-Recipient: "u8).AddForeign(original[..semicolon]).Add("; "u8), original[(semicolon + 1)..]).End();
+        }
+    }
+
+    private static StoredLines AddXtext(StoredLines lines, ReadOnlySpan<byte> xtext)
+    {
+        Span<byte> plain = stackalloc byte[Xtext.OriginalRecipientMax];
+        xtext = xtext[..Math.Min(xtext.Length, plain.Length)];
+        return lines.AddForeign(plain[..Xtext.Decode(xtext, plain)]);
     }
 
     private static void WriteDiagnostic(in FailedNotice failed, StoredLines lines)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using FastRelay.Journal;
 using FastRelay.Outside;
+using FastRelay.Smtp;
 using FastRelay.Queue;
 
 namespace FastRelay.Bounce;
@@ -66,8 +67,9 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
 
     private ArrayBufferWriter<byte> Compose(PendingBounce pending, MessageId id, BodyReader body, BodyStatus status)
     {
-        ReturnedPart part = status != BodyStatus.Ok ? ReturnedPart.Nothing
-            : body.Length <= BounceText.ReturnedBytes ? ReturnedPart.Message : ReturnedPart.Headers;
+        // RET=HDRS asks for less (RFC 3461 4.3); RET=FULL for more than is returned of a large message.
+        bool whole = body.Length <= BounceText.ReturnedBytes && (status != BodyStatus.Ok || (ReturnContent)body.Envelope.Return != ReturnContent.Headers);
+        ReturnedPart part = status != BodyStatus.Ok ? ReturnedPart.Nothing : whole ? ReturnedPart.Message : ReturnedPart.Headers;
         ReadOnlyMemory<byte> original = part == ReturnedPart.Nothing ? default : ReturnedBytes(body, part);
         BounceFacts facts = Facts(pending, id, body.Envelope, part, original);
         var text = new ArrayBufferWriter<byte>(original.Length + 4096);
@@ -87,7 +89,8 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         for (int i = 0; i < failed.Length; i++)
         {
             FailedRecipient recipient = pending.Failed[i];
-            failed[i] = new FailedNotice(envelope.Recipient(recipient.Index).ToArray(), recipient.Outcome, recipient.HostText, recipient.ReplyText);
+            EnvelopeRecipient known = envelope.At(recipient.Index);
+            failed[i] = new FailedNotice(known.Mailbox.ToArray(), recipient.Outcome, recipient.HostText, recipient.ReplyText) { OriginalRecipient = known.OriginalRecipient.ToArray() };
         }
         return new BounceFacts
         {
@@ -95,6 +98,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
             Id = id.ToString(),
             OriginalId = pending.Id.ToString(),
             ReversePath = envelope.ReversePath.ToArray(),
+            EnvelopeId = envelope.EnvelopeId.ToArray(),
             Failed = failed,
             Arrival = DateTimeOffset.FromUnixTimeMilliseconds(envelope.ArrivalUnixMs),
             LastAttempt = pending.FailedAt,

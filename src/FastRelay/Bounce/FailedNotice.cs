@@ -7,4 +7,8 @@ namespace FastRelay.Bounce;
 /// <param name="Outcome">Why it failed.</param>
 /// <param name="Host">The host that spoke, as in <c>mx.example (192.0.2.1)</c>; empty when none did.</param>
 /// <param name="Text">The host's reply without its code, or our words.</param>
-public readonly record struct FailedNotice(ReadOnlyMemory<byte> Mailbox, Outcome Outcome, string Host, ReadOnlyMemory<byte> Text);
+public readonly record struct FailedNotice(ReadOnlyMemory<byte> Mailbox, Outcome Outcome, string Host, ReadOnlyMemory<byte> Text)
+{
+    /// <summary>ORCPT as given, <c>addr-type;xtext</c>; empty when it was not.</summary>
+    public ReadOnlyMemory<byte> OriginalRecipient { get; init; }
+}

@@ -18,7 +18,7 @@ internal sealed class SendDialogue : LoopItem
     private const int InlineBytes = Link.WriteBufferBytes - 1024;
 
     /// <summary>Commands are flushed when this little room is left in the link's buffer.</summary>
-    private const int FlushBelowBytes = 2 * CommandWriter.CommandBytes;
+    private const int FlushBelowBytes = 2 * (CommandWriter.CommandBytes + DsnParameters.Bytes);
 
     /// <summary>The answer to QUIT matters to nobody, ms.</summary>
     private const int QuitTimeoutMs = 5_000;
@@ -214,7 +214,7 @@ internal sealed class SendDialogue : LoopItem
             {
                 return true;
             }
-            Span<byte> into = output.GetSpan(CommandWriter.CommandBytes);
+            Span<byte> into = output.GetSpan(CommandWriter.CommandBytes + DsnParameters.Bytes);
             int written = WriteOne(into);
             output.Advance(written);
             gathered += written;
@@ -233,7 +233,16 @@ internal sealed class SendDialogue : LoopItem
         }
         Envelope envelope = body.Envelope;
         int recipient = Machine.NextRecipient;
-        return Machine.Write(into, envelope.ReversePath, recipient < 0 ? default : envelope.Recipient(recipient));
+        EnvelopeRecipient named = recipient < 0 ? default : envelope.At(recipient);
+        int length = Machine.Write(into, envelope.ReversePath, named.Mailbox);
+        SmtpExtensions offered = Machine.Capabilities.Extensions;
+        if (length == 0 || (offered & (SmtpExtensions.Dsn | SmtpExtensions.SmtpUtf8)) == 0)
+        {
+            return length;
+        }
+        return recipient >= 0 ? DsnParameters.AddToRcpt(into, length, named, offered)
+            : into.StartsWith("MAIL"u8) ? DsnParameters.AddToMail(into, length, envelope, offered)
+            : length;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]

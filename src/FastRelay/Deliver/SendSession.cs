@@ -342,7 +342,7 @@ internal sealed class SendSession
             _owner.Queue.Report(delivery, envelope, Attempt(), default);
             return false;
         }
-        step = _machine.Begin(indexes[..count], body.Length - body.StuffedDots, (envelope.Flags & EnvelopeFlags.EightBit) != 0);
+        step = _machine.Begin(indexes[..count], body.Length - body.StuffedDots, (envelope.Flags & EnvelopeFlags.EightBit) != 0, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0);
         return true;
     }
 

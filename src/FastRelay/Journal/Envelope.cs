@@ -22,10 +22,13 @@ public enum EnvelopeFlags : byte
 /// <summary>One recipient of an envelope.</summary>
 public readonly ref struct EnvelopeRecipient
 {
-    internal EnvelopeRecipient(int index, ReadOnlySpan<byte> mailbox)
+    private readonly ReadOnlySpan<byte> _options;
+
+    internal EnvelopeRecipient(int index, ReadOnlySpan<byte> mailbox, ReadOnlySpan<byte> options)
     {
         Index = index;
         Mailbox = mailbox;
+        _options = options;
     }
 
     /// <summary>Place in the envelope, 0 first: the number by which outcomes name it.</summary>
@@ -33,6 +36,12 @@ public readonly ref struct EnvelopeRecipient
 
     /// <summary>The forward-path's mailbox as received, without angle brackets.</summary>
     public ReadOnlySpan<byte> Mailbox { get; }
+
+    /// <summary>The NOTIFY of RCPT (RFC 3461 4.1) as bits: 1 never, 2 success, 4 failure, 8 delay; 0 when it was not given.</summary>
+    public byte Notify => _options.IsEmpty ? (byte)0 : _options[0];
+
+    /// <summary>The ORCPT of RCPT (RFC 3461 4.2) as given; empty when it was not.</summary>
+    public ReadOnlySpan<byte> OriginalRecipient => _options.IsEmpty ? default : _options[1..];
 
     /// <summary>For <c>foreach (var (index, mailbox) in envelope)</c>.</summary>
     public void Deconstruct(out int index, out ReadOnlySpan<byte> mailbox)
@@ -50,6 +59,12 @@ public readonly ref struct Envelope
 {
     /// <summary>Octets before the paths.</summary>
     internal const int HeaderBytes = 24;
+
+    /// <summary>A recipient whose length has this bit is followed by options.</summary>
+    internal const int HasOptions = 0x8000;
+
+    /// <summary>Most octets of a mailbox.</summary>
+    internal const int MailboxMax = HasOptions - 1;
 
     private readonly ReadOnlySpan<byte> _bytes;
 
@@ -77,21 +92,30 @@ public readonly ref struct Envelope
     /// <summary>What the peer said in EHLO or HELO; may be empty.</summary>
     public ReadOnlySpan<byte> Helo => _bytes.Slice(Header + Length(16) + Length(18), Length(20));
 
+    /// <summary>The RET of MAIL (RFC 3461 4.3): 0 not given, 1 the whole message, 2 its header.</summary>
+    public byte Return => _bytes[3];
+
+    /// <summary>The ENVID of MAIL (RFC 3461 4.4) as given; empty when it was not.</summary>
+    public ReadOnlySpan<byte> EnvelopeId => _bytes.Slice(Header + Length(16) + Length(18) + Length(20), Length(22));
+
     private int Header => BinaryPrimitives.ReadUInt16LittleEndian(_bytes);
 
-    private int FirstRecipient => Header + Length(16) + Length(18) + Length(20);
+    private int FirstRecipient => Header + Length(16) + Length(18) + Length(20) + Length(22);
 
     /// <summary>All recipients in order.</summary>
     public RecipientEnumerator GetEnumerator() => new(_bytes[FirstRecipient..], RecipientCount);
 
     /// <summary>The mailbox of one recipient; walks the list, so enumerate when more than one is wanted.</summary>
-    public ReadOnlySpan<byte> Recipient(int index)
+    public ReadOnlySpan<byte> Recipient(int index) => At(index).Mailbox;
+
+    /// <summary>One recipient with its options; walks the list, so enumerate when more than one is wanted.</summary>
+    public EnvelopeRecipient At(int index)
     {
         foreach (EnvelopeRecipient recipient in this)
         {
             if (recipient.Index == index)
             {
-                return recipient.Mailbox;
+                return recipient;
             }
         }
         Check.That(false, "recipient index out of range");
@@ -114,7 +138,16 @@ public readonly ref struct Envelope
             {
                 return false;
             }
-            at += 2 + BinaryPrimitives.ReadUInt16LittleEndian(encoded[at..]);
+            int length = BinaryPrimitives.ReadUInt16LittleEndian(encoded[at..]);
+            at += 2 + (length & MailboxMax);
+            if ((length & HasOptions) != 0)
+            {
+                if (at + 2 > encoded.Length)
+                {
+                    return false;
+                }
+                at += 2 + BinaryPrimitives.ReadUInt16LittleEndian(encoded[at..]);
+            }
         }
         return count > 0 && at == encoded.Length;
     }
@@ -146,8 +179,15 @@ public readonly ref struct Envelope
                 return false;
             }
             int length = BinaryPrimitives.ReadUInt16LittleEndian(_rest);
-            Current = new EnvelopeRecipient(_index, _rest.Slice(2, length));
-            _rest = _rest[(2 + length)..];
+            ReadOnlySpan<byte> mailbox = _rest.Slice(2, length & MailboxMax);
+            _rest = _rest[(2 + mailbox.Length)..];
+            ReadOnlySpan<byte> options = default;
+            if ((length & HasOptions) != 0)
+            {
+                options = _rest.Slice(2, BinaryPrimitives.ReadUInt16LittleEndian(_rest));
+                _rest = _rest[(2 + options.Length)..];
+            }
+            Current = new EnvelopeRecipient(_index, mailbox, options);
             return true;
         }
     }

@@ -29,41 +29,61 @@ public sealed class EnvelopeBuilder
     /// <param name="flags">Facts of the message.</param>
     /// <param name="peer">Where it comes from, as text.</param>
     /// <param name="helo">What the peer said in EHLO or HELO.</param>
-    public void Start(ReadOnlySpan<byte> reversePath, EnvelopeFlags flags, ReadOnlySpan<byte> peer, ReadOnlySpan<byte> helo)
+    /// <param name="returns">RET of MAIL: 0 not given, 1 the whole message, 2 its header.</param>
+    /// <param name="envelopeId">ENVID of MAIL as given; empty when it was not.</param>
+    public void Start(ReadOnlySpan<byte> reversePath, EnvelopeFlags flags, ReadOnlySpan<byte> peer, ReadOnlySpan<byte> helo, byte returns = 0, ReadOnlySpan<byte> envelopeId = default)
     {
-        Check.That(reversePath.Length <= ushort.MaxValue && peer.Length <= ushort.MaxValue && helo.Length <= ushort.MaxValue);
+        Check.That(reversePath.Length <= ushort.MaxValue && peer.Length <= ushort.MaxValue && helo.Length <= ushort.MaxValue && envelopeId.Length <= ushort.MaxValue);
         Clear();
-        int total = Envelope.HeaderBytes + reversePath.Length + peer.Length + helo.Length;
+        int total = Envelope.HeaderBytes + reversePath.Length + peer.Length + helo.Length + envelopeId.Length;
         Check.That(total <= Limits.EnvelopeBytes);
         Reserve(total);
         Span<byte> head = _buffer.AsSpan(0, Envelope.HeaderBytes);
         head.Clear();
         BinaryPrimitives.WriteUInt16LittleEndian(head, Envelope.HeaderBytes);
         head[2] = (byte)flags;
+        head[3] = returns;
         BinaryPrimitives.WriteUInt16LittleEndian(head[16..], (ushort)reversePath.Length);
         BinaryPrimitives.WriteUInt16LittleEndian(head[18..], (ushort)peer.Length);
         BinaryPrimitives.WriteUInt16LittleEndian(head[20..], (ushort)helo.Length);
+        BinaryPrimitives.WriteUInt16LittleEndian(head[22..], (ushort)envelopeId.Length);
         _length = Envelope.HeaderBytes;
         Append(reversePath);
         Append(peer);
         Append(helo);
+        Append(envelopeId);
+    }
+
+    /// <summary>What was found out about the content.</summary>
+    public void SetFlags(EnvelopeFlags flags)
+    {
+        Check.That(_length >= Envelope.HeaderBytes, "an envelope must be started first");
+        _buffer[2] = (byte)flags;
     }
 
     /// <summary>Adds a recipient.</summary>
-    /// <param name="mailbox">Mailbox without angle brackets; at most 65,535 octets.</param>
+    /// <param name="mailbox">Mailbox without angle brackets; at most 32,767 octets.</param>
+    /// <param name="notify">NOTIFY of RCPT as bits; 0 when it was not given.</param>
+    /// <param name="originalRecipient">ORCPT of RCPT as given; empty when it was not.</param>
     /// <returns>False when the envelope would pass <see cref="Limits.EnvelopeBytes"/>: 452 4.5.3.</returns>
-    public bool TryAddRecipient(ReadOnlySpan<byte> mailbox)
+    public bool TryAddRecipient(ReadOnlySpan<byte> mailbox, byte notify = 0, ReadOnlySpan<byte> originalRecipient = default)
     {
         Check.That(_length >= Envelope.HeaderBytes, "an envelope must be started first");
-        Check.That(mailbox.Length is > 0 and <= ushort.MaxValue);
-        if (_length + 2 + mailbox.Length > Limits.EnvelopeBytes)
+        Check.That(mailbox.Length is > 0 and <= Envelope.MailboxMax && originalRecipient.Length < Envelope.MailboxMax);
+        int options = notify == 0 && originalRecipient.IsEmpty ? 0 : 3 + originalRecipient.Length;
+        if (_length + 2 + mailbox.Length + options > Limits.EnvelopeBytes)
         {
             return false;
         }
-        Reserve(2 + mailbox.Length);
-        BinaryPrimitives.WriteUInt16LittleEndian(_buffer.AsSpan(_length), (ushort)mailbox.Length);
-        _length += 2;
+        Reserve(2 + mailbox.Length + options);
+        AppendLength(mailbox.Length | (options > 0 ? Envelope.HasOptions : 0));
         Append(mailbox);
+        if (options > 0)
+        {
+            AppendLength(1 + originalRecipient.Length);
+            _buffer[_length++] = notify;
+            Append(originalRecipient);
+        }
         RecipientCount++;
         BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(4), RecipientCount);
         return true;
@@ -71,6 +91,12 @@ public sealed class EnvelopeBuilder
 
     /// <summary>Set by the commit.</summary>
     internal void SetArrival(long unixMs) => BinaryPrimitives.WriteInt64LittleEndian(_buffer.AsSpan(8), unixMs);
+
+    private void AppendLength(int length)
+    {
+        BinaryPrimitives.WriteUInt16LittleEndian(_buffer.AsSpan(_length), (ushort)length);
+        _length += 2;
+    }
 
     private void Append(ReadOnlySpan<byte> data)
     {

@@ -45,7 +45,7 @@ internal sealed class DeliveryReporter(QueueState queue)
                     break;
                 case OutcomeClass.Failed:
                     entry.Pending--;
-                    Fail(in entry, report, outcome, attempt, noNotice);
+                    Fail(in entry, report, outcome, attempt, noNotice, wantsNone: !noNotice && !WantsFailures(envelope, report.Index));
                     break;
                 default:
                     queue.Counters.Deferred++;
@@ -192,14 +192,15 @@ internal sealed class DeliveryReporter(QueueState queue)
         outcome is { Class: OutcomeClass.Deferred, Cause: OutcomeCause.Reply, ReplyCode: 452 or 552 }
         && (outcome.EnhancedCode.IsNone || outcome.EnhancedCode is { Subject: 5, Detail: 3 });
 
-    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice)
+    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool wantsNone)
     {
         queue.Counters.Failed++;
-        if (noNotice)
+        if (noNotice || wantsNone)
         {
             if ((entry.Flags & EntryFlags.Removing) == 0)
             {
-                // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it.
+                // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it. Nor does a
+                // message whose sender asked for none (RFC 3461 4.1).
                 queue.Counters.Dropped++;
                 Span<byte> id = stackalloc byte[MessageId.TextLength];
                 queue.Journal.IdOf(new MessageHandle(entry.Message)).Format(id);
@@ -210,6 +211,12 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         string host = attempt.Host.Length == 0 ? "" : attempt.Address is null ? attempt.Host : $"{attempt.Host} ({attempt.Address.Address})";
         _failed.Add(new FailedRecipient(report.Index, outcome, host, Cut(report.ReplyText.Span).ToArray()));
+    }
+
+    private static bool WantsFailures(in Envelope envelope, int index)
+    {
+        var notify = (NotifyOn)envelope.At(index).Notify;
+        return notify == NotifyOn.Unspecified || (notify & NotifyOn.Failure) != 0;
     }
 
     private void Add(int index, RecipientResult result)

@@ -17,9 +17,11 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
 
     private readonly RecipientSet _seen = new();
     private readonly byte[] _text = new byte[OwnTextMax];
+    private readonly byte[] _mailbox = new byte[OwnTextMax];
+    private EnvelopeFlags _flags;
 
     /// <summary>Extensions whose parameters MAIL and RCPT know beyond SIZE and BODY.</summary>
-    public const SmtpExtensions Parameters = SmtpExtensions.None;
+    public const SmtpExtensions Parameters = SmtpExtensions.Dsn | SmtpExtensions.SmtpUtf8;
 
     /// <summary>MAIL is answered so instead, while it is not empty: the listener is for users.</summary>
     public byte[] Closed { get; set; } = [];
@@ -29,6 +31,17 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
 
     /// <summary>True between MAIL and the end of the transaction.</summary>
     public bool IsOpen { get; private set; }
+
+    /// <summary>A mailbox of the envelope is not ASCII: only a host with SMTPUTF8 can take it.</summary>
+    public bool NeedsUtf8 { get; private set; }
+
+    /// <summary>
+    /// The content is there. What was declared is replaced by what is so: 8-bit content is sent on as 8-bit also when the
+    /// client forgot to say so, and SMTPUTF8 is asked of the next hop only when an address or the header needs it (RFC 6531 3.6).
+    /// </summary>
+    public void Describe(bool eightBit, bool eightBitHeader) => envelope.SetFlags(
+        (_flags & EnvelopeFlags.EightBit) | (eightBit ? EnvelopeFlags.EightBit : 0)
+        | (NeedsUtf8 || eightBitHeader ? _flags & EnvelopeFlags.SmtpUtf8 : 0));
 
     /// <summary>A BDAT was taken: the content has begun (RFC 3030 2).</summary>
     public bool HasChunks { get; private set; }
@@ -61,7 +74,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.MailSyntax);
         }
-        PathStatus status = MailPath.ParseReverse(command.Argument, utf8: false, out MailPath path, out int consumed);
+        PathStatus status = MailPath.ParseReverse(command.Argument, MailParameters.AskForUtf8(command.Argument), out MailPath path, out int consumed);
         if (status != PathStatus.Ok)
         {
             return BadPath(status, Replies.BadSender);
@@ -79,7 +92,13 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return NotNow(admission);
         }
-        envelope.Start(path.Mailbox, parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : EnvelopeFlags.None, client.Peer, client.Helo);
+        if (!TryPlain(path, _mailbox, out ReadOnlySpan<byte> mailbox))
+        {
+            return Answer.Wrong(Replies.BadInternationalDomain);
+        }
+        _flags = (parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : 0) | (parameters.SmtpUtf8 ? EnvelopeFlags.SmtpUtf8 : 0);
+        envelope.Start(mailbox, _flags, client.Peer, client.Helo, (byte)parameters.Return, parameters.EnvelopeId);
+        NeedsUtf8 = !System.Text.Ascii.IsValid(mailbox);
         IsOpen = true;
         return Answer.Say(Replies.SenderOk);
     }
@@ -99,17 +118,21 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.RcptSyntax);
         }
-        PathStatus status = MailPath.ParseForward(command.Argument, utf8: false, out MailPath path, out int consumed);
+        PathStatus status = MailPath.ParseForward(command.Argument, (_flags & EnvelopeFlags.SmtpUtf8) != 0, out MailPath path, out int consumed);
         if (status != PathStatus.Ok)
         {
             return BadPath(status, Replies.BadRecipient);
         }
-        ParameterStatus parsed = RcptParameters.TryParse(command.Argument[consumed..], Parameters, out _);
+        ParameterStatus parsed = RcptParameters.TryParse(command.Argument[consumed..], Parameters, out RcptParameters parameters);
         if (parsed != ParameterStatus.Ok)
         {
             return BadParameter(parsed);
         }
-        if (!client.Trusted && (client.User is null || !options.Policy.Users) && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain))
+        if (!TryPlain(path, _mailbox, out ReadOnlySpan<byte> mailbox))
+        {
+            return Answer.Wrong(Replies.BadInternationalDomain);
+        }
+        if (!client.Trusted && (client.User is null || !options.Policy.Users) && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
         {
             return Answer.Wrong(Replies.RelayDenied);
         }
@@ -118,7 +141,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
             // RFC 5321 4.5.1: a relay has no postmaster of its own to deliver to; it says so at once.
             return Answer.Wrong(Replies.BadRecipient);
         }
-        return Take(path.Mailbox);
+        return Take(mailbox, parameters);
     }
 
     /// <summary>DATA. The content may follow when the answer is 354.</summary>
@@ -171,7 +194,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         return answer;
     }
 
-    private Answer Take(ReadOnlySpan<byte> mailbox)
+    private Answer Take(scoped ReadOnlySpan<byte> mailbox, scoped in RcptParameters parameters)
     {
         if (options.Refuses?.Invoke(mailbox) is { } text)
         {
@@ -182,13 +205,29 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
             // The same mailbox again: it is served once (RFC 5321 says nothing against naming it twice).
             return Answer.Say(Replies.RecipientOk);
         }
-        if (envelope.RecipientCount >= options.Limits.Recipients || !envelope.TryAddRecipient(mailbox))
+        if (envelope.RecipientCount >= options.Limits.Recipients || !envelope.TryAddRecipient(mailbox, (byte)parameters.Notify, parameters.OriginalRecipient))
         {
             // Not counted as an error: RFC 5321 4.5.3.1.10 tells the client to send the rest in another transaction.
             return Answer.Say(Replies.TooManyRecipients);
         }
         _seen.Added(mailbox, envelope);
+        NeedsUtf8 |= !System.Text.Ascii.IsValid(mailbox);
         return Answer.Say(Replies.RecipientOk);
+    }
+
+    // A domain in U-labels is kept and sent on in A-labels, which every host and DNS understand (RFC 5891 4.4, RFC 6531 3.3).
+    private static bool TryPlain(in MailPath path, Span<byte> scratch, out ReadOnlySpan<byte> mailbox)
+    {
+        mailbox = path.Mailbox;
+        if (System.Text.Ascii.IsValid(path.Domain))
+        {
+            return true;
+        }
+        int local = path.LocalPart.Length + 1;
+        path.Mailbox[..local].CopyTo(scratch);
+        bool good = Idna.TryToAscii(path.Domain, scratch[local..], out int length);
+        mailbox = scratch[..(local + length)];
+        return good;
     }
 
     // The operator's own words behind their enhanced code; checked to be printable when the route was read.

@@ -21,6 +21,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     private long _chunkLeft;
     private bool _begun;
     private bool _inChunk;
+    private bool _eightBit;
+    private bool _eightBitHeader;
     private bool _skips;
     private HeaderScanner _header;
     private Verdict _verdict;
@@ -78,6 +80,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         _skips = false;
         _decoder = default;
         _encoder = default;
+        _eightBit = false;
+        _eightBitHeader = false;
         _header = default;
         _verdict = Verdict.Good;
         _commit = default;
@@ -161,6 +165,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         {
             return;
         }
+        machine.Describe(_eightBit, _eightBitHeader);
         _writer.StuffedDots = (int)(_decoder.StuffedDots + _encoder.StuffedDots);
         _commit = await _writer.CommitAsync(envelope);
         if (_commit.Status != JournalStatus.Ok)
@@ -260,6 +265,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         if (!_header.HasEnded)
         {
             int header = _header.Feed(room[..written]);
+            _eightBitHeader = _eightBitHeader || !System.Text.Ascii.IsValid(room[..header]);
             if (_header.ReceivedCount > receiver.Limits.Hops)
             {
                 Refuse(Verdict.TooManyHops);
@@ -275,6 +281,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
                 written += Insert(room, header - 2, written);
             }
         }
+        _eightBit = _eightBit || !System.Text.Ascii.IsValid(room[..written]);
         _bytes += written;
         if (_bytes > receiver.Limits.MessageBytes)
         {

@@ -39,7 +39,7 @@ public readonly record struct ReceiveStep(ReceiveAction Action, int ReplyLength,
 /// <summary>
 /// The server's side of RFC 5321 as a pure machine: a command line in, a reply and an action out. It does no IO, reads
 /// no clock and awaits nothing; <see cref="ReceiveSession"/> drives it. Extensions: PIPELINING (2920), SIZE (1870),
-/// 8BITMIME (6152), CHUNKING (3030), ENHANCEDSTATUSCODES (2034), STARTTLS (3207), AUTH (4954).
+/// 8BITMIME (6152), CHUNKING (3030), DSN (3461), SMTPUTF8 (6531), ENHANCEDSTATUSCODES (2034), STARTTLS (3207), AUTH (4954).
 /// </summary>
 public sealed class ReceiveMachine
 {
@@ -50,7 +50,7 @@ public sealed class ReceiveMachine
     public const long ChunkMax = 16L << 30;
 
     private const SmtpExtensions OfferedExtensions =
-        SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes | SmtpExtensions.Chunking;
+        SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes | SmtpExtensions.Chunking | MailTransaction.Parameters;
 
     private readonly ReceiveOptions _options;
     private readonly MailTransaction _mail;
@@ -201,6 +201,9 @@ public sealed class ReceiveMachine
         _refusalLength = 0;
         return _refusalIsError ? Error(text, reply) : Ok(text, reply);
     }
+
+    /// <summary>The content was read: what it turned out to hold, for the envelope.</summary>
+    public void Describe(bool eightBit, bool eightBitHeader) => _mail.Describe(eightBit, eightBitHeader);
 
     /// <summary>The message was read and is durable: the only 250 that says so.</summary>
     public int Accepted(ReadOnlySpan<byte> id, Span<byte> reply)

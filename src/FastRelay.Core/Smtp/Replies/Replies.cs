@@ -183,6 +183,9 @@ public static class Replies
     /// <summary>553: RFC 6531 3.5.</summary>
     public static ReadOnlySpan<byte> NeedsSmtpUtf8 => "553 5.6.7 Non-ASCII addresses need SMTPUTF8\r\n"u8;
 
+    /// <summary>553: A U-label that is none by IDNA2008, or that only a guess could map (RFC 5891).</summary>
+    public static ReadOnlySpan<byte> BadInternationalDomain => "553 5.6.7 Domain name is not valid by IDNA2008\r\n"u8;
+
     /// <summary>554: A permanent refusal without a better code.</summary>
     public static ReadOnlySpan<byte> TransactionFailed => "554 5.5.0 Transaction failed\r\n"u8;
 

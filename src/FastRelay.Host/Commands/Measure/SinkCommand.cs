@@ -2,9 +2,10 @@ using System.CommandLine;
 using System.Net;
 using System.Text.Json;
 using FastRelay.Config;
+using FastRelay.Host.Secrets;
 using FastRelay.Load;
-using FastRelay.Outside;
 using FastRelay.Outside.Linux;
+using FastRelay.Outside;
 
 namespace FastRelay.Host.Commands;
 

@@ -192,7 +192,8 @@ public sealed class SendMachine
     /// <param name="recipients">The envelope indexes of its recipients, in ascending order; 1 to the bound.</param>
     /// <param name="contentBytes">Octets of the content as SIZE counts them: without stuffed dots.</param>
     /// <param name="eightBit">The client said BODY=8BITMIME. To a host without 8BITMIME the message is sent as it is.</param>
-    public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
+    /// <param name="needsUtf8">An address or the header is not ASCII: a host without SMTPUTF8 cannot have it (RFC 6531 3.6).</param>
+    public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit, bool needsUtf8 = false)
     {
         Check.That(IsUsable);
         NotAttempted = DotAnswered = DotInDoubt = false;
@@ -200,6 +201,11 @@ public sealed class SendMachine
         if (_capabilities.SizeMax > 0 && contentBytes > _capabilities.SizeMax)
         {
             _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.TooBig), FailureText.Of(OutcomeCause.TooBig).Span);
+            return SendStep.Done;
+        }
+        if (needsUtf8 && !_capabilities.Has(SmtpExtensions.SmtpUtf8))
+        {
+            _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.NotSupported) with { EnhancedCode = new EnhancedCode(5, 6, 7) }, FailureText.Of(OutcomeCause.NotSupported).Span);
             return SendStep.Done;
         }
         return Enter(Phase.Transaction, SmtpStage.Mail);

@@ -22,9 +22,10 @@ internal sealed class RelayRig : IDisposable
     /// <param name="config">TOML tables <c>[[listen]]</c>, <c>[[relay_for]]</c>, <c>[limits]</c> and more; one listener on 127.0.0.1 when it names none.</param>
     /// <param name="tls">The listeners' certificate.</param>
     /// <param name="users">Who may authenticate.</param>
-    public RelayRig(string config = "", SslServerAuthenticationOptions? tls = null, UserTable? users = null)
+    /// <param name="extensions">What the sink offers; a good deal when not given.</param>
+    public RelayRig(string config = "", SslServerAuthenticationOptions? tls = null, UserTable? users = null, string[]? extensions = null)
     {
-        Sink = new Sink(IPAddress.Loopback);
+        Sink = extensions is null ? new Sink(IPAddress.Loopback) : new Sink(IPAddress.Loopback) { Extensions = extensions };
         string text = $"""
             hostname = "relay.test"
             spool = "{_folder}/spool"

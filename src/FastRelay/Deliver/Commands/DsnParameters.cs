@@ -1,0 +1,83 @@
+using FastRelay.Journal;
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>
+/// Puts the parameters of extensions that the next hop offers behind a MAIL or RCPT that was written without: RET, ENVID,
+/// NOTIFY and ORCPT (RFC 3461 5.2.1), SMTPUTF8 (RFC 6531 3.4). Never one that was not offered.
+/// </summary>
+public static class DsnParameters
+{
+    /// <summary>Octets that they can add to a command: ORCPT of 500, NOTIFY with three words, the keywords.</summary>
+    public const int Bytes = 600;
+
+    private const int NotifyKinds = 4;
+
+    /// <summary>Adds to MAIL.</summary>
+    /// <param name="line">The command with its CRLF and room for <see cref="Bytes"/> behind it.</param>
+    /// <param name="length">Octets of the command.</param>
+    /// <param name="envelope">Of the message.</param>
+    /// <param name="offered">By the next hop.</param>
+    /// <returns>Octets of the command now.</returns>
+    public static int AddToMail(Span<byte> line, int length, in Envelope envelope, SmtpExtensions offered)
+    {
+        int at = length - 2;
+        if ((offered & SmtpExtensions.SmtpUtf8) != 0 && (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0)
+        {
+            at = Put(line, at, " SMTPUTF8"u8);
+        }
+        if ((offered & SmtpExtensions.Dsn) != 0)
+        {
+            at = (ReturnContent)envelope.Return switch
+            {
+                ReturnContent.Full => Put(line, at, " RET=FULL"u8),
+                ReturnContent.Headers => Put(line, at, " RET=HDRS"u8),
+                _ => at,
+            };
+            if (!envelope.EnvelopeId.IsEmpty)
+            {
+                at = Put(line, Put(line, at, " ENVID="u8), envelope.EnvelopeId);
+            }
+        }
+        return Put(line, at, "\r\n"u8);
+    }
+
+    /// <summary>Adds to RCPT; see <see cref="AddToMail"/>.</summary>
+    public static int AddToRcpt(Span<byte> line, int length, in EnvelopeRecipient recipient, SmtpExtensions offered)
+    {
+        if ((offered & SmtpExtensions.Dsn) == 0)
+        {
+            return length;
+        }
+        int at = length - 2;
+        char separator = '=';
+        for (int kind = 0; kind < NotifyKinds; kind++)
+        {
+            var one = (NotifyOn)(1 << kind);
+            if (((NotifyOn)recipient.Notify & one) != 0)
+            {
+                at = separator == '=' ? Put(line, at, " NOTIFY="u8) : Put(line, at, ","u8);
+                separator = ',';
+                at = Put(line, at, one switch
+                {
+                    NotifyOn.Never => "NEVER"u8,
+                    NotifyOn.Success => "SUCCESS"u8,
+                    NotifyOn.Failure => "FAILURE"u8,
+                    _ => "DELAY"u8,
+                });
+            }
+        }
+        if (!recipient.OriginalRecipient.IsEmpty)
+        {
+            at = Put(line, Put(line, at, " ORCPT="u8), recipient.OriginalRecipient);
+        }
+        return Put(line, at, "\r\n"u8);
+    }
+
+    private static int Put(Span<byte> into, int at, ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(into[at..]);
+        return at + bytes.Length;
+    }
+}
