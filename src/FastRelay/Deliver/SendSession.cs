@@ -315,6 +315,11 @@ internal sealed class SendSession
             return null;
         }
         Envelope envelope = _nextBody.Envelope;
+        if ((envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0 && !_machine.Capabilities.Has(SmtpExtensions.SmtpUtf8))
+        {
+            // To be refused on its own.
+            return null;
+        }
         Span<int> indexes = _owner.RecipientScratch;
         int count = _owner.Queue.CollectRecipients(_nextDelivery, envelope, indexes, out _);
         if (count == 0)
