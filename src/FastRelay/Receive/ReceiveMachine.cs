@@ -78,8 +78,7 @@ public sealed class ReceiveMachine
         Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit);
         _listener = listener;
         _users = users;
-        EndExchange();
-        _mail.End();
+        End();
         Admit();
         _errors = 0;
         _authFailures = 0;
@@ -89,12 +88,18 @@ public sealed class ReceiveMachine
         return writer.Written;
     }
 
+    /// <summary>Ends a session, wherever it is: a password that was half given is wiped.</summary>
+    public void End()
+    {
+        EndExchange();
+        _mail.End();
+    }
+
     /// <summary>After the handshake everything learned from the client before is forgotten (RFC 3207 4.2).</summary>
     public void TlsStarted()
     {
         Client.Secure();
-        EndExchange();
-        _mail.End();
+        End();
         Admit();
     }
 

@@ -13,7 +13,7 @@ namespace FastRelay.Receive;
 /// messages into the journal. A session object lives as long as the relay and serves one connection after another, so
 /// that a connection allocates nothing. Replies to pipelined commands leave in one write (RFC 2920 3.2).
 /// </summary>
-internal sealed class ReceiveSession : LoopItem
+internal sealed class ReceiveSession
 {
     /// <summary>Commands answered before the session lets others run, although more are buffered.</summary>
     private const int CommandsPerTurn = 64;
@@ -27,15 +27,13 @@ internal sealed class ReceiveSession : LoopItem
     private readonly MessageReceiver _message;
     private readonly Signal<Link> _next;
     private readonly Signal<bool> _turn;
-    private readonly LoopTimer _timer;
+    private readonly SessionClock _clock;
     private readonly Sleeper _delay;
     private readonly byte[] _peer = new byte[64];
     private Link _link = null!;
     private ListenConfig _listener = null!;
     private PasswordCheck? _password;
     private LineScanner _lines;
-    private Waiting _waiting;
-    private long _transactionEndMs;
     private int _gathered;
     private long _octets;
     private int _delayMs;
@@ -46,25 +44,14 @@ internal sealed class ReceiveSession : LoopItem
         Loop loop = receiver.World.Loop;
         _next = new Signal<Link>(loop);
         _turn = new Signal<bool>(loop);
-        _timer = new LoopTimer(loop, this);
+        _clock = new SessionClock(loop);
         _delay = new Sleeper(loop);
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_link, exchange, verdict) };
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
 
-    /// <summary>What the session waits for; decides what a timeout does.</summary>
-    private enum Waiting : byte
-    {
-        /// <summary>For nothing that a timeout may end: its own work, the disk.</summary>
-        Nothing,
-        Command,
-        Data,
-        Flush,
-        Handshake,
-    }
-
     /// <summary>True when the connection may be ended without breaking a promise: no message is under way.</summary>
-    private bool IsIdle => _waiting == Waiting.Command && !_machine.InTransaction;
+    private bool IsIdle => _clock.Waiting == SessionWait.Command && !_machine.InTransaction;
 
     /// <summary>Starts the session's life; called once.</summary>
     public void Live() => _ = LiveAsync();
@@ -92,30 +79,14 @@ internal sealed class ReceiveSession : LoopItem
         _delay.Wake();
     }
 
-    /// <summary>The timer is due.</summary>
-    protected override void Run()
-    {
-        switch (_waiting)
-        {
-            case Waiting.Command:
-            case Waiting.Data:
-                _link.CancelRead();
-                break;
-            case Waiting.Flush:
-            case Waiting.Handshake:
-                _link.Abort();
-                break;
-        }
-    }
-
     private async Task LiveAsync()
     {
         while (true)
         {
             _link = await _next.WaitAsync();
+            _clock.Start(_link);
             await ServeAsync();
-            _timer.Cancel();
-            _waiting = Waiting.Nothing;
+            _clock.Stop();
             _receiver.Ended(this, _link, _machine.Messages);
             _link = null!;
         }
@@ -127,9 +98,15 @@ internal sealed class ReceiveSession : LoopItem
         bool open = await OpenAsync();
         while (open)
         {
-            Wait(Waiting.Command, _receiver.Limits.IdleTimeoutMs);
+            if (_receiver.Draining && !_machine.InTransaction)
+            {
+                Reply(Replies.ShuttingDown);
+                await FlushAsync();
+                break;
+            }
+            Wait(SessionWait.Command, _receiver.Limits.IdleTimeoutMs);
             ReadResult read = await _link.Input.ReadAsync();
-            _waiting = Waiting.Nothing;
+            _clock.Done();
             if (read.IsCanceled)
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
@@ -151,46 +128,45 @@ internal sealed class ReceiveSession : LoopItem
             {
                 break;
             }
-            switch (action)
-            {
-                case ReceiveAction.Close:
-                    open = false;
-                    break;
-                case ReceiveAction.Data:
-                    _message.Begin(_link);
-                    open = await ReceiveMessageAsync();
-                    break;
-                case ReceiveAction.Chunk:
-                    _message.BeginChunk(_link, _octets);
-                    open = await ReceiveMessageAsync();
-                    break;
-                case ReceiveAction.SkipChunk:
-                    _message.SkipChunk(_octets);
-                    open = await ReceiveMessageAsync();
-                    break;
-                case ReceiveAction.CheckPassword:
-                    open = await CheckPasswordAsync();
-                    break;
-                case ReceiveAction.StartTls:
-                    open = await StartTlsAsync();
-                    break;
-                default:
-                    if (more)
-                    {
-                        // Waiting first and setting then sends the session to the end of the run queue.
-                        ValueTask<bool> turn = _turn.WaitAsync();
-                        _turn.Set(true);
-                        await turn;
-                    }
-                    else if (read.IsCompleted)
-                    {
-                        open = false;
-                    }
-                    break;
-            }
+            open = action != ReceiveAction.Continue ? await ActAsync(action)
+                : more ? await YieldAsync()
+                : !read.IsCompleted;
         }
         _message.Abandon();
+        _machine.End();
         _link.Close();
+    }
+
+    /// <summary>Does what a command asks of the driver.</summary>
+    /// <returns>False when the session ends.</returns>
+    private ValueTask<bool> ActAsync(ReceiveAction action)
+    {
+        switch (action)
+        {
+            case ReceiveAction.Data:
+                _message.Begin(_link);
+                return ReceiveMessageAsync();
+            case ReceiveAction.Chunk:
+                _message.BeginChunk(_link, _octets);
+                return ReceiveMessageAsync();
+            case ReceiveAction.SkipChunk:
+                _message.SkipChunk(_octets);
+                return ReceiveMessageAsync();
+            case ReceiveAction.CheckPassword:
+                return CheckPasswordAsync();
+            case ReceiveAction.StartTls:
+                return StartTlsAsync();
+            default:
+                return new ValueTask<bool>(false);
+        }
+    }
+
+    /// <summary>Lets others run first: waiting before setting sends the session to the end of the run queue.</summary>
+    private ValueTask<bool> YieldAsync()
+    {
+        ValueTask<bool> turn = _turn.WaitAsync();
+        _turn.Set(true);
+        return turn;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
@@ -251,7 +227,7 @@ internal sealed class ReceiveSession : LoopItem
             }
             if (!wasInTransaction && _machine.InTransaction)
             {
-                _transactionEndMs = _receiver.World.Loop.NowMs + _receiver.Limits.TransactionTimeoutMs;
+                _clock.BeginTransaction(_receiver.Limits.TransactionTimeoutMs);
             }
             _delayMs = step.DelayMs;
             if (step.Action != ReceiveAction.Continue)
@@ -271,9 +247,9 @@ internal sealed class ReceiveSession : LoopItem
     {
         while (!_message.ChunkIsRead)
         {
-            Wait(Waiting.Data, _receiver.Limits.DataTimeoutMs);
+            Wait(SessionWait.Data, _receiver.Limits.DataTimeoutMs);
             ReadResult read = await _link.Input.ReadAsync();
-            _waiting = Waiting.Nothing;
+            _clock.Done();
             if (read.IsCanceled)
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
@@ -336,9 +312,9 @@ internal sealed class ReceiveSession : LoopItem
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> HandshakeAsync()
     {
-        Wait(Waiting.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
+        Wait(SessionWait.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
         TlsResult result = await _link.StartTlsAsync(_receiver.Tls!);
-        _waiting = Waiting.Nothing;
+        _clock.Done();
         _lines.Reset();
         _receiver.TlsStarted(_link, result);
         return result.Ok;
@@ -370,9 +346,9 @@ internal sealed class ReceiveSession : LoopItem
     private async ValueTask<bool> FlushAsync()
     {
         _gathered = 0;
-        Wait(Waiting.Flush, _receiver.Limits.IdleTimeoutMs);
+        Wait(SessionWait.Flush, _receiver.Limits.IdleTimeoutMs);
         FlushResult flush = await _link.Output.FlushAsync();
-        _waiting = Waiting.Nothing;
+        _clock.Done();
         return !flush.IsCompleted;
     }
 
@@ -388,13 +364,5 @@ internal sealed class ReceiveSession : LoopItem
         _gathered += length;
     }
 
-    private void Wait(Waiting what, long timeoutMs)
-    {
-        _waiting = what;
-        if (_machine.InTransaction)
-        {
-            timeoutMs = Math.Min(timeoutMs, Math.Max(1, _transactionEndMs - _receiver.World.Loop.NowMs));
-        }
-        _timer.After(timeoutMs);
-    }
+    private void Wait(SessionWait what, long timeoutMs) => _clock.Wait(what, timeoutMs, _machine.InTransaction);
 }

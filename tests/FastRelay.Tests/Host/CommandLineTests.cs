@@ -57,7 +57,7 @@ public sealed class CommandLineTests
                 .Where(l => l.StartsWith("  fastrelay", StringComparison.Ordinal));
             foreach (string line in lines)
             {
-                string words = line.Split('#', '>', '|')[0].Trim()["fastrelay".Length..];
+                string words = line.Split('#', '<', '>', '|')[0].Trim()["fastrelay".Length..];
                 Assert.Empty(root.Parse(words).Errors);
             }
         }
