@@ -2,8 +2,8 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using FastRelay.Journal;
 using FastRelay.Outside;
-using FastRelay.Smtp;
 using FastRelay.Queue;
+using FastRelay.Smtp;
 
 namespace FastRelay.Bounce;
 

@@ -4,8 +4,8 @@ using System.Text.Json;
 using FastRelay.Config;
 using FastRelay.Host.Secrets;
 using FastRelay.Load;
-using FastRelay.Outside.Linux;
 using FastRelay.Outside;
+using FastRelay.Outside.Linux;
 
 namespace FastRelay.Host.Commands;
 
