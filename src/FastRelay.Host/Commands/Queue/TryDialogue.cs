@@ -8,6 +8,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Host.Secrets;
 
 namespace FastRelay.Host.Commands;
 
