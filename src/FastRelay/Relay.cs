@@ -74,15 +74,17 @@ public sealed class Relay : LoopItem
     /// <param name="serverTls">The listeners' certificate; STARTTLS is offered when given.</param>
     /// <param name="authorities">Trusted certificate authorities for verified delivery; null for the system's.</param>
     /// <param name="users">Who may authenticate; null when nobody may.</param>
+    /// <param name="credentials">Reads the password of a route that has a user.</param>
     public static RelayStartResult Start(
         World world,
         RelayConfig config,
         SslServerAuthenticationOptions? serverTls = null,
         X509Certificate2Collection? authorities = null,
-        UserTable? users = null)
+        UserTable? users = null,
+        Func<RouteConfig, Credentials?>? credentials = null)
     {
         var relay = new Relay(world, config);
-        string error = relay.Build(serverTls, authorities, users);
+        string error = relay.Build(serverTls, authorities, users, credentials);
         return new RelayStartResult(error.Length == 0 ? relay : null, error);
     }
 
@@ -104,7 +106,7 @@ public sealed class Relay : LoopItem
         }
     }
 
-    private string Build(SslServerAuthenticationOptions? serverTls, X509Certificate2Collection? authorities, UserTable? users)
+    private string Build(SslServerAuthenticationOptions? serverTls, X509Certificate2Collection? authorities, UserTable? users, Func<RouteConfig, Credentials?>? credentials)
     {
         Limits limits = Config.Limits;
         byte[] hostname = Encoding.ASCII.GetBytes(Config.HostName);
@@ -115,7 +117,12 @@ public sealed class Relay : LoopItem
             {
                 return $"route {route.Domain}: {wrong}";
             }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls)));
+            Credentials? login = route.User is null ? null : credentials?.Invoke(route);
+            if (route.User is not null && login is null)
+            {
+                return $"route {route.Domain}: the password of {route.User} could not be had";
+            }
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login));
         }
 
         Router = new Router(World, limits, new RouterOptions
@@ -185,6 +192,7 @@ public sealed class Relay : LoopItem
         DeliverTls.None => TlsPolicy.None,
         DeliverTls.Required => TlsPolicy.Required,
         DeliverTls.Verified => TlsPolicy.Verified,
+        DeliverTls.Implicit => TlsPolicy.Implicit,
         _ => TlsPolicy.Opportunistic,
     };
 

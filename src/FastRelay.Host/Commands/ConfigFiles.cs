@@ -30,6 +30,13 @@ public static class ConfigFiles
         {
             yield return wrong;
         }
+        foreach (RouteConfig route in config.Routes.Where(static route => route.User is not null))
+        {
+            if (PasswordFile.Load(route, out string missing) is null)
+            {
+                yield return missing;
+            }
+        }
         if (config.Tls.Authorities is { } authorities)
         {
             if (Readable("tls.ca", authorities) is { } problem)

@@ -75,7 +75,7 @@ public static class ServeCommand
         SslServerAuthenticationOptions? tls = TlsFiles.Server(config.Tls);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
         UserTable? users = config.UsersFile is { } file ? UserFile.Load(file, out _) : null;
-        RelayStartResult started = Relay.Start(world, config, tls, authorities, users);
+        RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _));
         if (started.Relay is not { } relay)
         {
             error.WriteLine($"fastrelay: {started.Error}");

@@ -7,7 +7,7 @@ namespace FastRelay.Config;
 /// <summary>Writes a configuration as the TOML that would give it, with everything that is in force.</summary>
 public static class EffectiveConfig
 {
-    private static readonly string[] s_tls = ["none", "opportunistic", "required", "verified"];
+    private static readonly string[] s_tls = ["none", "opportunistic", "required", "verified", "implicit"];
 
     private static readonly string[] s_listenTls = ["none", "starttls", "implicit"];
 
@@ -66,6 +66,11 @@ public static class EffectiveConfig
             Line(text, "domain", Quote(route.Domain));
             Line(text, "to", Quote(route.To));
             Line(text, "tls", Quote(s_tls[(int)route.Tls]));
+            if (route.User is { } user)
+            {
+                Line(text, "user", Quote(user));
+                Line(text, "password_file", Quote(route.PasswordFile!));
+            }
         }
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));

@@ -39,6 +39,9 @@ public enum DeliverTls : byte
 
     /// <summary>Must be used, with a certificate that verifies for the host's name; otherwise deferred.</summary>
     Verified,
+
+    /// <summary>As verified, from the first octet (RFC 8314), usually on port 465; for routes.</summary>
+    Implicit,
 }
 
 /// <summary>
@@ -145,4 +148,6 @@ public sealed record DeliverConfig
 /// <param name="Domain">A domain, <c>.domain</c> for those below it, or <c>*</c>; lower case.</param>
 /// <param name="To">The next hop as written; what it means is Routing's.</param>
 /// <param name="Tls">What its deliveries ask of TLS.</param>
-public sealed record RouteConfig(string Domain, string To, DeliverTls Tls);
+/// <param name="User">Who we are to the next hop; null where it does not ask.</param>
+/// <param name="PasswordFile">The file whose first line is the password, resolved; null exactly when there is no user.</param>
+public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, string? User = null, string? PasswordFile = null);

@@ -31,13 +31,55 @@ internal static class RouteReader
             {
                 table.Error(table.Node("to")!, "to", problem);
             }
-            DeliverTls tls = ConfigReader.TlsOf(table, config.Deliver.Tls);
+            (string? user, string? file) = Login(table, to, owner);
+            DeliverTls tls = Tls(table, config.Deliver.Tls, user is not null);
             table.Later("sender");
             table.Later("tenant");
             table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls));
+            all.Add(new RouteConfig(domain, to ?? "", tls, user, file));
         }
         return all;
+    }
+
+    private static (string? User, string? File) Login(TableReader table, string? to, ConfigReader owner)
+    {
+        string? user = table.Text("user", "relay@example.net");
+        string? file = owner.PathOf(table, "password_file", "/etc/fastrelay/password");
+        if (user is null && file is null)
+        {
+            return (null, null);
+        }
+        string key = user is null ? "password_file" : "user";
+        ConfigNode node = table.Node(key)!;
+        if (user is null || file is null)
+        {
+            table.Error(node, key, user is null ? "needs user, whose password it holds" : "needs password_file, the file that holds the password");
+            return (null, null);
+        }
+        if (user.Length is 0 or > 255 || user.AsSpan().IndexOfAnyExceptInRange('!', '~') >= 0)
+        {
+            table.Error(node, key, "must be 1 to 255 characters of printable ASCII without spaces");
+        }
+        if (to?.StartsWith("smtp:", StringComparison.Ordinal) == false)
+        {
+            table.Error(node, key, $"is for a next hop \"smtp:host\", not for \"{to}\"");
+        }
+        return (user, file);
+    }
+
+    // A password is for one host: without a word about TLS that host has to prove who it is.
+    private static DeliverTls Tls(TableReader table, DeliverTls usual, bool login)
+    {
+        int choice = table.Choice("tls", "none", "opportunistic", "required", "verified", "implicit");
+        if (choice < 0)
+        {
+            return login ? DeliverTls.Verified : usual;
+        }
+        if (login && (DeliverTls)choice is DeliverTls.None or DeliverTls.Opportunistic)
+        {
+            table.Error(table.Node("tls")!, "tls", "must be \"verified\", \"implicit\" or \"required\" where there is a user: a password is sent only inside TLS");
+        }
+        return (DeliverTls)choice;
     }
 
     private static string? Judge(string to, TargetCheck check)

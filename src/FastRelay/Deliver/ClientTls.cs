@@ -21,6 +21,7 @@ public sealed class ClientTls
     public StartTlsUse UseFor(TlsPolicy policy, string host, long nowMs) => policy switch
     {
         TlsPolicy.None => StartTlsUse.Never,
+        TlsPolicy.Implicit => StartTlsUse.Implicit,
         TlsPolicy.Opportunistic => IsClear(host, nowMs) ? StartTlsUse.Never : StartTlsUse.WhenOffered,
         _ => StartTlsUse.Always,
     };
@@ -47,7 +48,7 @@ public sealed class ClientTls
     }
 
     /// <summary>The options of one handshake. RFC 8996: nothing below TLS 1.2.</summary>
-    /// <param name="policy">Only <see cref="TlsPolicy.Verified"/> looks at the certificate: chain and name.</param>
+    /// <param name="policy">Only <see cref="TlsPolicy.Verified"/> and <see cref="TlsPolicy.Implicit"/> look at the certificate: chain and name.</param>
     /// <param name="host">The MX host's or the route's name; also sent as SNI.</param>
     public SslClientAuthenticationOptions For(TlsPolicy policy, string host)
     {
@@ -58,7 +59,7 @@ public sealed class ClientTls
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             EncryptionPolicy = EncryptionPolicy.RequireEncryption,
         };
-        if (policy != TlsPolicy.Verified)
+        if (policy is not (TlsPolicy.Verified or TlsPolicy.Implicit))
         {
             options.RemoteCertificateValidationCallback = AcceptAny;
         }

@@ -281,6 +281,7 @@ public sealed class Deliverer : Dispatcher
         SmtpStage.Connect => "connect"u8,
         SmtpStage.Banner => "banner"u8,
         SmtpStage.Ehlo => "ehlo"u8,
+        SmtpStage.Auth => "auth"u8,
         _ => "starttls"u8,
     };
 

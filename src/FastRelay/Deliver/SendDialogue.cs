@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
 using FastRelay.Outside;
+using FastRelay.Routing;
 using FastRelay.Smtp;
 
 namespace FastRelay.Deliver;
@@ -25,15 +26,20 @@ internal sealed class SendDialogue : LoopItem
 
     private readonly Limits _limits;
     private readonly LoopTimer _timer;
+    private readonly Offload _offload;
+    private readonly KeyJob _keys;
     private Link? _link;
     private BodyReader? _body;
     private BodyReader? _following;
     private OutcomeCause _cutBy;
     private bool _timed;
 
-    public SendDialogue(Loop loop, Limits limits, SendMachine machine)
+    public SendDialogue(World world, Limits limits, SendMachine machine)
     {
+        Loop loop = world.Loop;
         _limits = limits;
+        _offload = world.Offload;
+        _keys = new KeyJob(loop);
         _timer = new LoopTimer(loop, this);
         Machine = machine;
     }
@@ -47,13 +53,13 @@ internal sealed class SendDialogue : LoopItem
     public bool IsOutOfTurn { get; private set; }
 
     /// <summary>Takes over a new link, up to the end of EHLO or a handshake.</summary>
-    public ValueTask<SendStep> OpenAsync(Link link, StartTlsUse tls)
+    public ValueTask<SendStep> OpenAsync(Link link, StartTlsUse tls, Credentials? credentials)
     {
         Check.That(_link is null);
         _link = link;
         _cutBy = OutcomeCause.None;
         IsOutOfTurn = false;
-        return ConverseAsync(Machine.Start(tls));
+        return ConverseAsync(Machine.Start(tls, credentials));
     }
 
     /// <summary>The message whose addresses and body are sent; null outside a transaction.</summary>
@@ -105,6 +111,10 @@ internal sealed class SendDialogue : LoopItem
                     break;
                 case SendStep.Read:
                     step = await ReadReplyAsync();
+                    break;
+                case SendStep.Derive:
+                    Disarm();
+                    step = Machine.KeyDerived((await _keys.RunAsync(_offload, Machine.Auth.Credentials, Machine.Auth.Salt, Machine.Auth.Iterations)).Span);
                     break;
                 default:
                     Disarm();

@@ -39,7 +39,7 @@ internal sealed class SendSession
     {
         _owner = owner;
         _machine = new SendMachine(owner.HelloName, owner.Limits.RecipientsPerTransaction);
-        _dialogue = new SendDialogue(owner.World.Loop, owner.Limits, _machine);
+        _dialogue = new SendDialogue(owner.World, owner.Limits, _machine);
         _addresses = new PlanAddress[owner.Limits.MxAddressesTried];
         _assigned = new Signal<Site?>(owner.World.Loop);
         _idle = new Sleeper(owner.World.Loop);
@@ -172,11 +172,16 @@ internal sealed class SendSession
             {
                 return false;
             }
-            if (await DialAsync(site, plan.Tls, _addresses[i]))
+            if (await DialAsync(site, plan, _addresses[i]))
             {
                 return true;
             }
             _dialogue.Close();
+            if (_machine.Stage == SmtpStage.Auth && _failure.Reach == Reach.Site)
+            {
+                // Another of its hosts has the same users, and a wrong password that is tried often locks the account.
+                break;
+            }
         }
         _owner.Queue.SiteFailed(site, _failure, _reason.AsSpan(0, _reasonLength));
         return false;
@@ -184,24 +189,24 @@ internal sealed class SendSession
 
     /// <summary>One address; a second time in clear when an opportunistic handshake failed.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<bool> DialAsync(Site site, TlsPolicy policy, PlanAddress target)
+    private async ValueTask<bool> DialAsync(Site site, Plan plan, PlanAddress target)
     {
         string host = target.Host.Name;
-        StartTlsUse tls = _owner.Tls.UseFor(policy, host, _owner.World.Loop.NowMs);
-        SendStep step = await DialOnceAsync(site, policy, tls, target);
+        StartTlsUse tls = _owner.Tls.UseFor(plan.Tls, host, _owner.World.Loop.NowMs);
+        SendStep step = await DialOnceAsync(site, plan, tls, target);
         bool handshakeFailed = step == SendStep.Closed && _failure.Cause == OutcomeCause.TlsFailed;
         if (handshakeFailed && tls == StartTlsUse.WhenOffered && !_owner.IsDraining)
         {
             _owner.Tls.Remember(host, _owner.World.Loop.NowMs);
             _owner.LogFallback(site, target.Host, target.EndPoint);
             _dialogue.Close();
-            step = await DialOnceAsync(site, policy, StartTlsUse.Never, target);
+            step = await DialOnceAsync(site, plan, StartTlsUse.Never, target);
         }
         return step == SendStep.Ready;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<SendStep> DialOnceAsync(Site site, TlsPolicy policy, StartTlsUse tls, PlanAddress target)
+    private async ValueTask<SendStep> DialOnceAsync(Site site, Plan plan, StartTlsUse tls, PlanAddress target)
     {
         Loop loop = _owner.World.Loop;
         long started = loop.NowMs;
@@ -216,10 +221,10 @@ internal sealed class SendSession
             Fail(site, OutcomePolicy.From(SmtpStage.Connect, cause), System.Text.Encoding.ASCII.GetBytes("connect: " + ErrnoText.Of(dialled.Errno)), SmtpStage.Connect, started);
             return SendStep.Closed;
         }
-        SendStep step = await _dialogue.OpenAsync(dialled.Link, tls);
+        SendStep step = await _dialogue.OpenAsync(dialled.Link, tls, plan.Credentials);
         if (step == SendStep.StartTls)
         {
-            step = await _dialogue.SecureAsync(_owner.Tls.For(policy, target.Host.Name));
+            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));
         }
         if (step != SendStep.Ready)
         {

@@ -111,7 +111,9 @@ internal sealed class SiteTable : LoopItem
         else
         {
             site.Failures++;
-            wait = _queue.Options.BackoffMs(_queue.Options.SiteBackoffMs, _queue.Options.RetryMs[^1], site.Failures, _queue.World.Random);
+            // A password that is wrong does not become right by trying, and many tries lock the account.
+            long first = outcome is { Cause: OutcomeCause.AuthFailed } or { ReplyCode: 534 or 535 or 538 } ? _queue.Options.RetryMs[^1] : _queue.Options.SiteBackoffMs;
+            wait = _queue.Options.BackoffMs(first, _queue.Options.RetryMs[^1], site.Failures, _queue.World.Random);
         }
         site.BackoffUntilMs = now + wait;
         site.Timer ??= new LoopTimer(_loop, new BackoffOver(this, site));

@@ -55,7 +55,7 @@ public sealed class Plan
     private const int Shuffled = 64;
     private readonly PlanHost[] _hosts;
 
-    internal Plan(PlanStatus status, string siteKey, string? provider, PlanHost[] hosts, long expiresMs, TlsPolicy tls, string reason)
+    internal Plan(Route route, PlanStatus status, string siteKey, string? provider, PlanHost[] hosts, long expiresMs, string reason)
     {
         Check.That(hosts.Length > 0 == (status == PlanStatus.Ok), "a plan has hosts exactly when it is ok");
         Status = status;
@@ -63,7 +63,8 @@ public sealed class Plan
         Provider = provider;
         _hosts = hosts;
         ExpiresMs = expiresMs;
-        Tls = tls;
+        Tls = route.Tls;
+        Credentials = route.Credentials;
         Reason = reason;
     }
 
@@ -84,6 +85,9 @@ public sealed class Plan
 
     /// <summary>What deliveries ask of TLS.</summary>
     public TlsPolicy Tls { get; }
+
+    /// <summary>Who we are to its hosts; null where they do not ask.</summary>
+    public Credentials? Credentials { get; }
 
     /// <summary>Why it is not ok, for people: printable ASCII, starts with the enhanced code for <see cref="PlanStatus.Error"/>. Empty when ok.</summary>
     public string Reason { get; }

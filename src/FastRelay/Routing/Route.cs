@@ -4,7 +4,8 @@ namespace FastRelay.Routing;
 /// <param name="Pattern">A domain (<c>sink.test</c>), the domains below one (<c>.example.com</c>, not itself), or all (<c>*</c>). Any case.</param>
 /// <param name="NextHop">Where its mail goes.</param>
 /// <param name="Tls">What its deliveries ask of TLS.</param>
-public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls);
+/// <param name="Credentials">Who we are to the next hop; null where it does not ask.</param>
+public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls, Credentials? Credentials = null);
 
 /// <summary>
 /// Where a recipient's mail goes, with the key under which the queue gathers it: for MX delivery the lower-case domain
@@ -12,12 +13,13 @@ public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls);
 /// </summary>
 public sealed class Route
 {
-    internal Route(string key, string domain, NextHop nextHop, TlsPolicy tls)
+    internal Route(string key, string domain, NextHop nextHop, TlsPolicy tls, Credentials? credentials = null)
     {
         Key = key;
         Domain = domain;
         NextHop = nextHop;
         Tls = tls;
+        Credentials = credentials;
     }
 
     /// <summary>Identity of the destination.</summary>
@@ -32,12 +34,16 @@ public sealed class Route
     /// <summary>What deliveries ask of TLS.</summary>
     public TlsPolicy Tls { get; }
 
+    /// <summary>Who we are to the next hop; null where it does not ask.</summary>
+    public Credentials? Credentials { get; }
+
     /// <summary>The key with its TLS policy when that is not the usual one.</summary>
     internal static string KeyOf(string text, TlsPolicy tls) => tls switch
     {
         TlsPolicy.None => text + " tls=none",
         TlsPolicy.Required => text + " tls=required",
         TlsPolicy.Verified => text + " tls=verified",
+        TlsPolicy.Implicit => text + " tls=implicit",
         _ => text,
     };
 }

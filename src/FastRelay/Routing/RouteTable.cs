@@ -40,10 +40,12 @@ public sealed class RouteTable
             }
             if (rule.NextHop.Kind != NextHopKind.Mx)
             {
-                string key = Route.KeyOf(rule.NextHop.ToString(), rule.Tls);
+                string hop = rule.NextHop.ToString();
+                // Another user is another destination: its connections are not shared.
+                string key = Route.KeyOf(rule.Credentials is { } who ? $"{hop} user={who.User}" : hop, rule.Tls);
                 if (!same.TryGetValue(key, out Route? route))
                 {
-                    route = new Route(key, "", rule.NextHop, rule.Tls);
+                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials);
                     same.Add(key, route);
                 }
                 _routes[i] = route;

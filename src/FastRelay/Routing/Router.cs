@@ -123,9 +123,9 @@ public sealed class Router
         switch (hop.Kind)
         {
             case NextHopKind.Discard:
-                return new Plan(PlanStatus.Discard, "", null, [], long.MaxValue, route.Tls, "");
+                return new Plan(route, PlanStatus.Discard, "", null, [], long.MaxValue, "");
             case NextHopKind.Error:
-                return new Plan(PlanStatus.Error, "", null, [], long.MaxValue, route.Tls, hop.ErrorText);
+                return new Plan(route, PlanStatus.Error, "", null, [], long.MaxValue, hop.ErrorText);
         }
         string name = hop.Kind == NextHopKind.Mx ? route.Domain : hop.Host;
         if (hop.Kind == NextHopKind.Mx ? DomainNames.TryParseLiteral(name, out IPAddress? address) : DomainNames.TryParseAddress(name, out address))
@@ -271,12 +271,12 @@ public sealed class Router
             // with connections and a backoff of its own.
             PlanHost[] named = job.Hosts.Count == 0 ? hosts : [.. job.Hosts.Select(static host => new PlanHost(host.Preference, host.Host, []))];
             return new Plan(
+                route,
                 PlanStatus.Ok,
                 byDns ? SiteNames.Of(named, route.Tls) : route.Key,
                 byDns ? SiteNames.ProviderOf(named) : null,
                 hosts,
                 job.ExpiresMs,
-                route.Tls,
                 "");
         }
         // An unanswered host may be the one that takes it, so nothing is given up while there is one.
@@ -291,7 +291,7 @@ public sealed class Router
     }
 
     private static Plan Fail(Route route, PlanStatus status, long expiresMs, string reason) =>
-        new(status, "", null, [], expiresMs, route.Tls, reason);
+        new(route, status, "", null, [], expiresMs, reason);
 
     private static string Printable(string name) =>
         string.Create(name.Length, name, static (into, from) =>

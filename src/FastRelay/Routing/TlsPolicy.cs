@@ -14,4 +14,7 @@ public enum TlsPolicy : byte
 
     /// <summary>Must be used, with a certificate that verifies for the host's name; otherwise deferred.</summary>
     Verified,
+
+    /// <summary>As <see cref="Verified"/>, from the first octet (RFC 8314 3.3), usually on port 465.</summary>
+    Implicit,
 }

@@ -208,6 +208,11 @@ public sealed class ConfigReaderTests
     [InlineData("[[route]]\nto = \"discard:\"", 1, "route.domain", "is missing")]
     [InlineData("[[route]]\ndomain = \"*.example.com\"\nto = \"discard:\"", 2, "route.domain", "is no domain")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\ntls = \"always\"", 4, "route.tls", "must be one of \"none\", \"opportunistic\"")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u\"", 4, "route.user", "needs password_file")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\npassword_file = \"p\"", 4, "route.password_file", "needs user")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\nuser = \"u\"\npassword_file = \"p\"", 4, "route.user", "is for a next hop")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u v\"\npassword_file = \"p\"", 4, "route.user", "without spaces")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u\"\npassword_file = \"p\"\ntls = \"opportunistic\"", 6, "route.tls", "only inside TLS")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\nsender = \"a\"", 4, "route.sender", "not available yet")]
     [InlineData("[admin]\nhttp = \"2580\"", 2, "admin.http", "is no address with a port")]
     [InlineData("a = 1\nhostname = ", 2, "", "not TOML: ")]
@@ -228,6 +233,18 @@ public sealed class ConfigReaderTests
         ConfigResult result = Read(text);
         Assert.Null(result.Config);
         Assert.Contains(result.Errors, e => e.Line == line);
+    }
+
+    [Theory]
+    [InlineData("", DeliverTls.Verified)]
+    [InlineData("tls = \"required\"", DeliverTls.Required)]
+    [InlineData("tls = \"implicit\"", DeliverTls.Implicit)]
+    public void A_route_with_a_user_verifies_its_host_unless_it_says_otherwise(string tls, DeliverTls expected)
+    {
+        RelayConfig config = Good("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test:587\"\nuser = \"u\"\npassword_file = \"/run/p\"\n" + tls);
+        Assert.Equal(new RouteConfig("*", "smtp:a.test:587", expected, "u", "/run/p"), Assert.Single(config.Routes));
+        string written = EffectiveConfig.Write(config);
+        Assert.Equal(written, EffectiveConfig.Write(Good(written)));
     }
 
     [Fact]

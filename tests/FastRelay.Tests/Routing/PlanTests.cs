@@ -10,7 +10,7 @@ public class PlanTests
         new(preference, name, [.. addresses.Select(address => new IPEndPoint(IPAddress.Parse(address), 25))]);
 
     private static Plan Ok(params PlanHost[] hosts) =>
-        new(PlanStatus.Ok, SiteNames.Of(hosts, TlsPolicy.Opportunistic), SiteNames.ProviderOf(hosts), hosts, 1000, TlsPolicy.Opportunistic, "");
+        new(new Route("k", "", NextHop.Mx, TlsPolicy.Opportunistic), PlanStatus.Ok, SiteNames.Of(hosts, TlsPolicy.Opportunistic), SiteNames.ProviderOf(hosts), hosts, 1000, "");
 
     private static string[] Order(Plan plan, int seed, int room = 5)
     {

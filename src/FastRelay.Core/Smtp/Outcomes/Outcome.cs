@@ -97,6 +97,9 @@ public enum OutcomeCause : byte
 
     /// <summary>This process stops; the attempt was given up before the final dot.</summary>
     ShuttingDown,
+
+    /// <summary>A smarthost with which we cannot authenticate: it offers nothing that we speak, or cannot prove that it knows the password.</summary>
+    AuthFailed,
 }
 
 /// <summary>The outcome of one attempt, small enough to store: class, reach, reply code, enhanced code, cause.</summary>

@@ -15,6 +15,9 @@ public enum SmtpStage : byte
     /// <summary>STARTTLS and the handshake.</summary>
     StartTls,
 
+    /// <summary>AUTH.</summary>
+    Auth,
+
     /// <summary>MAIL FROM.</summary>
     Mail,
 
@@ -106,6 +109,7 @@ public static class OutcomePolicy
             OutcomeCause.ReplyTimeout => Deferred(Reach.Host, cause, 4, 2),
             OutcomeCause.BadReply => Deferred(Reach.Host, cause, 5, 0),
             OutcomeCause.TlsFailed => Deferred(Reach.Host, cause, 7, 5),
+            OutcomeCause.AuthFailed => Deferred(Reach.Site, cause, 7, 8),
 
             // Never the next MX at once: the message may be there already.
             OutcomeCause.InDoubt => Deferred(Reach.Message, cause, 4, 2),

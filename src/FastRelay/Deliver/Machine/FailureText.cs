@@ -10,6 +10,18 @@ public static class FailureText
     /// <summary>STARTTLS is demanded by policy and was not offered.</summary>
     public static ReadOnlyMemory<byte> TlsNotOffered { get; } = "TLS is required and the host does not offer STARTTLS"u8.ToArray();
 
+    /// <summary>A route has a user, and TLS did not come about.</summary>
+    public static ReadOnlyMemory<byte> AuthNeedsTls { get; } = "a password is sent only inside TLS, which is not there"u8.ToArray();
+
+    /// <summary>A route has a user, and the host has no AUTH for it.</summary>
+    public static ReadOnlyMemory<byte> AuthNotOffered { get; } = "the host offers no AUTH that we speak: SCRAM-SHA-256, PLAIN or LOGIN"u8.ToArray();
+
+    /// <summary>SCRAM's last step failed on the host's side.</summary>
+    public static ReadOnlyMemory<byte> AuthUnproved { get; } = "the host could not prove that it knows the password"u8.ToArray();
+
+    /// <summary>A challenge that is none.</summary>
+    public static ReadOnlyMemory<byte> AuthNonsense { get; } = "the host's challenge to AUTH makes no sense"u8.ToArray();
+
     /// <summary>The message could not be read from the spool.</summary>
     public static ReadOnlyMemory<byte> SpoolUnreadable { get; } = "the stored message could not be read"u8.ToArray();
 

@@ -1,3 +1,4 @@
+using FastRelay.Routing;
 using FastRelay.Smtp;
 
 namespace FastRelay.Deliver;
@@ -19,6 +20,7 @@ public sealed class SendMachine
         Helo,
         StartTls,
         Handshake,
+        Auth,
         Ready,
         Transaction,
         Quit,
@@ -36,6 +38,7 @@ public sealed class SendMachine
     private Phase _phase = Phase.Closed;
     private SmtpStage _stage;
     private StartTlsUse _tlsUse;
+    private Credentials? _credentials;
     private bool _tlsOn;
     private bool _written;
 
@@ -56,6 +59,9 @@ public sealed class SendMachine
     /// <summary>What the peer offered after its last EHLO.</summary>
     public ref readonly EhloCapabilities Capabilities => ref _capabilities;
 
+    /// <summary>The authentication under way.</summary>
+    public AuthClient Auth { get; } = new();
+
     /// <summary>What is being waited for: the row of the outcome policy and of the timeouts.</summary>
     public SmtpStage Stage => _phase == Phase.Transaction ? _transaction.Stage : _stage;
 
@@ -63,7 +69,7 @@ public sealed class SendMachine
     public bool AwaitsReply => _phase switch
     {
         Phase.Banner => true,
-        Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Quit => _written,
+        Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Auth or Phase.Quit => _written,
         Phase.Transaction => _transaction.AwaitsReply,
         _ => false,
     };
@@ -113,10 +119,13 @@ public sealed class SendMachine
     // After the final dot only the next one has something to say.
     private SendTransaction Writing => _transaction.IsAtDot ? _following : _transaction;
 
-    /// <summary>A new connection; the peer speaks first.</summary>
-    public SendStep Start(StartTlsUse tls)
+    /// <summary>A new connection; the peer speaks first, or with <see cref="StartTlsUse.Implicit"/> TLS comes before all.</summary>
+    /// <param name="tls">When it speaks TLS.</param>
+    /// <param name="credentials">Who we are to the host; null for a host that is not asked to authenticate us. Used inside TLS only.</param>
+    public SendStep Start(StartTlsUse tls, Credentials? credentials = null)
     {
         _tlsUse = tls;
+        _credentials = credentials;
         _tlsOn = false;
         Completed = 0;
         NotAttempted = false;
@@ -127,7 +136,9 @@ public sealed class SendMachine
         _parser.Reset();
         _transaction.Clear();
         _following.Clear();
-        return Enter(Phase.Banner, SmtpStage.Banner, SendStep.Read);
+        return tls == StartTlsUse.Implicit
+            ? Enter(Phase.Handshake, SmtpStage.StartTls, SendStep.StartTls)
+            : Enter(Phase.Banner, SmtpStage.Banner, SendStep.Read);
     }
 
     /// <summary>Takes what is there of the next owed reply; while the body is sent, of a reply that comes too early.</summary>
@@ -159,7 +170,7 @@ public sealed class SendMachine
         {
             return Writing.Write(into, _capabilities, reversePath, mailbox);
         }
-        if (_written || _phase is not (Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Quit))
+        if (_written || _phase is not (Phase.Ehlo or Phase.Helo or Phase.StartTls or Phase.Auth or Phase.Quit))
         {
             return 0;
         }
@@ -169,6 +180,7 @@ public sealed class SendMachine
             Phase.Ehlo => CommandWriter.Hello(into, extended: true, _helloName),
             Phase.Helo => CommandWriter.Hello(into, extended: false, _helloName),
             Phase.StartTls => CommandWriter.Bare(into, "STARTTLS\r\n"u8),
+            Phase.Auth => Auth.Write(into),
             _ => CommandWriter.Bare(into, "QUIT\r\n"u8),
         };
     }
@@ -178,7 +190,14 @@ public sealed class SendMachine
     {
         Check.That(_phase == Phase.Handshake);
         _tlsOn = true;
-        return Enter(Phase.Ehlo, SmtpStage.Ehlo);
+        return _tlsUse == StartTlsUse.Implicit ? Enter(Phase.Banner, SmtpStage.Banner, SendStep.Read) : Enter(Phase.Ehlo, SmtpStage.Ehlo);
+    }
+
+    /// <summary>The key of <see cref="SendStep.Derive"/> is there.</summary>
+    public SendStep KeyDerived(ReadOnlySpan<byte> salted)
+    {
+        Check.That(_phase == Phase.Auth);
+        return OnAuth(Auth.OnDerived(salted));
     }
 
     /// <summary>The handshake failed; the connection is of no more use.</summary>
@@ -285,7 +304,9 @@ public sealed class SendMachine
             case Phase.StartTls when reply.Kind == 2:
                 return Enter(Phase.Handshake, SmtpStage.StartTls, SendStep.StartTls);
             case Phase.StartTls:
-                return _tlsUse == StartTlsUse.WhenOffered && reply.Kind is 4 or 5 ? BeReady(SendStep.Ready) : Refused(reply);
+                return _tlsUse == StartTlsUse.WhenOffered && _credentials is null && reply.Kind is 4 or 5 ? BeReady(SendStep.Ready) : Refused(reply);
+            case Phase.Auth:
+                return reply.Kind is 4 or 5 ? Refused(reply) : OnAuth(Auth.OnReply(reply));
             case Phase.Transaction:
                 return OnTransactionReply(reply);
             default:
@@ -297,7 +318,7 @@ public sealed class SendMachine
     {
         if (_tlsOn || _tlsUse == StartTlsUse.Never)
         {
-            return BeReady(SendStep.Ready);
+            return _credentials is null ? BeReady(SendStep.Ready) : BeginAuth(_credentials);
         }
         if (_capabilities.Has(SmtpExtensions.StartTls))
         {
@@ -305,8 +326,22 @@ public sealed class SendMachine
         }
         return _tlsUse == StartTlsUse.Always
             ? Close(OutcomePolicy.From(SmtpStage.StartTls, OutcomeCause.TlsFailed), FailureText.TlsNotOffered)
-            : BeReady(SendStep.Ready);
+            : _credentials is null ? BeReady(SendStep.Ready) : BeginAuth(_credentials);
     }
+
+    private SendStep BeginAuth(Credentials credentials)
+    {
+        _stage = SmtpStage.Auth;
+        return OnAuth(Auth.Start(credentials, _capabilities.Auth, _tlsOn));
+    }
+
+    private SendStep OnAuth(AuthStep step) => step switch
+    {
+        AuthStep.Write => Enter(Phase.Auth, SmtpStage.Auth),
+        AuthStep.Derive => SendStep.Derive,
+        AuthStep.Done => BeReady(SendStep.Ready),
+        _ => Close(OutcomePolicy.From(SmtpStage.Auth, OutcomeCause.AuthFailed), Auth.Failure),
+    };
 
     private SendStep OnTransactionReply(in ServerReply reply)
     {

@@ -12,6 +12,9 @@ public enum SendStep : byte
     /// <summary>The peer said 220 to STARTTLS: shake hands, then call <see cref="SendMachine.TlsStarted"/> or <see cref="SendMachine.TlsFailed"/>.</summary>
     StartTls,
 
+    /// <summary>Derive the key that <see cref="SendMachine.Auth"/> names, off the loop, then call <see cref="SendMachine.KeyDerived"/>.</summary>
+    Derive,
+
     /// <summary>The connection is open and no transaction is under way.</summary>
     Ready,
 
@@ -36,4 +39,7 @@ public enum StartTlsUse : byte
 
     /// <summary>Always: without it the host is not used.</summary>
     Always,
+
+    /// <summary>From the first octet, before the banner (RFC 8314 3.3).</summary>
+    Implicit,
 }

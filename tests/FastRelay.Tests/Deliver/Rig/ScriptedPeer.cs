@@ -33,6 +33,9 @@ internal sealed class ScriptedPeer : IDisposable
     /// <summary>For STARTTLS.</summary>
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>TLS from the first octet.</summary>
+    public bool Implicit { get; set; }
+
     /// <summary>
     /// The answer to a line (<c>CONNECT</c> at first, <c>.</c> at the end of a message), given the connection's number:
     /// null for the usual one, <c>CLOSE</c>, <c>RESET</c>, <c>SILENT</c>, or text; after 421 the peer closes.
@@ -81,6 +84,10 @@ internal sealed class ScriptedPeer : IDisposable
         {
             string from = "";
             var to = new List<string>();
+            if (Implicit)
+            {
+                peer.StartTls(Certificate!);
+            }
             if (!Reply(peer, "CONNECT", number, "220 mx.test ESMTP"))
             {
                 return;

@@ -15,6 +15,7 @@ public class OutcomePolicyTests
         [SmtpStage.Banner] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
         [SmtpStage.Ehlo] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
         [SmtpStage.StartTls] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
+        [SmtpStage.Auth] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
         [SmtpStage.Mail] = "N  N  DH? DH DM DM FM FM FM FM FM DH? DH? DH?",
         [SmtpStage.Rcpt] = "N  N  DH? DH DR DR FR FR FR DR FR DH? DH? DH?",
         [SmtpStage.Data] = "DH? DH? N  DH DM DM FM FM FM FM FM DH? DH? DH?",
