@@ -68,13 +68,17 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
     private async Task<bool> TalkAsync(Stream stream, string host, string tls, string recipient)
     {
         string ehlo = $"EHLO {config.HostName}";
+        if (tls == "implicit")
+        {
+            stream = await ShakeAsync(stream, host, verify: true);
+        }
         if (await ReadAsync(stream) is not { Code: 220 } || await AskAsync(stream, ehlo) is not { Code: 250 } hello)
         {
             await AskAsync(stream, "QUIT");
             return false;
         }
         bool offered = hello.Lines.Any(static line => line.AsSpan(Math.Min(4, line.Length)).Trim().Equals("STARTTLS", StringComparison.OrdinalIgnoreCase));
-        if (tls != "none" && offered)
+        if (tls is not ("none" or "implicit") && offered)
         {
             if (await AskAsync(stream, "STARTTLS") is not { Code: 220 })
             {

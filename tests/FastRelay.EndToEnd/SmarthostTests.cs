@@ -1,0 +1,82 @@
+using System.Net;
+using FastRelay.EndToEnd.Rig;
+
+namespace FastRelay.EndToEnd;
+
+/// <summary>An edge host hands its mail to a smarthost that asks who it is: two published binaries, real TLS, real users.</summary>
+public sealed class SmarthostTests : IDisposable
+{
+    private readonly string _folder = Place.NewFolder("smarthost");
+    private readonly Sink _sink = new(Place.NewAddress());
+    private RelayProcess? _smarthost;
+    private RelayProcess? _edge;
+
+    public void Dispose()
+    {
+        _edge?.Dispose();
+        _smarthost?.Dispose();
+        _sink.Dispose();
+    }
+
+    [Theory]
+    [InlineData("starttls", "verified")]
+    [InlineData("implicit", "implicit")]
+    public void Mail_passes_a_smarthost_that_wants_a_user(string listener, string tls)
+    {
+        Start(listener, tls, "open sesame");
+        Send();
+        Arrival arrival = _sink.WaitFor(a => a.To is ["someone@far.test"]);
+        // RFC 3848: received with ESMTP, inside TLS, authenticated.
+        Assert.Contains("with ESMTPSA", arrival.Text);
+        _edge!.WaitForEmptyQueue();
+    }
+
+    [Fact]
+    public void A_wrong_password_keeps_the_mail_and_explain_says_why()
+    {
+        Start("starttls", "verified", "not the password");
+        Send();
+        Tool.Until(() => _edge!.Log.Contains("event=site_backoff", StringComparison.Ordinal), 30, () => _edge!.Log);
+        string why = _edge!.Command("explain", "someone@far.test").Ok().Output;
+        Assert.Contains("backoff", why);
+        Assert.Contains("535", _edge.Log);
+        Assert.Equal(1, _edge.QueueCount());
+        Assert.Empty(_sink.Arrivals);
+        Assert.DoesNotContain("not the password", _edge.Log);
+    }
+
+    private void Start(string listener, string tls, string password)
+    {
+        var certificates = new Certificates(_folder);
+        using var made = certificates.Server("127.0.0.1");
+        string users = Path.Combine(_folder, "users");
+        Tool.Run(Place.Binary, ["user", "add", "--file", users, "edge"], input: "open sesame\n").Ok();
+        int port = Place.FreePort();
+        _smarthost = new RelayProcess(RelayProcess.SmarthostConfig(_sink.EndPoint, $"""
+            [[listen]]
+            address = "127.0.0.1:{port}"
+            tls = "{listener}"
+            [tls]
+            certificate = "{certificates.CertificateFile("127.0.0.1")}"
+            key = "{certificates.KeyFile("127.0.0.1")}"
+            [auth]
+            users = "{users}"
+            """).Replace("networks = [\"127.0.0.0/8\"]", "users = true", StringComparison.Ordinal)).Start();
+        string passwordFile = Path.Combine(_folder, "password");
+        File.WriteAllText(passwordFile, password + "\n");
+        _edge = new RelayProcess(RelayProcess.SmarthostConfig(new IPEndPoint(IPAddress.Loopback, port), $"""
+            [tls]
+            ca = "{certificates.AuthorityFile}"
+            """)
+            .Replace("[admin]", $"tls = \"{tls}\"\nuser = \"edge\"\npassword_file = \"{passwordFile}\"\n[admin]", StringComparison.Ordinal)).Start();
+    }
+
+    private void Send()
+    {
+        using SmtpTalk talk = _edge!.Talk().Hello();
+        Assert.StartsWith("250 2.1.0", talk.Say("MAIL FROM:<sender@edge.test>"));
+        Assert.StartsWith("250 2.1.5", talk.Say("RCPT TO:<someone@far.test>"));
+        Assert.StartsWith("354 ", talk.Say("DATA"));
+        Assert.StartsWith("250 2.0.0 ", talk.Say("Subject: x\r\n\r\nhello\r\n."));
+    }
+}
