@@ -34,7 +34,7 @@ storm:          ## the simulator; SEED=42 repeats one run, SEEDS=5000 tries many
 	@if [ -n "$(ARGS)" ]; then $(STORM) $(ARGS); \
 	else $(STORM) relay $(or $(SEED),1) $(or $(SEEDS),$(if $(SEED),1,200)) && $(STORM) journal $(or $(SEED),1) $(or $(SEEDS),$(if $(SEED),1,30)); fi
 
-bench:          ## micro benchmarks (ARGS="--filter *Parser*")
+bench:          ## micro benchmarks (ARGS="--filter *Journal*"; with --aot compiled as the product is, too)
 	@$(DOTNET) run --project bench/FastRelay.Bench -c Release -- $(if $(ARGS),$(ARGS),--filter '*')
 
 fmt:            ## format the code
