@@ -5,7 +5,9 @@ namespace FastRelay.Journal;
 /// <summary>Writes an envelope in its stored form. One for each session, reused: it allocates only while its buffer grows.</summary>
 public sealed class EnvelopeBuilder
 {
-    private byte[] _buffer = new byte[512];
+    private const int Least = 512;
+
+    private byte[] _buffer = [];
     private int _length;
 
     /// <summary>Recipients added so far.</summary>
@@ -108,7 +110,7 @@ public sealed class EnvelopeBuilder
     {
         if (_length + more > _buffer.Length)
         {
-            Array.Resize(ref _buffer, Math.Max(_buffer.Length * 2, _length + more));
+            Array.Resize(ref _buffer, Math.Max(Math.Max(Least, _buffer.Length * 2), _length + more));
         }
     }
 }

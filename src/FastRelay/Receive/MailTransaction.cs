@@ -16,8 +16,9 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     private const int OwnTextMax = 512;
 
     private readonly RecipientSet _seen = new();
-    private readonly byte[] _text = new byte[OwnTextMax];
-    private readonly byte[] _mailbox = new byte[OwnTextMax];
+    // Not before they are needed: thousands of sessions are silent.
+    private byte[] _text = [];
+    private byte[] _mailbox = [];
     private EnvelopeFlags _flags;
 
     /// <summary>Extensions whose parameters MAIL and RCPT know beyond SIZE and BODY.</summary>
@@ -91,6 +92,10 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         if (admission != JournalStatus.Ok)
         {
             return NotNow(admission);
+        }
+        if (_mailbox.Length == 0)
+        {
+            _mailbox = new byte[OwnTextMax];
         }
         if (!TryPlain(path, _mailbox, out ReadOnlySpan<byte> mailbox))
         {
@@ -233,6 +238,10 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     // The operator's own words behind their enhanced code; checked to be printable when the route was read.
     private ReadOnlySpan<byte> Refusal(string text)
     {
+        if (_text.Length == 0)
+        {
+            _text = new byte[OwnTextMax];
+        }
         "550 "u8.CopyTo(_text);
         int room = OwnTextMax - 6;
         int length = 4 + Encoding.ASCII.GetBytes(text.AsSpan(0, Math.Min(text.Length, room)), _text.AsSpan(4));

@@ -22,7 +22,8 @@ public sealed class ReceiveMachine
 
     private readonly ReceiveOptions _options;
     private readonly MailTransaction _mail;
-    private readonly byte[] _refusal = new byte[ReplyBytes];
+    // Not before it is needed: thousands of sessions are silent.
+    private byte[] _refusal = [];
     private int _refusalLength;
     private bool _refusalIsError;
     private ListenConfig _listener = null!;
@@ -243,6 +244,10 @@ public sealed class ReceiveMachine
         }
         Answer answer = _mail.Chunk(size, admission);
         LastChunk = size.IsLast;
+        if (!answer.Text.IsEmpty && _refusal.Length == 0)
+        {
+            _refusal = new byte[ReplyBytes];
+        }
         _refusalLength = Put(answer.Text, _refusal);
         _refusalIsError = answer.IsError;
         return new ReceiveStep(_refusalLength == 0 ? ReceiveAction.Chunk : ReceiveAction.SkipChunk, 0, size.Octets);
