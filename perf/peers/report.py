@@ -94,7 +94,7 @@ Made by `perf/compare` on {datetime.date.today()}; how, and how each server is s
 - Machine: {cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {os.uname().release}; source, server and sink share the cores, so CPU
   for 1,000 messages, of all of the server's processes and its log reader, is the sturdiest figure.
 - Queues: {os.environ['FILESYSTEM']}.
-- Load average before the first run: {os.environ['LOAD']}{'. **The machine was not quiet**: every rate is lower than it could give, and CPU is dearer.' if float(os.environ['LOAD']) > 1 else '.'}
+- Before the first run the machine was {os.environ['BUSY']} % busy{'. **It was not quiet**: every rate is lower than it could give, and CPU is dearer.' if int(os.environ['BUSY']) > 10 else '.'}
 - RSS counts pages that processes share each time, and FastRelay's mapped spool; PSS counts them once.
 
 ## What a 250 means (strace, one session, 4 KiB)
