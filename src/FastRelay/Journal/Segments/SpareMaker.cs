@@ -9,10 +9,13 @@ namespace FastRelay.Journal;
 internal sealed class SpareMaker(Disk disk, string folder, SyncMode sync) : DiskJob
 {
     private const long SliceBytes = 2 << 20;
+    private const int MostTries = 8;
+    private const int Enospc = 28;
     private string _path = "";
     private ulong _number;
     private long _bytes;
     private long _filled;
+    private int _tries;
     private DiskFile? _file;
 
     /// <summary>True from <see cref="Prepare"/> until the result was taken.</summary>
@@ -39,6 +42,7 @@ internal sealed class SpareMaker(Disk disk, string folder, SyncMode sync) : Disk
         _path = Path.Combine(folder, SegmentNames.Unfinished(number));
         _bytes = bytes;
         _filled = 0;
+        _tries = 0;
         _file = null;
         Made = null;
         Error = DiskError.None;
@@ -93,11 +97,21 @@ internal sealed class SpareMaker(Disk disk, string folder, SyncMode sync) : Disk
         {
             return error;
         }
-        _filled = Math.Min(_bytes, _filled + SliceBytes);
-        error = _file!.ZeroFill(_filled);
+        long end = Math.Min(_bytes, _filled + SliceBytes);
+        error = _file!.ZeroFill(end);
         if (error.Ok && sync == SyncMode.Group)
         {
             error = _file.SyncData();
+        }
+        if (error is { Ok: false, Errno: not Enospc } && ++_tries < MostTries)
+        {
+            // Nothing in a spare counts, so a slice may be tried again: else a disk that fails now and then never makes one.
+            return DiskError.None;
+        }
+        if (error.Ok)
+        {
+            _filled = end;
+            _tries = 0;
         }
         return error.Ok && _filled == _bytes ? Finish(path) : error;
     }
