@@ -71,6 +71,9 @@ public sealed record Limits
     /// <summary>A segment of the journal, bytes; start-up takes a smaller one on a small file system.</summary>
     public int SegmentBytes { get; init; } = 64 << 20;
 
+    /// <summary>Damaged segments that are kept for the operator once nothing needs them; the next ones are used again like any other.</summary>
+    public int DamagedSegments { get; init; } = 16;
+
     /// <summary>One body chunk, and the largest message that is one record, bytes. A session in DATA owns one such buffer.</summary>
     public const int ChunkBytes = 32 * 1024;
 

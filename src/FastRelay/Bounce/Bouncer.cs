@@ -114,6 +114,7 @@ public sealed class Bouncer : BounceSink
             if (await writer.WriteAsync(pending) is not { } result)
             {
                 _log.Error("unreadable"u8).Add("id"u8, pending.Id.ToString()).Add("status"u8, "corrupt"u8).Add("envelope"u8, "unreadable"u8).Write();
+                _queue.SetAside(pending.Message);
                 return;
             }
             if (result.Status == JournalStatus.Ok)

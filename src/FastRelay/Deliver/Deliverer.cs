@@ -221,8 +221,8 @@ public sealed class Deliverer : Dispatcher
     }
 
     /// <summary>
-    /// The message could not be read: damaged for good, or the disk fails just now. Without its envelope nobody can be
-    /// told: it stays in the queue for the operator, and is looked at again with the usual waits.
+    /// The message could not be read. Damaged for good: it bounces, or is set aside when its envelope is damaged too, as
+    /// nobody can be told then. The disk fails just now: it is looked at again with the usual waits.
     /// </summary>
     internal void ReportUnreadable(in Delivery delivery, BodyReader body, BodyStatus status, in AttemptInfo attempt)
     {
@@ -230,7 +230,13 @@ public sealed class Deliverer : Dispatcher
         Span<byte> id = stackalloc byte[MessageId.TextLength];
         Journal.IdOf(delivery.Message).Format(id);
         _log.Error("unreadable"u8).Add("id"u8, id).Add("status"u8, corrupt ? "corrupt"u8 : "io_error"u8)
-            .Add("envelope"u8, body.HasEnvelope ? "intact"u8 : "unreadable"u8).Write();
+            .Add("envelope"u8, body.HasEnvelope ? "intact"u8 : "unreadable"u8).Add("where"u8, body.Damage).Write();
+        Counters.DamagedMessages += corrupt ? 1 : 0;
+        if (corrupt && !body.HasEnvelope)
+        {
+            Queue.SetAside(delivery);
+            return;
+        }
         if (!body.HasEnvelope)
         {
             Queue.Report(delivery, default, attempt, default);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FastRelay.Outside;
 
 namespace FastRelay.Journal;
@@ -58,7 +59,15 @@ public sealed class BodyReader
         }
     }
 
+    /// <summary>Where the damage is, as <c>FILE at OFFSET</c>; empty when a piece is missing or nothing is damaged.</summary>
+    public string Damage => DamagedPart < 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{_parts[DamagedPart].File.Path} at {_parts[DamagedPart].Offset}");
+
+    internal int DamagedPart { get; set; } = -1;
+
     internal BodyReader? NextFree { get; set; }
+
+    /// <summary>It is known to be damaged from where it lay before.</summary>
+    internal bool KnownDamaged => _damaged;
 
     internal ulong Id { get; private set; }
 
@@ -74,6 +83,7 @@ public sealed class BodyReader
         _count = 0;
         HasEnvelope = false;
         StuffedDots = 0;
+        DamagedPart = -1;
         IndexEntry entry = _pool.Index[message.Slot];
         Id = entry.Id;
         Length = entry.BodyLength;

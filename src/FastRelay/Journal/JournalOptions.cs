@@ -46,6 +46,9 @@ public sealed class RecoveryReport
     /// <summary>Messages that are known but cannot be read whole; they are named in <see cref="Notes"/>.</summary>
     public long DamagedMessages { get; internal set; }
 
+    /// <summary>Places in damaged groups where no record can be read: each may have been a message.</summary>
+    public long UnreadableRecords { get; internal set; }
+
     /// <summary>The journal ended with a clean end mark.</summary>
     public bool CleanEnd { get; internal set; }
 

@@ -13,6 +13,8 @@ namespace FastRelay.Journal;
 /// <param name="Failures">Writes and syncs that failed.</param>
 /// <param name="Moved">Records copied forward to reclaim segments.</param>
 /// <param name="Recycled">Segments reclaimed.</param>
+/// <param name="KeptAside">Damaged segments in the spool that nothing needs; they are the operator's to look at and remove.</param>
+/// <param name="StagedBytes">Bytes of records that are not durable yet.</param>
 public readonly record struct JournalStats(
     long Syncs,
     long Groups,
@@ -25,4 +27,6 @@ public readonly record struct JournalStats(
     long FreeBytes,
     long Failures,
     long Moved,
-    long Recycled);
+    long Recycled,
+    int KeptAside,
+    long StagedBytes);

@@ -92,7 +92,9 @@ public sealed class MessageJournal
         _store.Probe.Space.FreeBytes,
         _flusher.Failures,
         Result.Moved,
-        _store.Recycled);
+        _store.Recycled,
+        _store.KeptAside,
+        _staging.StagedBytes);
 
     internal Loop Loop => _world.Loop;
 
@@ -177,6 +179,22 @@ public sealed class MessageJournal
         {
             Index[message.Slot].Flags ^= EntryFlags.Hold;
             _stager.Control(message.Slot, hold ? ControlFacts.Hold : ControlFacts.Release);
+        }
+    }
+
+    /// <summary>
+    /// Forgets a message whose envelope cannot be read, so that nobody can be told of it. Nothing is recorded: its segment
+    /// is kept aside once nothing needs it, and when the next start can read the envelope after all, the message is back.
+    /// </summary>
+    public void SetAside(MessageHandle message)
+    {
+        CheckLive(message);
+        ref IndexEntry entry = ref Index[message.Slot];
+        _store.Table[entry.Segment].Damaged = true;
+        if (entry.Settling == 0)
+        {
+            Index.Remove(message.Slot);
+            _store.RecycleDead(_flusher.DurableGroup);
         }
     }
 

@@ -54,6 +54,12 @@ public sealed class Counters
     /// <summary>Failures that nobody can be told of: the reverse-path was null.</summary>
     public long Dropped { get; set; }
 
+    /// <summary>Messages that were damaged in the spool: never sent, their senders told where the envelope is intact.</summary>
+    public long DamagedMessages { get; set; }
+
+    /// <summary>Messages whose envelope was damaged, so that nobody could be told: kept aside with their segment.</summary>
+    public long SetAside { get; set; }
+
     /// <summary>Deliveries lost after the final dot: the peer may have the message.</summary>
     public long InDoubt { get; set; }
 

@@ -251,6 +251,21 @@ public sealed class MessageQueue : IReplay
         _queue.Reporter.Report(delivery, envelope, attempt, reports);
     }
 
+    /// <summary>
+    /// Ends a delivery of a message whose envelope is damaged: nobody knows its recipients, or whom to tell. Its entry
+    /// goes, and with the last one of them the message itself: its segment is kept aside.
+    /// </summary>
+    public void SetAside(in Delivery delivery)
+    {
+        _loop.CheckThread();
+        DeliveryReporter.Landed(delivery);
+        _queue.Free(delivery.Entry);
+        SetAside(delivery.Message);
+    }
+
+    /// <summary>The same for a message of which this was the last that was under way; others go when their turn comes.</summary>
+    public void SetAside(MessageHandle message) => _queue.SetAside(message);
+
     /// <summary>Ends a delivery that was not attempted: it is ready again, first in its destination, its attempts unchanged.</summary>
     public void Release(in Delivery delivery)
     {

@@ -208,6 +208,17 @@ internal sealed class QueueState
         Destinations.Left(destination);
     }
 
+    /// <summary>A message with a damaged envelope: forgotten when no entry of it is left.</summary>
+    public void SetAside(MessageHandle message)
+    {
+        if (Messages[message.Slot] == 0)
+        {
+            Counters.SetAside++;
+            Log.Error("set_aside"u8).Add("id"u8, Journal.IdOf(message).ToString()).Add("reason"u8, "envelope_damaged"u8).Write();
+            Journal.SetAside(message);
+        }
+    }
+
     /// <summary>An entry that was just taken, as a delivery.</summary>
     public Delivery DeliveryOf(int handle, Site? site)
     {

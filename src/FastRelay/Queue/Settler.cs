@@ -161,7 +161,15 @@ internal sealed class Settler
             _queue.Defer(delivery.Entry, IoRetryMs, pastExpiry: true);
             return;
         }
-        Settle(delivery, body.Envelope);
+        if (body.HasEnvelope)
+        {
+            Settle(delivery, body.Envelope);
+        }
+        else
+        {
+            _queue.Free(delivery.Entry);
+            _queue.SetAside(delivery.Message);
+        }
         body.Close();
     }
 

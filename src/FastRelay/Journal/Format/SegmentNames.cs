@@ -17,6 +17,9 @@ internal enum SpoolFile : byte
     /// <summary>A spare that was being made: rubbish.</summary>
     Unfinished,
 
+    /// <summary>A damaged segment that nothing needs any more, kept for the operator.</summary>
+    Aside,
+
     /// <summary>The lock.</summary>
     Lock,
 }
@@ -38,6 +41,9 @@ internal static class SegmentNames
     /// <summary>As in <c>0000000000000007.new</c>.</summary>
     public static string Unfinished(ulong number) => Name(number, ".new");
 
+    /// <summary>As in <c>0000000000000042.damaged</c>: the segment's number.</summary>
+    public static string Aside(ulong number) => Name(number, ".damaged");
+
     /// <summary>Tells what a name is.</summary>
     public static SpoolFile Parse(string name, out ulong number)
     {
@@ -55,6 +61,7 @@ internal static class SegmentNames
             ".seg" => SpoolFile.Segment,
             ".spare" => SpoolFile.Spare,
             ".new" => SpoolFile.Unfinished,
+            ".damaged" => SpoolFile.Aside,
             _ => SpoolFile.Foreign,
         };
     }

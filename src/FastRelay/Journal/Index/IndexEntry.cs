@@ -21,7 +21,7 @@ internal enum EntryFlags : byte
     /// <summary>More than 64 recipients, or open with outcomes that came before the head: Pending names a set, not bits.</summary>
     WideSet = 8,
 
-    /// <summary>A piece of it is missing: never to be delivered.</summary>
+    /// <summary>A piece of it is missing or was copied with damage: never to be delivered.</summary>
     Damaged = 16,
 }
 

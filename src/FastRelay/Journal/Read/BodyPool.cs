@@ -47,6 +47,7 @@ internal sealed class BodyPool(World world, SegmentStore store, MessageIndex ind
 internal sealed class PrepareJob(BodyReader reader) : DiskJob
 {
     private BodyStatus _status;
+    private int _bad;
 
     /// <inheritdoc/>
     protected override void Execute()
@@ -57,6 +58,7 @@ internal sealed class PrepareJob(BodyReader reader) : DiskJob
         for (int i = 0; i < parts.Length && _status == BodyStatus.Ok; i++)
         {
             _status = CheckPart(parts[i], i < parts.Length - 1 ? i : -1, ref length);
+            _bad = i;
         }
         if (_status == BodyStatus.Ok && length != reader.Length)
         {
@@ -65,7 +67,15 @@ internal sealed class PrepareJob(BodyReader reader) : DiskJob
     }
 
     /// <inheritdoc/>
-    protected override void Run() => reader.Prepared(_status);
+    protected override void Run()
+    {
+        if (_status == BodyStatus.Corrupt)
+        {
+            reader.DamagedPart = _bad;
+            reader.Parts[_bad].File.Damaged |= !reader.KnownDamaged;
+        }
+        reader.Prepared(_status);
+    }
 
     private BodyStatus CheckPart(in BodyPart part, int chunk, ref long length)
     {

@@ -21,6 +21,9 @@ internal sealed class ReclaimRead(Action done) : DiskJob
     /// <summary>A frame was found, and its records were read.</summary>
     public bool Found { get; private set; }
 
+    /// <summary>The records are what was written.</summary>
+    public bool Intact { get; private set; }
+
     /// <summary>The records.</summary>
     public ReadOnlySpan<byte> Payload => _buffer.AsSpan(GroupHeader.Bytes, Header.PayloadBytes);
 
@@ -46,6 +49,7 @@ internal sealed class ReclaimRead(Action done) : DiskJob
         Found = segment.File.Read(Position, _buffer.AsSpan(0, want), out _read).Ok
             && GroupHeader.TryRead(_buffer.AsSpan(0, _read), segment.Epoch, out GroupHeader header)
             && Keep(header);
+        Intact = Found && Crc32C.Of(Payload) == Header.PayloadCrc;
     }
 
     /// <inheritdoc/>

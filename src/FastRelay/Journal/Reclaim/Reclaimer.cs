@@ -165,12 +165,13 @@ internal sealed class Reclaimer
 
     private void CopyRecord(SegmentFile victim)
     {
-        ReadOnlySpan<byte> record = _read.Payload[_payloadAt..];
-        if (!RecordHeader.TryRead(record, out RecordHeader header))
+        // Good records may lie behind a damaged one: what was saved at the start must be carried on.
+        if (!RecordReplay.TryFind(_read.Payload, _read.Header.Tag, ref _payloadAt, out RecordHeader header))
         {
             _payloadAt = _payloadEnd;
             return;
         }
+        ReadOnlySpan<byte> record = _read.Payload[_payloadAt..];
         long offset = _read.Position + GroupHeader.Bytes + _payloadAt;
         _payloadAt += header.PaddedLength;
         int slot = _index.Find(header.Sequence);
@@ -183,6 +184,8 @@ internal sealed class Reclaimer
         {
             // The copy will be young, and a young body is sent unchecked: remember what is known now.
             entry.Flags |= EntryFlags.Damaged;
+            // In a good group the damage is older than this segment: it was copied into it.
+            victim.Damaged |= !_read.Intact;
         }
         switch (header.Kind)
         {

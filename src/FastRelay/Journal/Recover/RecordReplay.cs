@@ -16,27 +16,38 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
     /// <summary>Takes the records of a group.</summary>
     /// <param name="payload">The records.</param>
     /// <param name="tag">Tag that each must have.</param>
-    /// <param name="segment">Slot of the segment.</param>
+    /// <param name="segment">The segment.</param>
     /// <param name="at">Where the records begin in it.</param>
     /// <param name="damaged">The group's checksum is wrong: good records count, also those of messages whose body is damaged, and the bad are named.</param>
-    public void Group(ReadOnlySpan<byte> payload, uint tag, int segment, long at, bool damaged)
+    public void Group(ReadOnlySpan<byte> payload, uint tag, SegmentFile segment, long at, bool damaged)
     {
         int offset = 0;
+        int end = 0;
         while (TryFind(payload, tag, ref offset, out RecordHeader header))
         {
+            NoteGap(segment, at + end, offset - end);
             ReadOnlySpan<byte> record = payload.Slice(offset, header.Length);
             if (damaged && !header.BodyIsIntact(record))
             {
                 report.DamagedMessages++;
-                report.Note($"message {new MessageId(header.Sequence)}: its body is damaged");
+                report.Note($"{segment.Path}: message {new MessageId(header.Sequence)} at {at + offset}: its body is damaged; it is not delivered, its sender is told");
             }
-            Apply(record, header, segment, at + offset);
+            Apply(record, header, segment.Slot, at + offset);
             report.Records++;
             offset += header.PaddedLength;
+            end = offset;
         }
-        if (!damaged && offset < payload.Length)
+        NoteGap(segment, at + end, payload.Length - end);
+    }
+
+    /// <summary>Where no record can be read, an envelope may have been: it is kept aside with its segment.</summary>
+    private void NoteGap(SegmentFile segment, long at, long bytes)
+    {
+        if (bytes > 0)
         {
-            report.Note($"a group with a good checksum holds a record without one, at {at + offset}");
+            segment.Damaged = true;
+            report.UnreadableRecords++;
+            report.Note($"{segment.Path}: {bytes} bytes at {at} hold a record that cannot be read; what it was is not known");
         }
     }
 

@@ -116,6 +116,7 @@ internal sealed class Recovery
         _store = new SegmentStore(_world, _options, segmentBytes, floor)
         {
             NextSpareNumber = _folder.MaxSpareNumber + 1,
+            KeptAside = _folder.Aside.Count,
         };
         _store.Probe.Space = space;
         _index = new MessageIndex(_store.Table);
@@ -137,6 +138,10 @@ internal sealed class Recovery
         if (doubt.Length > 0)
         {
             _report.Note($"{_options.Path}: a spool on {space.Kind} {doubt}");
+        }
+        foreach (string path in _folder.Aside)
+        {
+            _report.Note($"{path}: a damaged segment, kept for you; nothing needs it");
         }
         foreach (string name in _folder.Foreign)
         {

@@ -79,6 +79,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         {
             Number = SpoolFolder.Number(found),
             Epoch = found.Epoch,
+            Damaged = found.Finding != HeaderFinding.Good,
         };
         store.SawEpoch(found.Epoch);
         store.AddSegment(file);
@@ -128,6 +129,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         while (error.Ok && scanner.Next())
         {
             Describe(scanner, file);
+            file.Damaged |= scanner.Action is RecoveryAction.SkipHole or RecoveryAction.AcceptAfterGap or RecoveryAction.Salvage;
             if (scanner.Action == RecoveryAction.SkipHole)
             {
                 continue;
@@ -142,7 +144,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
                 return error;
             }
             RecoveryAction action = scanner.Action == RecoveryAction.KeepWhole ? RecoveryAction.Salvage : scanner.Action;
-            replay.Group(scanner.Payload, group.Tag, file.Slot, scanner.Position + GroupHeader.Bytes, action == RecoveryAction.Salvage);
+            replay.Group(scanner.Payload, group.Tag, file, scanner.Position + GroupHeader.Bytes, action == RecoveryAction.Salvage);
         }
         if (!scanner.Error.Ok)
         {
@@ -150,6 +152,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         }
         if (scanner.Action == RecoveryAction.CutDamaged)
         {
+            file.Damaged = true;
             report.DamagedGroups++;
             report.Note($"{file.Path}: acknowledged groups from {scanner.Position} on cannot be read");
         }
@@ -235,7 +238,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         if (error.Ok)
         {
             int records = group.Length - GroupHeader.Bytes;
-            replay.Group(group.Bytes(GroupHeader.Bytes, records), torn.Tag, file.Slot, file.End + GroupHeader.Bytes, damaged: false);
+            replay.Group(group.Bytes(GroupHeader.Bytes, records), torn.Tag, file, file.End + GroupHeader.Bytes, damaged: false);
             file.End += group.PaddedBytes;
             NextGroup = torn.Number + 1;
         }

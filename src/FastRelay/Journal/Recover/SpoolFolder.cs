@@ -37,6 +37,9 @@ internal sealed class SpoolFolder(Disk disk, string path)
     /// <summary>Unfinished spares.</summary>
     public List<string> Rubbish { get; } = [];
 
+    /// <summary>Damaged segments that an earlier run kept for the operator.</summary>
+    public List<string> Aside { get; } = [];
+
     /// <summary>Names that are not ours.</summary>
     public List<string> Foreign { get; } = [];
 
@@ -121,6 +124,10 @@ internal sealed class SpoolFolder(Disk disk, string path)
             case SpoolFile.Unfinished:
                 Rubbish.Add(full);
                 MaxSpareNumber = Math.Max(MaxSpareNumber, number);
+                break;
+            case SpoolFile.Aside:
+                Aside.Add(full);
+                MaxNumber = Math.Max(MaxNumber, number);
                 break;
             case SpoolFile.Lock:
                 break;

@@ -2,16 +2,29 @@ using FastRelay.Outside;
 
 namespace FastRelay.Journal;
 
-/// <summary>Turns a dead segment into a spare by renaming it, or removes it; then the directory is synced, so that no crash brings it back.</summary>
+/// <summary>What becomes of a dead segment.</summary>
+internal enum SegmentFate : byte
+{
+    /// <summary>A spare, under a new name.</summary>
+    Spare,
+
+    /// <summary>Removed.</summary>
+    Removed,
+
+    /// <summary>Kept for the operator, under a name that says that it is damaged.</summary>
+    Aside,
+}
+
+/// <summary>Renames a dead segment, or removes it; then the directory is synced, so that no crash brings it back.</summary>
 internal sealed class Recycler(Disk disk, string folder, SyncMode sync) : DiskJob
 {
-    private ulong _spareNumber;
+    private string _name = "";
 
     /// <summary>The segment; null when idle.</summary>
     public SegmentFile? File { get; private set; }
 
-    /// <summary>It is removed instead of kept.</summary>
-    public bool Remove { get; private set; }
+    /// <summary>What becomes of it.</summary>
+    public SegmentFate Fate { get; private set; }
 
     /// <summary>What it came to.</summary>
     public DiskError Error { get; private set; }
@@ -20,12 +33,12 @@ internal sealed class Recycler(Disk disk, string folder, SyncMode sync) : DiskJo
     public Action? Done { get; set; }
 
     /// <summary>Sets it up.</summary>
-    public void Prepare(SegmentFile file, bool remove, ulong spareNumber)
+    public void Prepare(SegmentFile file, SegmentFate fate, ulong spareNumber)
     {
         Check.That(File is null);
         File = file;
-        Remove = remove;
-        _spareNumber = spareNumber;
+        Fate = fate;
+        _name = fate == SegmentFate.Aside ? SegmentNames.Aside(file.Number) : SegmentNames.Spare(spareNumber);
     }
 
     /// <summary>Takes the result.</summary>
@@ -40,11 +53,11 @@ internal sealed class Recycler(Disk disk, string folder, SyncMode sync) : DiskJo
     protected override void Execute()
     {
         SegmentFile file = File!;
-        string spare = Path.Combine(folder, SegmentNames.Spare(_spareNumber));
-        Error = Remove ? disk.Delete(file.Path) : disk.Rename(file.Path, spare);
-        if (Error.Ok && !Remove)
+        string name = Path.Combine(folder, _name);
+        Error = Fate == SegmentFate.Removed ? disk.Delete(file.Path) : disk.Rename(file.Path, name);
+        if (Error.Ok && Fate != SegmentFate.Removed)
         {
-            file.Path = spare;
+            file.Path = name;
         }
         if (Error.Ok && sync == SyncMode.Group)
         {

@@ -35,6 +35,9 @@ internal sealed class SegmentFile(DiskFile file, DiskMap map, string path)
     /// <summary>Body readers that use it.</summary>
     public int Pins { get; set; }
 
+    /// <summary>Something in it is not what was written: it is kept aside when nothing needs it any more.</summary>
+    public bool Damaged { get; set; }
+
     /// <summary>The group that holds the last record which made something here garbage: until it is durable, nothing may be overwritten.</summary>
     public ulong ReleaseGroup { get; set; }
 

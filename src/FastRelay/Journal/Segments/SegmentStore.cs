@@ -20,6 +20,7 @@ internal sealed class SegmentStore : LoopItem
     private readonly SpareMaker _maker;
     private readonly Recycler _recycler;
     private readonly LoopTimer _retry;
+    private readonly int _mostAside;
     private ulong _maxEpoch;
     private bool _makeFailed;
     private long _lastProbeMs;
@@ -35,6 +36,7 @@ internal sealed class SegmentStore : LoopItem
         _recycler = new Recycler(world.Disk, _folder, options.Sync) { Done = OnRecycled };
         Probe = new SpaceProbe(world.Disk, _folder) { Done = OnProbed };
         _retry = new LoopTimer(world.Loop, this);
+        _mostAside = options.Limits.DamagedSegments;
     }
 
     /// <summary>Segments by slot.</summary>
@@ -63,6 +65,9 @@ internal sealed class SegmentStore : LoopItem
 
     /// <summary>Segments recycled.</summary>
     public long Recycled { get; private set; }
+
+    /// <summary>Damaged segments that are kept for the operator.</summary>
+    public int KeptAside { get; set; }
 
     /// <summary>Number for the next spare's name.</summary>
     public ulong NextSpareNumber { get; set; } = 1;
@@ -221,8 +226,9 @@ internal sealed class SegmentStore : LoopItem
         {
             return;
         }
-        bool remove = file.Length != SegmentBytes || _spares.Count >= MostSpares;
-        _recycler.Prepare(file, remove, NextSpareNumber++);
+        SegmentFate fate = file.Damaged && KeptAside < _mostAside ? SegmentFate.Aside
+            : file.Length != SegmentBytes || _spares.Count >= MostSpares ? SegmentFate.Removed : SegmentFate.Spare;
+        _recycler.Prepare(file, fate, NextSpareNumber++);
         _world.Disk.Submit(_recycler, DiskLane.Write);
     }
 
@@ -353,7 +359,9 @@ internal sealed class SegmentStore : LoopItem
         Order.RemoveAt(0);
         Table.Remove(file);
         Recycled++;
-        if (_recycler.Remove)
+        file.Damaged = false;
+        KeptAside += _recycler.Fate == SegmentFate.Aside ? 1 : 0;
+        if (_recycler.Fate != SegmentFate.Spare)
         {
             DisposeFile(file);
             FreshenSpace();

@@ -199,7 +199,7 @@ public sealed class QueueAdmin
         BodyReader body = _queue.Journal.OpenBody();
         body.Start(handle);
         BodyStatus status = await body.PrepareAsync();
-        bool there = status != BodyStatus.IoError && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id;
+        bool there = status != BodyStatus.IoError && body.HasEnvelope && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id;
         QueuedMessage? view = there ? View(scan, handle, id, body.Envelope) : null;
         body.Close();
         await scan.PaceAsync(SlotsPerTurn / ReadsPerTurn);
