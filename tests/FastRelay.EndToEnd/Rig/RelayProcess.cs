@@ -12,6 +12,7 @@ namespace FastRelay.EndToEnd.Rig;
 /// </summary>
 public sealed class RelayProcess : IDisposable
 {
+    private static readonly HttpClient s_http = new();
     private readonly StringBuilder _log = new();
     private readonly string _config;
     private Process? _process;
@@ -131,6 +132,8 @@ public sealed class RelayProcess : IDisposable
     {
         _process!.Kill(entireProcessTree: true);
         _process.WaitForExit();
+        // Below a wrapper the relay is a grandchild, which is not waited for: its lock goes when it has gone.
+        Tool.Until(() => Pid == 0 || IsGone(Pid), 20, () => $"process {Pid} outlives its SIGKILL");
     }
 
     public void Signal(string name) => Tool.Run("kill", [$"-{name}", Pid.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
@@ -143,6 +146,13 @@ public sealed class RelayProcess : IDisposable
     {
         ToolResult result = Command("queue", "list", "--count").Ok();
         return int.Parse(result.Output.Trim(), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>A figure of the metrics page, by its name without the prefix.</summary>
+    public long Figure(string name)
+    {
+        string page = s_http.GetStringAsync(new Uri($"http://127.0.0.1:{AdminPort}/metrics")).GetAwaiter().GetResult();
+        return long.Parse(Regex.Match(page, $@"^fastrelay_{name} (\d+)", RegexOptions.Multiline).Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
     }
 
     public void WaitForEmptyQueue(int timeoutSeconds = 30) =>
@@ -171,6 +181,20 @@ public sealed class RelayProcess : IDisposable
         catch (IOException)
         {
             // A mount below it is the owner's to remove.
+        }
+    }
+
+    private static bool IsGone(int pid)
+    {
+        try
+        {
+            // A zombie whose other threads are gone too: until then its files are open (proc(5): state, num_threads).
+            string[] facts = File.ReadAllText($"/proc/{pid}/stat").Split(')')[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            return (facts[0] is "Z" or "X") && (facts[17] is "0" or "1");
+        }
+        catch (IOException)
+        {
+            return true;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -19,6 +20,8 @@ public sealed class VolumeSink : IDisposable
     private readonly ConcurrentDictionary<string, byte> _deferred = new();
     private readonly ConcurrentDictionary<string, int> _contents = new();
     private readonly ConcurrentQueue<(string Id, long AtMs)> _times = new();
+    private readonly ConcurrentQueue<(string Id, long ConnectedAt, long At)> _answers = new();
+    private readonly ConcurrentDictionary<string, byte> _failed = new();
     private long _duplicates;
     private long _accepted;
 
@@ -31,6 +34,18 @@ public sealed class VolumeSink : IDisposable
         _listener.Listen(1024);
         _ = AcceptAsync();
     }
+
+    /// <summary>Of a hundred messages so many are answered late, by up to a quarter of a second.</summary>
+    public int SlowPercent { get; set; }
+
+    /// <summary>Of a hundred messages so many meet a lost connection instead of an answer, the first time.</summary>
+    public int FailPercent { get; init; }
+
+    /// <summary>Every connection is told 421.</summary>
+    public bool Refuses { get; set; }
+
+    /// <summary>When the answer to a message was written, and when its connection had been made, by <see cref="Stopwatch.GetTimestamp"/>.</summary>
+    public IEnumerable<(string Id, long ConnectedAt, long At)> Answers => _answers;
 
     /// <summary>Messages taken, duplicates included.</summary>
     public long Accepted => Interlocked.Read(ref _accepted);
@@ -78,9 +93,15 @@ public sealed class VolumeSink : IDisposable
         int have = 0;
         bool data = false;
         var reply = new StringBuilder();
+        var taken = new List<string>();
+        long connectedAt = Stopwatch.GetTimestamp();
         try
         {
-            await socket.SendAsync("220 sink.test ESMTP\r\n"u8.ToArray());
+            await socket.SendAsync(Refuses ? "421 4.3.2 not now\r\n"u8.ToArray() : "220 sink.test ESMTP\r\n"u8.ToArray());
+            if (Refuses)
+            {
+                return;
+            }
             while (true)
             {
                 int read = await socket.ReceiveAsync(buffer.AsMemory(have));
@@ -91,7 +112,7 @@ public sealed class VolumeSink : IDisposable
                 have += read;
                 int at = 0;
                 bool quit = false;
-                while (!quit && Step(buffer.AsSpan(at, have - at), ref data, reply, out int used, out quit))
+                while (!quit && Step(buffer.AsSpan(at, have - at), ref data, reply, taken, out int used, out quit))
                 {
                     at += used;
                 }
@@ -101,10 +122,21 @@ public sealed class VolumeSink : IDisposable
                 {
                     Array.Resize(ref buffer, buffer.Length * 2);
                 }
+                if (taken.Exists(id => FailPercent > 0 && (uint)StableHash("f" + id) % 100 < FailPercent && _failed.TryAdd(id, 0)))
+                {
+                    return;
+                }
+                if (taken.Find(id => (uint)StableHash("s" + id) % 100 < SlowPercent) is { } slow)
+                {
+                    await Task.Delay((int)((uint)StableHash(slow) % 250));
+                }
                 if (reply.Length > 0)
                 {
                     await socket.SendAsync(Encoding.Latin1.GetBytes(reply.ToString()));
                     reply.Clear();
+                    long now = Stopwatch.GetTimestamp();
+                    taken.ForEach(id => _answers.Enqueue((id, connectedAt, now)));
+                    taken.Clear();
                 }
                 if (quit)
                 {
@@ -118,7 +150,7 @@ public sealed class VolumeSink : IDisposable
         }
     }
 
-    private bool Step(ReadOnlySpan<byte> input, ref bool data, StringBuilder reply, out int used, out bool quit)
+    private bool Step(ReadOnlySpan<byte> input, ref bool data, StringBuilder reply, List<string> taken, out int used, out bool quit)
     {
         quit = false;
         used = 0;
@@ -131,7 +163,7 @@ public sealed class VolumeSink : IDisposable
             }
             used = end + s_end.Length;
             data = false;
-            reply.Append(Take(input[..(end + 2)]) ? "250 2.0.0 taken\r\n" : "451 4.7.1 greylisted, try again\r\n");
+            reply.Append(Take(input[..(end + 2)], taken) ? "250 2.0.0 taken\r\n" : "451 4.7.1 greylisted, try again\r\n");
             return true;
         }
         int lf = input.IndexOf((byte)'\n');
@@ -160,7 +192,7 @@ public sealed class VolumeSink : IDisposable
         return true;
     }
 
-    private bool Take(ReadOnlySpan<byte> message)
+    private bool Take(ReadOnlySpan<byte> message, List<string> taken)
     {
         int content = AfterTrace(message);
         ReadOnlySpan<byte> sent = message[content..];
@@ -181,6 +213,7 @@ public sealed class VolumeSink : IDisposable
             Interlocked.Increment(ref _duplicates);
         }
         _times.Enqueue((id, Environment.TickCount64));
+        taken.Add(id);
         return true;
     }
 
