@@ -202,9 +202,7 @@ public sealed class MessageJournal
     public bool TryGetDeferred(MessageHandle message, int recipientIndex, out DeferredSet set)
     {
         CheckLive(message);
-        set = default;
-        int node = Index.Deferrals.NodeOf(message.Slot, recipientIndex);
-        return node >= 0 && TryReadDeferred(Index.Node(node), recipientIndex, out set);
+        return Index.Deferrals.TryRead(message.Slot, recipientIndex, out set);
     }
 
     /// <summary>A reader from the pool; its Close gives it back.</summary>
@@ -296,25 +294,6 @@ public sealed class MessageJournal
             _room.RemoveFirst(next);
             writer.FinishWait(status);
         }
-    }
-
-    private bool TryReadDeferred(RecordNode node, int recipientIndex, out DeferredSet set)
-    {
-        set = default;
-        ReadOnlySpan<byte> record = _store.Table[node.Segment].Map.Span(node.Offset, node.RecordLength);
-        if (!RecordHeader.TryRead(record, out RecordHeader header) || !OutcomeFacts.TryRead(record, header, out OutcomeFacts facts))
-        {
-            return false;
-        }
-        for (int i = 0; i < facts.Count; i++)
-        {
-            if (facts[i].Index == recipientIndex && facts[i].Result == RecipientResult.Deferred)
-            {
-                set = new DeferredSet(facts.Attempts, facts.NextDueUnixMs, facts.Reason);
-                return true;
-            }
-        }
-        return false;
     }
 
     private void CheckLive(MessageHandle message)

@@ -242,6 +242,10 @@ public class DamageTests
         {
         }
 
+        public void Unreadable(long offset, long bytes)
+        {
+        }
+
         public void Note(string text)
         {
         }

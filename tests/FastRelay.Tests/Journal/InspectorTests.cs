@@ -73,5 +73,7 @@ public sealed class InspectorTests : IJournalVisitor
         _seen.Add(line.ToString());
     }
 
+    void IJournalVisitor.Unreadable(long offset, long bytes) => _seen.Add(FormattableString.Invariant($"unreadable {bytes} at {offset}"));
+
     void IJournalVisitor.Note(string text) => _seen.Add("note " + text);
 }

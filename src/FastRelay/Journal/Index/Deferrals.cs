@@ -52,6 +52,32 @@ internal sealed class Deferrals(Slab<IndexEntry> entries, Slab<RecordNode> nodes
         return node;
     }
 
+    /// <summary>Reads the last outcome of a deferred recipient from the map, so it may block.</summary>
+    public bool TryRead(int slot, int recipient, out DeferredSet set)
+    {
+        set = default;
+        int last = NodeOf(slot, recipient);
+        if (last < 0)
+        {
+            return false;
+        }
+        RecordNode node = nodes[last];
+        ReadOnlySpan<byte> record = segments[node.Segment].Map.Span(node.Offset, node.RecordLength);
+        if (!RecordHeader.TryRead(record, out RecordHeader header) || !OutcomeFacts.TryRead(record, header, out OutcomeFacts facts))
+        {
+            return false;
+        }
+        for (int i = 0; i < facts.Count; i++)
+        {
+            if (facts[i].Index == recipient && facts[i].Result == RecipientResult.Deferred)
+            {
+                set = new DeferredSet(facts.Attempts, facts.NextDueUnixMs, facts.Reason);
+                return true;
+            }
+        }
+        return false;
+    }
+
     /// <summary>The node of a record by its place; -1 when it has no word left.</summary>
     public int NodeAt(int slot, int segment, long offset)
     {

@@ -44,6 +44,24 @@ internal sealed class MessageIndex
     /// <summary>True when a slot holds a committed message.</summary>
     public bool IsLive(int slot) => slot >= 0 && slot < _entries.Bound && _entries[slot] is { Id: not 0 } entry && (entry.Flags & EntryFlags.Open) == 0;
 
+    /// <summary>The slots of all committed messages, in order of id.</summary>
+    public int[] SlotsById()
+    {
+        var ids = new ulong[Messages];
+        var slots = new int[ids.Length];
+        int count = 0;
+        for (int slot = 0; slot < Bound; slot++)
+        {
+            if (IsLive(slot))
+            {
+                ids[count] = _entries[slot].Id;
+                slots[count++] = slot;
+            }
+        }
+        Array.Sort(ids, slots);
+        return slots;
+    }
+
     /// <summary>Adds a message whose DATA is under way.</summary>
     public int AddOpen(ulong id)
     {

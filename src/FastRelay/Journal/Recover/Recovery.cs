@@ -210,19 +210,7 @@ internal sealed class Recovery
 
     private void Tell(MessageJournal journal, IReplay replay)
     {
-        var ids = new ulong[_index.Messages];
-        var slots = new int[ids.Length];
-        int count = 0;
-        for (int slot = 0; slot < _index.Bound; slot++)
-        {
-            if (_index.IsLive(slot))
-            {
-                ids[count] = _index[slot].Id;
-                slots[count++] = slot;
-            }
-        }
-        Array.Sort(ids, slots);
-        foreach (int slot in slots)
+        foreach (int slot in _index.SlotsById())
         {
             IndexEntry entry = _index[slot];
             ReadOnlySpan<byte> record = _store.Table[entry.Segment].Map.Span(entry.Offset, entry.RecordLength);

@@ -5,6 +5,9 @@ namespace FastRelay.Journal;
 /// <summary>The part of recovery that reads segments: in order, by the links in their headers, group by group.</summary>
 internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder, SegmentStore store, RecordReplay replay, RecoveryReport report)
 {
+    /// <summary>Nothing is written: of a torn last group the whole records count where they are, and a block that cannot be read counts as zeros.</summary>
+    public bool ReadOnly { get; init; }
+
     /// <summary>Number of the next group to be written.</summary>
     public ulong NextGroup { get; private set; } = 1;
 
@@ -86,7 +89,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         report.Segments++;
         long sealedEnd = chained ? (long)next!.Header.PreviousEnd : 0;
         LastGroupAt = 0;
-        var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window, strict: true);
+        var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window, strict: !ReadOnly);
         error = Walk(scanner, file, isLast: next is null);
         if (!scanner.Error.Ok)
         {
@@ -140,8 +143,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
             LastGroupAt = scanner.Position;
             if (scanner.Action == RecoveryAction.KeepWhole && isLast)
             {
-                error = Repair(scanner, file);
-                return error;
+                return ReadOnly ? TakeWhole(scanner, file) : Repair(scanner, file);
             }
             RecoveryAction action = scanner.Action == RecoveryAction.KeepWhole ? RecoveryAction.Salvage : scanner.Action;
             replay.Group(scanner.Payload, group.Tag, file, scanner.Position + GroupHeader.Bytes, action == RecoveryAction.Salvage);
@@ -208,6 +210,17 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
             default:
                 break;
         }
+    }
+
+    private DiskError TakeWhole(SegmentScanner scanner, SegmentFile file)
+    {
+        ReadOnlySpan<byte> payload = scanner.Payload;
+        foreach (RecordPlace place in RecordReplay.WholeRecords(payload, scanner.Header.Tag))
+        {
+            long at = scanner.Position + GroupHeader.Bytes + place.Offset;
+            replay.Group(payload.Slice(place.Offset, place.Length), scanner.Header.Tag, file, at, damaged: false);
+        }
+        return DiskError.None;
     }
 
     /// <summary>

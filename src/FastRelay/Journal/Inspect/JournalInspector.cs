@@ -15,6 +15,11 @@ public interface IJournalVisitor
     /// <summary>A record of the group at hand. The spans are valid during the call.</summary>
     void Record(in InspectedRecord record);
 
+    /// <summary>Bytes of the group at hand in which no record can be read.</summary>
+    /// <param name="offset">Where in the segment.</param>
+    /// <param name="bytes">How many.</param>
+    void Unreadable(long offset, long bytes);
+
     /// <summary>Any other file of the folder, or something to say.</summary>
     void Note(string text);
 }
@@ -162,6 +167,10 @@ public static class JournalInspector
             {
                 visitor.Note($"{spare.Path}: spare");
             }
+            foreach (string aside in folder.Aside)
+            {
+                visitor.Note($"{aside}: a damaged segment, kept for the operator");
+            }
             foreach (string name in folder.Foreign)
             {
                 visitor.Note($"{name}: not a file of the spool");
@@ -216,10 +225,22 @@ public static class JournalInspector
         ReadOnlySpan<byte> payload = scanner.Payload;
         long at = scanner.Position + GroupHeader.Bytes;
         int offset = 0;
+        int end = 0;
         while (RecordReplay.TryFind(payload, scanner.Header.Tag, ref offset, out RecordHeader record))
         {
+            Gap(visitor, at + end, offset - end);
             visitor.Record(new InspectedRecord(payload.Slice(offset, record.Length), record, at + offset));
             offset += record.PaddedLength;
+            end = offset;
+        }
+        Gap(visitor, at + end, scanner.Header.PayloadBytes - end);
+    }
+
+    private static void Gap(IJournalVisitor visitor, long at, long bytes)
+    {
+        if (bytes > 0)
+        {
+            visitor.Unreadable(at, bytes);
         }
     }
 

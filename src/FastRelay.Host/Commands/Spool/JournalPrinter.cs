@@ -113,6 +113,26 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
     }
 
     /// <inheritdoc/>
+    public void Unreadable(long offset, long bytes)
+    {
+        if (summary)
+        {
+            return;
+        }
+        if (json)
+        {
+            Object(w =>
+            {
+                w.WriteString("kind", "unreadable");
+                w.WriteNumber("offset", offset);
+                w.WriteNumber("bytes", bytes);
+            });
+            return;
+        }
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    unreadable  {bytes} bytes at {offset}"));
+    }
+
+    /// <inheritdoc/>
     public void Note(string text)
     {
         if (json)
