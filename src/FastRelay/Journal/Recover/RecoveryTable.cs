@@ -46,31 +46,70 @@ internal enum RecoveryAction : byte
 /// <param name="Acknowledged">The place lies before the end at which the segment was sealed.</param>
 internal readonly record struct GroupFinding(bool Frame, GroupOrder Order, bool Payload, bool Follows, bool Acknowledged);
 
+/// <summary>A row of the table; null is either.</summary>
+/// <param name="Frame">As in <see cref="GroupFinding"/>.</param>
+/// <param name="Seen">The number was seen already.</param>
+/// <param name="Next">The number is the one that should come.</param>
+/// <param name="Payload">As in <see cref="GroupFinding"/>.</param>
+/// <param name="Follows">As in <see cref="GroupFinding"/>.</param>
+/// <param name="Acknowledged">As in <see cref="GroupFinding"/>.</param>
+/// <param name="Action">What is done.</param>
+internal sealed record RecoveryRow(bool? Frame, bool? Seen, bool? Next, bool? Payload, bool? Follows, bool? Acknowledged, RecoveryAction Action)
+{
+    /// <summary>True when the row is about what was seen.</summary>
+    public bool Matches(in GroupFinding at) =>
+        Is(Frame, at.Frame) && Is(Seen, at.Order == GroupOrder.Past) && Is(Next, at.Order == GroupOrder.Expected)
+        && Is(Payload, at.Payload) && Is(Follows, at.Follows) && Is(Acknowledged, at.Acknowledged);
+
+    private static bool Is(bool? wanted, bool found) => wanted is null || wanted == found;
+}
+
 /// <summary>
-/// The decisions of recovery as a table: the first row that matches counts, and a test walks all combinations. Since
-/// nothing of a group is written before the sync of the one before has returned, only the last group can be torn;
-/// whatever else is bad is rot or loss, and is named.
+/// The decisions of recovery as a table, the one that docs/JOURNAL_FORMAT.md prints. Of all combinations exactly one row
+/// matches each. Since nothing of a group is written before the sync of the one before has returned, only the last group
+/// can be torn; whatever else is bad is rot or loss, and is named.
 /// </summary>
 internal static class RecoveryTable
 {
-    /// <summary>Decides.</summary>
-    public static RecoveryAction Decide(in GroupFinding at) => at switch
-    {
+    private const bool Yes = true;
+    private const bool No = false;
+    private static bool? Any => null;
+    private static readonly RecoveryRow[] s_rows =
+    [
+        //   frame, seen, next, payload, follows, acknowledged
         // No frame: zeros, another epoch's group, or damage.
-        { Frame: false, Follows: true } => RecoveryAction.SkipHole,
-        { Frame: false, Acknowledged: true } => RecoveryAction.CutDamaged,
-        { Frame: false } => RecoveryAction.Cut,
+        new(No, Any, Any, Any, Yes, Any, RecoveryAction.SkipHole),
+        new(No, Any, Any, Any, No, Yes, RecoveryAction.CutDamaged),
+        new(No, Any, Any, Any, No, No, RecoveryAction.Cut),
 
         // A number that was seen: the rest of a group that was cut and written again.
-        { Order: GroupOrder.Past, Follows: true } => RecoveryAction.SkipHole,
-        { Order: GroupOrder.Past, Acknowledged: true } => RecoveryAction.CutDamaged,
-        { Order: GroupOrder.Past } => RecoveryAction.Cut,
+        new(Yes, Yes, Any, Any, Yes, Any, RecoveryAction.SkipHole),
+        new(Yes, Yes, Any, Any, No, Yes, RecoveryAction.CutDamaged),
+        new(Yes, Yes, Any, Any, No, No, RecoveryAction.Cut),
 
-        { Payload: true, Order: GroupOrder.Expected } => RecoveryAction.Accept,
-        { Payload: true } => RecoveryAction.AcceptAfterGap,
+        new(Yes, No, Yes, Yes, Any, Any, RecoveryAction.Accept),
+        new(Yes, No, No, Yes, Any, Any, RecoveryAction.AcceptAfterGap),
 
-        { Follows: true } => RecoveryAction.Salvage,
-        { Acknowledged: true } => RecoveryAction.Salvage,
-        _ => RecoveryAction.KeepWhole,
-    };
+        // Records with a wrong checksum: rot, unless nothing says that the group was ever acknowledged.
+        new(Yes, No, Any, No, Yes, Any, RecoveryAction.Salvage),
+        new(Yes, No, Any, No, No, Yes, RecoveryAction.Salvage),
+        new(Yes, No, Any, No, No, No, RecoveryAction.KeepWhole),
+    ];
+
+    /// <summary>All rows.</summary>
+    public static IReadOnlyList<RecoveryRow> Rows => s_rows;
+
+    /// <summary>What the row says that matches.</summary>
+    public static RecoveryAction Decide(in GroupFinding at)
+    {
+        foreach (RecoveryRow row in s_rows)
+        {
+            if (row.Matches(at))
+            {
+                return row.Action;
+            }
+        }
+        Check.That(false, "the table has a hole");
+        return default;
+    }
 }
