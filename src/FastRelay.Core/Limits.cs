@@ -112,6 +112,15 @@ public sealed record Limits
     /// <summary>Addresses tried in one delivery attempt (RFC 5321 5.1 wants at least two).</summary>
     public int MxAddressesTried { get; init; } = 5;
 
+    // ---- Bouncing --------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Failed recipients that wait in memory for their bounce, about 1 KiB each: they are pending in the journal until it is
+    /// written. At the bound nothing is begun that may fail until some are told. When the journal takes no bounces,
+    /// delivery goes on and what fails is tried again a minute later. What is under way at the bound comes on top.
+    /// </summary>
+    public int BouncesWaiting { get; init; } = 10_000;
+
     // ---- Delivering ------------------------------------------------------------------------------------------------
 
     /// <summary>Outgoing connections in all.</summary>

@@ -148,7 +148,7 @@ public sealed class Relay : LoopItem
         Queue.Attach(Journal);
 
         Deliverer = new Deliverer(World, Queue, Journal, limits, new DeliverOptions { HelloName = Config.HostName, Source = Config.Deliver.Source, Authorities = authorities }, Log, Counters);
-        Bouncer = new Bouncer(World, Journal, Queue, new BounceOptions { Hostname = Config.HostName }, Log, Counters);
+        Bouncer = new Bouncer(World, Journal, Queue, new BounceOptions { Hostname = Config.HostName, Waiting = limits.BouncesWaiting }, Log, Counters);
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
 

@@ -9,6 +9,9 @@ public sealed record BounceOptions
     /// <summary>Bounces written at once; the rest waits in order.</summary>
     public int AtOnce { get; init; } = 4;
 
+    /// <summary>Failed recipients that may wait for their bounces, those whose bounce is at work included: each is in memory only.</summary>
+    public int Waiting { get; init; } = 10_000;
+
     /// <summary>The first wait after the journal took none, ms; doubles up to <see cref="RetryCapMs"/>.</summary>
     public int RetryMs { get; init; } = 1_000;
 

@@ -23,6 +23,8 @@ public sealed class Bouncer : BounceSink
     private PendingBounce? _first;
     private PendingBounce? _last;
     private int _running;
+    private int _recipients;
+    private int _refused;
     private bool _stopping;
 
     /// <summary>Creates the stage.</summary>
@@ -39,6 +41,12 @@ public sealed class Bouncer : BounceSink
 
     /// <summary>Messages whose senders are still to be told, those at work included.</summary>
     public int Pending => _waiting.Count + _running;
+
+    /// <inheritdoc/>
+    public override bool HasRoom => _recipients < _options.Waiting;
+
+    /// <inheritdoc/>
+    public override bool IsStuck => _refused > 0;
 
     /// <summary>Ends the retries: what is pending is told after the next start.</summary>
     public void Stop() => _stopping = true;
@@ -62,6 +70,7 @@ public sealed class Bouncer : BounceSink
             }
             _last = pending;
         }
+        _recipients += failed.Length;
         pending.FailedAt = _world.Time.GetUtcNow();
         foreach (FailedRecipient recipient in failed)
         {
@@ -82,12 +91,23 @@ public sealed class Bouncer : BounceSink
             while (Take() is { } pending)
             {
                 await TellAsync(writer, pending);
+                Forget(pending);
             }
             _running--;
         }
         catch (Exception broken)
         {
             Check.Fatal("a bounce failed: " + broken);
+        }
+    }
+
+    private void Forget(PendingBounce pending)
+    {
+        bool had = HasRoom;
+        _recipients -= pending.Failed.Count;
+        if (!had && HasRoom)
+        {
+            _queue.BouncesMove();
         }
     }
 
@@ -129,7 +149,10 @@ public sealed class Bouncer : BounceSink
                 return;
             }
             LogRefused(pending, result.Status, wait);
+            _refused++;
+            _queue.BouncesMove();
             await sleeper.SleepAsync(wait);
+            _refused--;
             wait = Math.Min(wait * 2, _options.RetryCapMs);
         }
     }

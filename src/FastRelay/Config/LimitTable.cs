@@ -67,6 +67,7 @@ public static class LimitTable
         Bytes("queue_bytes", 1 << 20, 1L << 50, l => l.QueueBytes, (l, v) => l with { QueueBytes = v }),
         Bytes("free_bytes_floor", 0, 1L << 50, l => l.FreeBytesFloor, (l, v) => l with { FreeBytesFloor = v }),
         Bytes("segment_bytes", 4 << 20, 256 << 20, l => l.SegmentBytes, (l, v) => l with { SegmentBytes = (int)v }),
+        Count("bounces_waiting", 1, 1_000_000, l => l.BouncesWaiting, (l, v) => l with { BouncesWaiting = (int)v }),
         Count("damaged_segments", 0, 10_000, l => l.DamagedSegments, (l, v) => l with { DamagedSegments = (int)v }),
 
         Count("dns_cache_entries", 16, 10_000_000, l => l.DnsCacheEntries, (l, v) => l with { DnsCacheEntries = (int)v }),

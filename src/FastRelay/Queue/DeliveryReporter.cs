@@ -7,6 +7,7 @@ namespace FastRelay.Queue;
 /// <summary>Turns the outcomes of one attempt into journal records, log lines, the entry's next state, and bounces.</summary>
 internal sealed class DeliveryReporter(QueueState queue)
 {
+    private const long UntoldRetryMs = 60_000;
     private RecipientOutcome[] _outcomes = new RecipientOutcome[16];
     private int _outcomeCount;
     private readonly List<FailedRecipient> _failed = [];
@@ -19,6 +20,8 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool noNotice = (entry.Flags & (EntryFlags.NullReversePath | EntryFlags.Removing)) != 0;
         int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
+        bool untold = !noNotice && queue.Bounces is { HasRoom: false, IsStuck: true };
+        bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
         bool judged = false;
@@ -43,6 +46,12 @@ internal sealed class DeliveryReporter(QueueState queue)
                     queue.Counters.Delivered++;
                     Add(report.Index, RecipientResult.Delivered);
                     break;
+                case OutcomeClass.Failed when untold && WantsFailures(envelope, report.Index):
+                    // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again.
+                    outcome = outcome with { Class = OutcomeClass.Deferred };
+                    queue.Counters.Deferred++;
+                    later = true;
+                    break;
                 case OutcomeClass.Failed:
                     entry.Pending--;
                     Fail(in entry, report, outcome, attempt, noNotice, wantsNone: !noNotice && !WantsFailures(envelope, report.Index));
@@ -61,7 +70,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             LogOutcome(delivery, envelope, attempt, report, outcome, attempts);
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
-        Finish(delivery, tooMany, attempts, deferred, inDoubt, reason);
+        Finish(delivery, tooMany, attempts, deferred, inDoubt, later, reason);
         TellSite(delivery, took, judged);
         if (_failed.Count > 0)
         {
@@ -87,7 +96,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     }
 
     /// <summary>Records the outcomes and moves the entry on.</summary>
-    private void Finish(in Delivery delivery, int tooMany, int attempts, bool deferred, bool inDoubt, ReadOnlySpan<byte> reason)
+    private void Finish(in Delivery delivery, int tooMany, int attempts, bool deferred, bool inDoubt, bool later, ReadOnlySpan<byte> reason)
     {
         int handle = delivery.Entry;
         ref Entry entry = ref queue.Slab[handle];
@@ -128,6 +137,11 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             done.Cursor = 0;
         }
+        if (later)
+        {
+            MoveOn(handle, UntoldRetryMs, first: false, pastExpiry: true);
+            return;
+        }
         // Somebody who was not reported although taken is tried again like the deferred.
         MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), first: false);
     }
@@ -143,7 +157,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     }
 
     /// <summary>To the next state: what the operator asked for meanwhile comes first.</summary>
-    public void MoveOn(int handle, long delayMs, bool first)
+    public void MoveOn(int handle, long delayMs, bool first, bool pastExpiry = false)
     {
         ref Entry entry = ref queue.Slab[handle];
         if ((entry.Flags & EntryFlags.Removing) != 0)
@@ -162,7 +176,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         else
         {
-            queue.Defer(handle, delayMs);
+            queue.Defer(handle, delayMs, pastExpiry);
         }
     }
 

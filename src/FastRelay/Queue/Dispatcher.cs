@@ -33,4 +33,10 @@ public abstract class BounceSink
     /// settles them, so that neither a crash nor a full disk loses the notice. Not called for null reverse-paths.
     /// </summary>
     public abstract void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed);
+
+    /// <summary>False while <see cref="Limits.BouncesWaiting"/> failed recipients wait for their bounces: nothing that may fail is begun.</summary>
+    public abstract bool HasRoom { get; }
+
+    /// <summary>The journal takes no bounce now. Without room it is tried again later what fails, and delivery goes on: it is what frees the spool.</summary>
+    public abstract bool IsStuck { get; }
 }

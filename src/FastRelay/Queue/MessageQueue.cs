@@ -204,7 +204,7 @@ public sealed class MessageQueue : IReplay
         {
             return false;
         }
-        if (!_queue.Journal.HasOutcomeRoom)
+        if (!_queue.Journal.HasOutcomeRoom || !_queue.MayFail)
         {
             // A crash would send again what waits to be recorded: the session rests, and is woken when there is room.
             _queue.Sites.Wake(site);
@@ -303,6 +303,14 @@ public sealed class MessageQueue : IReplay
     public void RoomAgain()
     {
         _loop.CheckThread();
+        _queue.Sites.RoomAgain();
+    }
+
+    /// <summary><see cref="BounceSink.HasRoom"/> or <see cref="BounceSink.IsStuck"/> has become true.</summary>
+    public void BouncesMove()
+    {
+        _loop.CheckThread();
+        _queue.Settler.Resume();
         _queue.Sites.RoomAgain();
     }
 

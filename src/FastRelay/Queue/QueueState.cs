@@ -61,6 +61,9 @@ internal sealed class QueueState
 
     public BounceSink? Bounces { get; set; }
 
+    /// <summary>May something begin that can fail for good? Not while bounces have to catch up: what waits for them is in memory only.</summary>
+    public bool MayFail => Bounces is not { HasRoom: false, IsStuck: false };
+
     public bool Stopping { get; set; }
 
     public bool HasJournal => _journal is not null;

@@ -120,9 +120,9 @@ internal sealed class Settler
 
     private bool TryNext(out Delivery delivery)
     {
-        if (_queue.Stopping)
+        if (_queue.Stopping || !_queue.MayFail)
         {
-            // The journal closes soon; what is left is found again at the next start.
+            // The journal closes soon, and what is left is found again at the next start; or bounces have to catch up.
             delivery = default;
             return false;
         }

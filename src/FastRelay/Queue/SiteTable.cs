@@ -228,7 +228,7 @@ internal sealed class SiteTable : LoopItem
         {
             return;
         }
-        if (_queue.HasJournal && !_queue.Journal.HasOutcomeRoom)
+        if ((_queue.HasJournal && !_queue.Journal.HasOutcomeRoom) || !_queue.MayFail)
         {
             _room = false;
             Starve(site);

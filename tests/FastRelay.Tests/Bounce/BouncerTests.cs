@@ -1,5 +1,7 @@
 using System.Text;
 using FastRelay.Journal;
+using FastRelay.Queue;
+using FastRelay.Smtp;
 using FastRelay.Tests.Deliver.Rig;
 using MimeKit;
 using Xunit;
@@ -102,6 +104,50 @@ public sealed class BouncerTests : IDisposable
         _rig.UntilEmpty();
         Assert.Equal(40, Sender.Messages.Count);
         Assert.Equal(40, Sender.Messages.Select(m => ((MessageDeliveryStatus)ReportOf(m)[1]).StatusGroups[1]["Final-Recipient"]).Distinct().Count());
+    }
+
+    [Fact]
+    public void At_the_bound_there_is_no_room_and_there_is_again_when_one_was_told()
+    {
+        using var rig = new DeliverRig(_peer.Port, new Limits { BouncesWaiting = 6 });
+        rig.Domain("far.test", "127.0.0.1");
+        rig.Domain("client.test", "127.0.0.2");
+        var writer = new MessageWriter(rig.Journal);
+        var envelope = new EnvelopeBuilder();
+        envelope.Start("a@client.test"u8, EnvelopeFlags.None, "127.0.0.1:9"u8, "client"u8);
+        envelope.TryAddRecipient("no@far.test"u8);
+        var messages = new MessageHandle[7];
+        for (int i = 0; i < 7; i++)
+        {
+            writer.Begin();
+            messages[i] = rig.Run(writer.CommitAsync(envelope)).Message;
+        }
+        for (int i = 0; i < 7; i++)
+        {
+            Assert.Equal(i < 6, rig.Bouncer.HasRoom);
+            // What was under way when the bound was met is taken all the same.
+            rig.Bouncer.Bounce(messages[i], [new FailedRecipient(0, OutcomePolicy.From(SmtpStage.Rcpt, 550, new EnhancedCode(5, 1, 1)), "", [])]);
+        }
+        Assert.False(rig.Bouncer.HasRoom);
+        Assert.False(rig.Bouncer.IsStuck);
+        rig.Until(() => rig.Bouncer.Pending == 0, "bounces are not written");
+        Assert.True(rig.Bouncer.HasRoom);
+        Assert.Equal(7, rig.Counters.Bounced);
+    }
+
+    [Fact]
+    public void With_room_for_one_waiting_failure_all_are_told_all_the_same()
+    {
+        using var rig = new DeliverRig(_peer.Port, new Limits { BouncesWaiting = 1 });
+        rig.Domain("far.test", "127.0.0.1");
+        rig.Domain("client.test", "127.0.0.2");
+        for (int i = 0; i < 40; i++)
+        {
+            rig.Submit("a@client.test", Body, $"no{i}@far.test");
+        }
+        rig.UntilEmpty();
+        Assert.Equal(40, rig.Counters.Bounced);
+        Assert.Equal(40, Sender.Messages.Count);
     }
 
     private static MultipartReport ReportOf(PeerMessage message)

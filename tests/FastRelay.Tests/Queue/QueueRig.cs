@@ -213,6 +213,14 @@ public sealed class QueueRig
 
         public List<(MessageHandle Message, FailedRecipient Failed)> All { get; } = [];
 
+        public bool Room { get; set; } = true;
+
+        public bool Stuck { get; set; }
+
+        public override bool HasRoom => Room;
+
+        public override bool IsStuck => Stuck;
+
         public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)
         {
             Assert.True(rig.Loop.Loop.IsCurrent);
