@@ -134,7 +134,12 @@ public sealed class Relay : LoopItem
             OwnNames = [Config.HostName],
             Listening = [.. Config.Listen.Select(l => l.Address)],
         }, Log);
-        Queue = new MessageQueue(World, Router, new QueueOptions { RetryMs = Config.RetryMs, ExpireMs = Config.ExpireMs }, limits, Log, Counters);
+        Queue = new MessageQueue(World, Router, new QueueOptions
+        {
+            RetryMs = Config.RetryMs,
+            ExpireMs = Config.ExpireMs,
+            Sites = [.. Config.Sites.Select(static site => new SiteRule(site.Match, site.Sessions, site.Messages, site.WindowMs))],
+        }, limits, Log, Counters);
 
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
         // Every start is a recovery: the journal replays what is live into the queue.

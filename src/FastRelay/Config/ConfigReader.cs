@@ -69,6 +69,7 @@ public sealed class ConfigReader
         config = Queue(root.Table("queue"), config);
         config = Deliver(root.Table("deliver"), config);
         config = config with { Routes = RouteReader.Read(root, config, this) };
+        config = config with { Sites = SiteReader.Read(root, this) };
         config = Admin(root.Table("admin"), config);
         root.Later("submission");
         root.Finish();

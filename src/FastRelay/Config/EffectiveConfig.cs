@@ -72,6 +72,7 @@ public static class EffectiveConfig
                 Line(text, "password_file", Quote(route.PasswordFile!));
             }
         }
+        Sites(text, config.Sites);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
         return text.ToString();
@@ -103,6 +104,23 @@ public static class EffectiveConfig
         else
         {
             text.Append("# ca: SSL_CERT_FILE, else the system's usual places\n");
+        }
+    }
+
+    private static void Sites(StringBuilder text, IReadOnlyList<SiteConfig> sites)
+    {
+        foreach (SiteConfig site in sites)
+        {
+            text.Append("\n[[site]]\n");
+            Line(text, "match", Quote(site.Match));
+            if (site.Sessions > 0)
+            {
+                Line(text, "sessions", site.Sessions.ToString(CultureInfo.InvariantCulture));
+            }
+            if (site.Messages > 0)
+            {
+                Line(text, "rate", Quote(SiteReader.Show(site.Messages, site.WindowMs)));
+            }
         }
     }
 

@@ -96,6 +96,9 @@ public sealed record RelayConfig
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();
 
+    /// <summary>The rules for sites, in order.</summary>
+    public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
+
     /// <summary>The route table, first match wins; MX delivery when none matches.</summary>
     public IReadOnlyList<RouteConfig> Routes { get; init; } = [];
 
@@ -143,6 +146,13 @@ public sealed record DeliverConfig
     /// <summary>Our address for outgoing connections; null for the system's choice.</summary>
     public IPAddress? Source { get; init; }
 }
+
+/// <summary>One <c>[[site]]</c>: what the operator allows for the sites that it matches; the first that matches counts.</summary>
+/// <param name="Match">Lower case: a provider, or a domain that a host of the site is or is below.</param>
+/// <param name="Sessions">Connections at most; 0 when not given.</param>
+/// <param name="Messages">Messages in any window; 0 when not given.</param>
+/// <param name="WindowMs">The window, ms.</param>
+public sealed record SiteConfig(string Match, int Sessions, int Messages, long WindowMs);
 
 /// <summary>One <c>[[route]]</c>.</summary>
 /// <param name="Domain">A domain, <c>.domain</c> for those below it, or <c>*</c>; lower case.</param>

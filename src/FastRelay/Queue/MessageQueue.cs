@@ -210,6 +210,15 @@ public sealed class MessageQueue : IReplay
             _queue.Sites.Wake(site);
             return false;
         }
+        if (!_queue.Sites.IsInPace(site))
+        {
+            return false;
+        }
+        if (site.Pace is { } pace)
+        {
+            pace.Took(_loop.NowMs);
+            _queue.Sites.Wake(site);
+        }
         int handle = destination.ReadyList.First;
         site.Turn = destination.NextInSite;
         _queue.TakeOut(handle);

@@ -43,6 +43,9 @@ public sealed record QueueOptions
     /// <summary>A destination or site that has had no mail for this long is forgotten, ms.</summary>
     public long ForgetMs { get; init; } = 600_000;
 
+    /// <summary>What is allowed for sites; the first that matches one is its rule.</summary>
+    public IReadOnlyList<SiteRule> Sites { get; init; } = [];
+
     /// <summary>The longest wait that the schedule can come to, ms.</summary>
     public long LongestWaitMs
     {

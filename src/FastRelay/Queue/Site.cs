@@ -95,6 +95,14 @@ public sealed class Site
     /// <summary>What a delivery takes a session, ms: a mean in which the last 16 count most; 0 before the first.</summary>
     internal double ServiceMs { get; set; }
 
+    /// <summary>The operator's rule for it; null when there is none.</summary>
+    public SiteRule? Rule { get; internal init; }
+
+    /// <summary>Its messages a window; null when they are not bounded.</summary>
+    internal SitePace? Pace { get; init; }
+
+    internal LoopTimer? PaceTimer { get; set; }
+
     internal LoopTimer? Timer { get; set; }
 
     internal LoopTimer? QuickTimer { get; set; }

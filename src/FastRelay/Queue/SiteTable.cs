@@ -49,7 +49,8 @@ internal sealed class SiteTable : LoopItem
             }
             return site;
         }
-        site = new Site(this, plan) { Window = FirstWindow };
+        SiteRule? rule = _queue.Options.Sites.FirstOrDefault(rule => rule.Matches(plan));
+        site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null };
         _sites.Add(plan.SiteKey, site);
         return site;
     }
@@ -57,7 +58,24 @@ internal sealed class SiteTable : LoopItem
     /// <summary>My current share, read here and nowhere else.</summary>
     public int LimitOf(Site site) => site.Failures > 0
         ? 1
-        : Math.Clamp((int)site.Window, 1, Math.Max(1, _queue.Limits.SendSessionsPerSite));
+        : Math.Clamp((int)site.Window, 1, MostOf(site));
+
+    /// <summary>Sessions that it may have when it bears them.</summary>
+    public int MostOf(Site site) => site.Rule is { Sessions: > 0 } rule ? rule.Sessions : Math.Max(1, _queue.Limits.SendSessionsPerSite);
+
+    /// <summary>
+    /// May another message be begun by the site's rate? When not, the site is looked at again as soon as it may. A rate
+    /// is asked here and counted in <see cref="MessageQueue.TryTake"/>, so that no session is dialled to stand idle.
+    /// </summary>
+    public bool IsInPace(Site site)
+    {
+        long waitMs = site.Pace?.WaitMs(_loop.NowMs) ?? 0;
+        if (waitMs > 0)
+        {
+            LookAgain(site, waitMs);
+        }
+        return waitMs == 0;
+    }
 
     public bool CanRun(Site site) =>
         !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && site.Active < LimitOf(site);
@@ -141,7 +159,7 @@ internal sealed class SiteTable : LoopItem
     public void Delivered(Site site, long tookMs)
     {
         site.ServiceMs += site.ServiceMs > 0 ? (tookMs - site.ServiceMs) / 16 : Math.Max(1, tookMs);
-        int most = Math.Max(1, _queue.Limits.SendSessionsPerSite);
+        int most = MostOf(site);
         if (site.Window < most)
         {
             int before = (int)site.Window;
@@ -212,8 +230,15 @@ internal sealed class SiteTable : LoopItem
     {
         if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
         {
+            if (site.Pace is { } pace && pace.OwesMs(_loop.NowMs) is > 0 and long owesMs)
+            {
+                // What was begun counts on when the site comes back.
+                LookAgain(site, owesMs);
+                return;
+            }
             site.Timer?.Cancel();
             site.QuickTimer?.Cancel();
+            site.PaceTimer?.Cancel();
             // Another of its name may have come meanwhile.
             if (Find(site.Key) == site)
             {
@@ -235,7 +260,7 @@ internal sealed class SiteTable : LoopItem
             _roomTimer.After(RoomLookMs);
             return;
         }
-        while (site.Ready > 0 && CanRun(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site))
+        while (site.Ready > 0 && CanRun(site) && IsInPace(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site))
         {
             int before = site.Active;
             if (!Dispatcher.Dispatch(site))
@@ -244,8 +269,9 @@ internal sealed class SiteTable : LoopItem
                 Starve(site);
                 return;
             }
-            if (site.Active <= before)
+            if (site.Active <= before || site.Pace is not null)
             {
+                // A paced site gets one session at a time: each that takes a message has the site looked at again.
                 return;
             }
         }
@@ -268,6 +294,15 @@ internal sealed class SiteTable : LoopItem
             site.QuickTimer.After(quickMs);
         }
         return true;
+    }
+
+    private void LookAgain(Site site, long afterMs)
+    {
+        site.PaceTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
+        if (!site.PaceTimer.IsArmed)
+        {
+            site.PaceTimer.After(afterMs);
+        }
     }
 
     private void Starve(Site site)

@@ -208,6 +208,15 @@ public sealed class ConfigReaderTests
     [InlineData("[[route]]\nto = \"discard:\"", 1, "route.domain", "is missing")]
     [InlineData("[[route]]\ndomain = \"*.example.com\"\nto = \"discard:\"", 2, "route.domain", "is no domain")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\ntls = \"always\"", 4, "route.tls", "must be one of \"none\", \"opportunistic\"")]
+    [InlineData("[[site]]\nrate = \"1/1s\"", 1, "site.match", "is missing")]
+    [InlineData("[[site]]\nmatch = \"a b\"\nsessions = 1", 2, "site.match", "is no domain")]
+    [InlineData("[[site]]\nmatch = \"a.test\"", 1, "site.rate", "or sessions must be given")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"10\"", 3, "site.rate", "is no rate")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"0/1m\"", 3, "site.rate", "is no rate")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"100000001/1m\"", 3, "site.rate", "is no rate")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"1/31d\"", 3, "site.rate", "is no rate")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"1/999ms\"", 3, "site.rate", "is no rate")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nsessions = 0", 3, "site.sessions", "must be")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u\"", 4, "route.user", "needs password_file")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\npassword_file = \"p\"", 4, "route.password_file", "needs user")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\nuser = \"u\"\npassword_file = \"p\"", 4, "route.user", "is for a next hop")]
@@ -244,6 +253,16 @@ public sealed class ConfigReaderTests
         RelayConfig config = Good("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test:587\"\nuser = \"u\"\npassword_file = \"/run/p\"\n" + tls);
         Assert.Equal(new RouteConfig("*", "smtp:a.test:587", expected, "u", "/run/p"), Assert.Single(config.Routes));
         string written = EffectiveConfig.Write(config);
+        Assert.Equal(written, EffectiveConfig.Write(Good(written)));
+    }
+
+    [Fact]
+    public void Sites_have_sessions_and_rates()
+    {
+        RelayConfig config = Good("[[site]]\nmatch = \"Google.com\"\nsessions = 10\nrate = \"600/1m\"\n[[site]]\nmatch = \"mx.a.test\"\nrate = \"10000/1d\"");
+        Assert.Equal([new SiteConfig("google.com", 10, 600, 60_000), new SiteConfig("mx.a.test", 0, 10_000, 86_400_000)], config.Sites);
+        string written = EffectiveConfig.Write(config);
+        Assert.Contains("rate = \"600/1m\"", written);
         Assert.Equal(written, EffectiveConfig.Write(Good(written)));
     }
 

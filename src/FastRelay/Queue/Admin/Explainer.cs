@@ -165,12 +165,16 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Connection, $"a free connection: all {_queue.Limits.SendSessions} of limits.send_sessions are in use");
         }
+        if (site is { Pace: { } pace, Rule: { } rule } && pace.WaitMs(now) is > 0 and long waitMs)
+        {
+            return new WaitReason(WaitKind.Rate, $"the rate of its site, {rule.Messages} messages in {Span(rule.WindowMs)} by [[site]] \"{rule.Match}\"; the next goes in {waitMs} ms");
+        }
         if (site.Active >= limit)
         {
             return new WaitReason(WaitKind.Session, site.Failures > 0
                 ? "the one session that tries the site again after its backoff"
-                : limit >= _queue.Limits.SendSessionsPerSite
-                    ? $"a session: all {limit} of limits.send_sessions_per_site are at work"
+                : limit >= _queue.Sites.MostOf(site)
+                    ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
                     : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");
         }
         return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site");
@@ -183,7 +187,7 @@ public sealed class Explainer
         if (site is not null)
         {
             uses.Add(new LimitUse("site sessions", site.Active, site.Limit));
-            uses.Add(new LimitUse("send_sessions_per_site", site.Active, limits.SendSessionsPerSite));
+            uses.Add(new LimitUse(site.Rule is { Sessions: > 0 } ? "sessions of [[site]]" : "send_sessions_per_site", site.Active, _queue.Sites.MostOf(site)));
         }
         uses.Add(new LimitUse("send_sessions", _queue.Counters.SessionsOut, limits.SendSessions));
         uses.Add(new LimitUse("dns_queries", _router.Cache.InFlight, limits.DnsQueries));

@@ -18,6 +18,9 @@ public enum WaitKind
     /// <summary>One of the sessions that its site may have.</summary>
     Session,
 
+    /// <summary>The rate that the operator allows its site.</summary>
+    Rate,
+
     /// <summary>One of the connections that there may be in all.</summary>
     Connection,
 

@@ -1,0 +1,64 @@
+using System.Globalization;
+
+namespace FastRelay.Config;
+
+/// <summary>Reads the <c>[[site]]</c> tables.</summary>
+internal static class SiteReader
+{
+    /// <summary>Most messages of a window.</summary>
+    public const int MessagesMax = 100_000_000;
+
+    /// <summary>The longest window, ms: 30 days.</summary>
+    public const long WindowMsMax = 30 * 86_400_000L;
+
+    /// <summary>The rules, in their order.</summary>
+    public static List<SiteConfig> Read(TableReader root, ConfigReader owner)
+    {
+        var all = new List<SiteConfig>();
+        foreach (TableReader table in root.Tables("site") ?? [])
+        {
+            string match = (table.Text("match", "google.com") ?? "").ToLowerInvariant();
+            if (table.Node("match") is not { } node)
+            {
+                owner.Error(table.Line, table.Key("match"), "is missing: a provider as explain names it, or the domain of the hosts, as in \"google.com\"");
+            }
+            else if (node.Kind == NodeKind.Text && !RouteReader.IsHostName(match))
+            {
+                table.Error(node, "match", $"{node.Describe()} is no domain");
+            }
+            else if (all.Find(earlier => match == earlier.Match || match.EndsWith("." + earlier.Match, StringComparison.Ordinal)) is { } wider)
+            {
+                owner.Warn(table.Line, table.Key("match"), $"never matches: \"{wider.Match}\" stands before it, and the first match wins");
+            }
+            int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
+            (int messages, long windowMs) = Rate(table);
+            if (sessions == 0 && messages == 0 && table.Node("rate") is null && table.Node("sessions") is null)
+            {
+                owner.Error(table.Line, table.Key("rate"), "or sessions must be given, as in rate = \"600/1m\"");
+            }
+            table.Finish();
+            all.Add(new SiteConfig(match, sessions, messages, windowMs));
+        }
+        return all;
+    }
+
+    /// <summary>A rate as the configuration writes it.</summary>
+    public static string Show(int messages, long windowMs) => string.Create(CultureInfo.InvariantCulture, $"{messages}/{ConfigText.FormatDuration(windowMs)}");
+
+    private static (int Messages, long WindowMs) Rate(TableReader table)
+    {
+        if (table.Text("rate", "600/1m") is not { } text)
+        {
+            return default;
+        }
+        int slash = text.IndexOf('/', StringComparison.Ordinal);
+        if (slash > 0
+            && int.TryParse(text.AsSpan(0, slash), NumberStyles.None, CultureInfo.InvariantCulture, out int messages) && messages is > 0 and <= MessagesMax
+            && ConfigText.TryParseDuration(text[(slash + 1)..], out long windowMs) && windowMs is >= 1_000 and <= WindowMsMax)
+        {
+            return (messages, windowMs);
+        }
+        table.Error(table.Node("rate")!, "rate", $"\"{text}\" is no rate: write messages and a window of 1s to 30d, as in \"600/1m\" or \"10000/1d\"");
+        return default;
+    }
+}
