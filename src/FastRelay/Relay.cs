@@ -122,6 +122,11 @@ public sealed class Relay : LoopItem
             {
                 return $"route {route.Domain}: the password of {route.User} could not be had";
             }
+            if (login is not null)
+            {
+                // A password is for the host that is named, not for one that DNS names in its place.
+                hop = hop with { LookupMx = false };
+            }
             rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login));
         }
 

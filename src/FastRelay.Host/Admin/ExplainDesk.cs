@@ -19,11 +19,21 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
                 ? new ExplainView(target, view(explained.Message), [.. explained.Ways.Select(Way)])
                 : null;
         }
-        if (queue.Explainer.OfSite(target) is { } site)
-        {
-            return new ExplainView(target, null, [Way(site)]);
-        }
+        const string Site = "site:";
+        bool named = target.StartsWith(Site, StringComparison.Ordinal);
         string domain = target[(target.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
+        // A site of one host has that host's name, which may be a domain with mail of its own: that one is meant then.
+        if (named || !queue.Explainer.Knows(domain))
+        {
+            if (queue.Explainer.OfSite(named ? target[Site.Length..] : target) is { } site)
+            {
+                return new ExplainView(target, null, [Way(site)]);
+            }
+            if (named)
+            {
+                return null;
+            }
+        }
         if (!DomainNames.IsHostName(domain) && !DomainNames.TryParseLiteral(domain, out _))
         {
             return null;
@@ -36,6 +46,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.Waits.For.ToString().ToLowerInvariant(),
         of.Waits.Text,
         of.NextHop,
+        of.Plan.Credentials?.User,
         of.Pattern.Length > 0 ? of.Pattern : null,
         of.Tls.ToString().ToLowerInvariant(),
         Router.Name(of.Plan.Status),

@@ -40,6 +40,7 @@ public sealed record ExplainSite(
 /// <param name="WaitsFor">nothing, dns, backoff, session, connection, turn, time, hold, disk, start or settling.</param>
 /// <param name="Reason">The same as a sentence.</param>
 /// <param name="Route">The way out: mx: or a next hop.</param>
+/// <param name="User">Who we authenticate as; null where the hosts do not ask.</param>
 /// <param name="Pattern">The row of the route table that decided; null when none did.</param>
 /// <param name="Tls">none, opportunistic, required or verified.</param>
 /// <param name="Plan">ok, or why there are no hosts.</param>
@@ -58,6 +59,7 @@ public sealed record ExplainWay(
     string WaitsFor,
     string Reason,
     string Route,
+    string? User,
     string? Pattern,
     string Tls,
     string Plan,

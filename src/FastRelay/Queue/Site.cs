@@ -77,6 +77,9 @@ public sealed class Site
     /// <summary>Failures in a row.</summary>
     public int Failures { get; internal set; }
 
+    /// <summary>It refused our login: only time, or the operator, ends its backoff.</summary>
+    internal bool LoginRefused { get; set; }
+
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }
 

@@ -56,7 +56,7 @@ internal sealed class SiteTable : LoopItem
     }
 
     /// <summary>My current share, read here and nowhere else.</summary>
-    public int LimitOf(Site site) => site.Failures > 0
+    public int LimitOf(Site site) => site.Failures > 0 || (site.Plan.Credentials is not null && site.ServiceMs == 0)
         ? 1
         : Math.Clamp((int)site.Window, 1, MostOf(site));
 
@@ -121,7 +121,8 @@ internal sealed class SiteTable : LoopItem
         site.Window = Math.Max(1, site.Window / 2);
         site.BackoffReason = System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]);
         long wait;
-        if (site.InFlight > 0)
+        bool login = outcome.ReplyCode is 534 or 535 or 538;
+        if (site.InFlight > 0 && !login)
         {
             // Others are being served: too many at once, not a dead site.
             wait = _queue.Options.BackoffMs(SoftBackoffMs, SoftBackoffMs, 1, _queue.World.Random);
@@ -130,7 +131,8 @@ internal sealed class SiteTable : LoopItem
         {
             site.Failures++;
             // A password that is wrong does not become right by trying, and many tries lock the account.
-            long first = outcome is { Cause: OutcomeCause.AuthFailed } or { ReplyCode: 534 or 535 or 538 } ? _queue.Options.RetryMs[^1] : _queue.Options.SiteBackoffMs;
+            long first = login ? _queue.Options.RetryMs[^1] : _queue.Options.SiteBackoffMs;
+            site.LoginRefused = login;
             wait = _queue.Options.BackoffMs(first, _queue.Options.RetryMs[^1], site.Failures, _queue.World.Random);
         }
         site.BackoffUntilMs = now + wait;
@@ -143,7 +145,8 @@ internal sealed class SiteTable : LoopItem
     /// <summary>The site has served: it took a connection or a message, or judged one.</summary>
     public void Succeeded(Site site)
     {
-        if (site.Failures > 0)
+        // A connection that was let in before says nothing about a login that is refused now.
+        if (site.Failures > 0 && !site.LoginRefused)
         {
             site.Failures = 0;
             site.BackoffUntilMs = 0;
@@ -178,6 +181,7 @@ internal sealed class SiteTable : LoopItem
         site.BackoffUntilMs = 0;
         site.BackoffReason = "";
         site.Failures = 0;
+        site.LoginRefused = false;
         site.Timer?.Cancel();
         Wake(site);
     }
@@ -337,6 +341,7 @@ internal sealed class SiteTable : LoopItem
     {
         protected override void Run()
         {
+            site.LoginRefused = false;
             if (site.Failures == 0)
             {
                 site.BackoffReason = "";

@@ -37,6 +37,9 @@ public sealed class Route
     /// <summary>Who we are to the next hop; null where it does not ask.</summary>
     public Credentials? Credentials { get; }
 
+    /// <summary>For a next hop of its own, the pattern of the first row that names it; else empty.</summary>
+    public string Pattern { get; init; } = "";
+
     /// <summary>The key with its TLS policy when that is not the usual one.</summary>
     internal static string KeyOf(string text, TlsPolicy tls) => tls switch
     {

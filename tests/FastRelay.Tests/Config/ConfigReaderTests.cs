@@ -208,6 +208,7 @@ public sealed class ConfigReaderTests
     [InlineData("[[route]]\nto = \"discard:\"", 1, "route.domain", "is missing")]
     [InlineData("[[route]]\ndomain = \"*.example.com\"\nto = \"discard:\"", 2, "route.domain", "is no domain")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\ntls = \"always\"", 4, "route.tls", "must be one of \"none\", \"opportunistic\"")]
+    [InlineData("[[route]]\ndomain = \"a.test\"\nto = \"smtp:m.test\"\nuser = \"u\"\npassword_file = \"p\"\n[[route]]\ndomain = \"*\"\nto = \"smtp:m.test\"\nuser = \"u\"\npassword_file = \"q\"", 10, "route.password_file", "same host and user")]
     [InlineData("[[site]]\nrate = \"1/1s\"", 1, "site.match", "is missing")]
     [InlineData("[[site]]\nmatch = \"a b\"\nsessions = 1", 2, "site.match", "is no domain")]
     [InlineData("[[site]]\nmatch = \"a.test\"", 1, "site.rate", "or sessions must be given")]

@@ -8,7 +8,7 @@ public sealed class ExplainCommandTests : IAsyncLifetime
 {
     /// <summary>What the scripted desk explains.</summary>
     internal static readonly ExplainWay Way = new(
-        "one.test", "backoff", "the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \u001b[2J busy", "mx:", null, "opportunistic", "ok", null, 290,
+        "one.test", "backoff", "the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \u001b[2J busy", "mx:", null, null, "opportunistic", "ok", null, 290,
         [new ExplainHost(10, "mx.one.test", ["192.0.2.1:25", "[2001:db8::1]:25"])],
         [new ExplainDns("one.test", "MX", "ok", ["10 mx.one.test"], 290, false), new ExplainDns("mx.one.test", "AAAA", "no-data", [], 3, true)],
         new ExplainSite("mx.one.test", "one.example", "backoff", "421 busy", 250, 3, 40, 0, 0),

@@ -78,6 +78,29 @@ public class ExplainerTests
     }
 
     [Fact]
+    public void An_expired_plan_is_asked_for_again_as_the_queue_itself_would()
+    {
+        _rig.Dns.Mx("later.test", "null");
+        Assert.Equal(WaitKind.Settling, Of("later.test").Waits.For);
+        _rig.Accept("s@x.test", "u@later.test");
+        _rig.Loop.Settle();
+        _rig.Domain("later.test");
+        _rig.Loop.Time.Advance(3_700_000);
+        Assert.Equal((WaitKind.Nothing, PlanStatus.Ok), (Of("later.test").Waits.For, Of("later.test").Plan.Status));
+    }
+
+    [Fact]
+    public void A_route_names_its_row_also_when_its_site_is_asked_for()
+    {
+        RouteRule[] rules = [new(".far.test", new NextHop(NextHopKind.Smtp, "192.0.2.1", 25, false, ""), TlsPolicy.Opportunistic)];
+        var rig = new QueueRig(new QueueOptions { Jitter = 0 }, rules: rules);
+        rig.Accept("s@x.test", "u@a.far.test");
+        Assert.True(rig.Queue.Explainer.Knows("b.far.test"));
+        Assert.False(rig.Queue.Explainer.Knows("far.test"));
+        Assert.Equal(".far.test", rig.Queue.Explainer.OfSite("smtp:[192.0.2.1]:25")!.Pattern);
+    }
+
+    [Fact]
     public void Deferred_mail_waits_for_its_time_and_says_who_deferred_it()
     {
         var message = _rig.Accept("s@x.test", "u@a.test");

@@ -18,7 +18,7 @@ public static class ExplainCommand
             "fastrelay explain 01ABCDEFGHJKM             # why is this message still here?",
             "fastrelay explain example.com               # where does its mail go, and what holds it up?",
             "fastrelay explain someone@example.com --try # the same, and ask its hosts now: the dialogue is shown, nothing is sent");
-        var target = new Argument<string>("TARGET") { Description = "An id, an address, a domain, or a site as queue show names it" };
+        var target = new Argument<string>("TARGET") { Description = "An id, an address, a domain, or a site as queue show names it (site:NAME where a domain has the same name)" };
         Option<string?> config = ConfigFile.Option();
         var tries = new Option<bool>("--try") { Description = "Connect to the hosts, as a delivery would, and show the dialogue; for an address up to RCPT, with the null reverse-path" };
         var json = new Option<bool>("--json") { Description = "JSON" };
@@ -86,7 +86,7 @@ public static class ExplainCommand
         Line(text, "to", way.Destination);
         Line(text, "waits for", way.Reason);
         Line(text, "route", (way.Route == "mx:" ? "the hosts that DNS names" : way.Route)
-            + (way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}");
+            + (way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}" + (way.User is { } user ? $"; user {user}" : ""));
         Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));
         foreach (ExplainHost host in way.Hosts)
         {

@@ -51,7 +51,10 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
                 using var patience = new CancellationTokenSource(s_patience);
                 await socket.ConnectAsync(end, patience.Token);
                 Say('=', $"connected from {socket.LocalEndPoint} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms");
-                return await TalkAsync(new NetworkStream(socket), host.Name, way.Tls, recipient);
+                if (await TalkAsync(new NetworkStream(socket), host.Name, way, recipient) is { } taken)
+                {
+                    return taken;
+                }
             }
             catch (OperationCanceledException)
             {
@@ -65,8 +68,10 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
         return false;
     }
 
-    private async Task<bool> TalkAsync(Stream stream, string host, string tls, string recipient)
+    // Null when the host did not come to the point, and the next one is to be asked.
+    private async Task<bool?> TalkAsync(Stream stream, string host, ExplainWay way, string recipient)
     {
+        string tls = way.Tls;
         string ehlo = $"EHLO {config.HostName}";
         if (tls == "implicit")
         {
@@ -75,26 +80,33 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
         if (await ReadAsync(stream) is not { Code: 220 } || await AskAsync(stream, ehlo) is not { Code: 250 } hello)
         {
             await AskAsync(stream, "QUIT");
-            return false;
+            return null;
         }
         bool offered = hello.Lines.Any(static line => line.AsSpan(Math.Min(4, line.Length)).Trim().Equals("STARTTLS", StringComparison.OrdinalIgnoreCase));
         if (tls is not ("none" or "implicit") && offered)
         {
             if (await AskAsync(stream, "STARTTLS") is not { Code: 220 })
             {
-                return false;
+                Say('=', tls == "opportunistic" ? "a delivery goes on in clear" : $"this route's tls = \"{tls}\" wants it: mail is deferred");
+                return null;
             }
             stream = await ShakeAsync(stream, host, tls == "verified");
             if (await AskAsync(stream, ehlo) is not { Code: 250 })
             {
-                return false;
+                return null;
             }
         }
         else if (tls is "required" or "verified")
         {
             Say('=', $"STARTTLS is not offered, and this route's tls = \"{tls}\" wants it: mail is deferred");
             await AskAsync(stream, "QUIT");
-            return false;
+            return null;
+        }
+        if (way.User is { } user)
+        {
+            Say('=', $"a delivery authenticates as {user} here; a try does not");
+            await AskAsync(stream, "QUIT");
+            return true;
         }
         bool taken = true;
         if (recipient.Length > 0 && recipient.All(static c => c is > ' ' and not ('<' or '>') && !char.IsControl(c)))

@@ -33,6 +33,10 @@ internal static class RouteReader
             }
             (string? user, string? file) = Login(table, to, owner);
             DeliverTls tls = Tls(table, config.Deliver.Tls, user is not null);
+            if (all.Find(r => r.To == to && r.User is not null && r.User == user && r.PasswordFile != file) is { } other)
+            {
+                table.Error(table.Node("password_file")!, "password_file", $"is not that of the route for \"{other.Domain}\", which has the same host and user");
+            }
             table.Later("sender");
             table.Later("tenant");
             table.Finish();

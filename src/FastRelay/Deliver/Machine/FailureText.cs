@@ -19,6 +19,12 @@ public static class FailureText
     /// <summary>SCRAM's last step failed on the host's side.</summary>
     public static ReadOnlyMemory<byte> AuthUnproved { get; } = "the host could not prove that it knows the password"u8.ToArray();
 
+    /// <summary>AUTH was refused. Never in the host's own words: some repeat what they were sent.</summary>
+    public static ReadOnlyMemory<byte> AuthRefused { get; } = "the host refused our user or its password"u8.ToArray();
+
+    /// <summary>AUTH was put off.</summary>
+    public static ReadOnlyMemory<byte> AuthLater { get; } = "the host cannot authenticate us now"u8.ToArray();
+
     /// <summary>A challenge that is none.</summary>
     public static ReadOnlyMemory<byte> AuthNonsense { get; } = "the host's challenge to AUTH makes no sense"u8.ToArray();
 

@@ -306,7 +306,7 @@ public sealed class SendMachine
             case Phase.StartTls:
                 return _tlsUse == StartTlsUse.WhenOffered && _credentials is null && reply.Kind is 4 or 5 ? BeReady(SendStep.Ready) : Refused(reply);
             case Phase.Auth:
-                return reply.Kind is 4 or 5 ? Refused(reply) : OnAuth(Auth.OnReply(reply));
+                return reply.Kind is 4 or 5 ? Close(reply.At(Stage), reply.Kind == 5 ? FailureText.AuthRefused : FailureText.AuthLater) : OnAuth(Auth.OnReply(reply));
             case Phase.Transaction:
                 return OnTransactionReply(reply);
             default:

@@ -34,11 +34,13 @@ public sealed class Explainer
         _loop.CheckThread();
         Destination? destination = _queue.Destinations.Find(domain);
         Route route = destination?.Route ?? _router.FixedRoute(domain) ?? _router.MxRoute(domain);
-        Plan plan = destination?.Plan ?? await _router.PlanAsync(route);
+        Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(route);
         // Asking takes its time, in which mail may have come or gone.
-        destination = _queue.Destinations.Find(domain);
-        return Explain(destination?.Route ?? route, destination, destination?.Plan ?? plan, _router.PatternOf(domain), null);
+        return Explain(route, _queue.Destinations.Find(domain), plan, _router.PatternOf(domain), null);
     }
+
+    /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
+    public bool Knows(string domain) => _queue.Destinations.Find(domain) is not null || _router.FixedRoute(domain) is not null;
 
     /// <summary>The site of a name; null when there is none.</summary>
     public Explanation? OfSite(string key)
@@ -51,7 +53,7 @@ public sealed class Explainer
         Destination? first = site.Turn ?? _queue.Destinations.All.FirstOrDefault(d => d.Site == site);
         return first is null
             ? null
-            : Explain(first.Route, first, site.Plan, _router.PatternOf(first.Route.Domain), null);
+            : Explain(first.Route, first, site.Plan, first.Route.Domain.Length > 0 ? _router.PatternOf(first.Route.Domain) : first.Route.Pattern, null);
     }
 
     /// <summary>A message, each of its destinations for itself, at most <see cref="WaysShown"/>; null when it is not in the queue.</summary>
@@ -69,7 +71,7 @@ public sealed class Explainer
             Destination? destination = _queue.Destinations.Find(domain);
             if (destination is not null)
             {
-                Plan plan = destination.Plan ?? await _router.PlanAsync(destination.Route);
+                Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);
                 ways.Add(Explain(destination.Route, destination, plan, _router.PatternOf(domain), shown));
             }
             else
@@ -80,6 +82,11 @@ public sealed class Explainer
         }
         return new ExplainedMessage(message, ways);
     }
+
+    // What the queue itself would go by: an expired plan is renewed before anything is done by it, and while DNS fails
+    // the failure is what is waited for.
+    private Plan? PlanInForce(Destination? destination) => destination?.Plan is { } plan
+        && (plan.ExpiresMs > _loop.NowMs || (plan.Status == PlanStatus.Temporary && destination.DnsRetryMs != long.MaxValue)) ? plan : null;
 
     private Explanation Explain(Route route, Destination? destination, Plan plan, string pattern, QueuedDestination? entry)
     {
@@ -123,6 +130,10 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Start, "the next start: the relay is stopping, and takes up no delivery");
         }
+        if (destination is { Ready: > 0, NextInSite: null, Planning: true })
+        {
+            return new WaitReason(WaitKind.Dns, "DNS, being asked for its hosts");
+        }
         if (plan.Status == PlanStatus.Temporary)
         {
             long again = destination?.DnsRetryMs ?? long.MaxValue;
@@ -136,10 +147,6 @@ public sealed class Explainer
         if (plan.Status != PlanStatus.Ok)
         {
             return new WaitReason(WaitKind.Settling, $"nothing: it goes back to its sender at once ({Router.Name(plan.Status)}): {plan.Reason}");
-        }
-        if (destination is { Planning: true, Site: null })
-        {
-            return new WaitReason(WaitKind.Dns, "DNS, being asked for its hosts");
         }
         if (_queue.HasJournal && !_queue.Journal.HasOutcomeRoom)
         {
