@@ -12,13 +12,14 @@ public static class LinuxWorld
     {
         var poller = new EpollPoller();
         var loop = new Loop(TimeProvider.System, poller);
+        var offload = new LinuxOffload(loop, options.OffloadThreads > 0 ? options.OffloadThreads : Environment.ProcessorCount);
         return new World(
             TimeProvider.System,
             loop,
             new LinuxDisk(loop),
-            new EpollNetwork(loop),
+            new EpollNetwork(loop, offload),
             new LinuxResolver(loop, options.DnsServers, options.DnsTimeoutMs),
-            new LinuxOffload(loop, options.OffloadThreads > 0 ? options.OffloadThreads : Environment.ProcessorCount),
+            offload,
             new Random(),
             new LinuxOutput(options.OutputFd));
     }

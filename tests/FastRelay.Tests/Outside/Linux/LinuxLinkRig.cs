@@ -10,6 +10,7 @@ namespace FastRelay.Tests.Outside;
 public sealed class LinuxLinkRig : LinkRig
 {
     private readonly EpollPoller _poller = new();
+    private readonly LinuxOffload _offload;
     private readonly EpollNetwork _network;
     private readonly Listener _listener;
     private readonly List<SocketPeer> _peers = [];
@@ -17,7 +18,8 @@ public sealed class LinuxLinkRig : LinkRig
     public LinuxLinkRig()
     {
         Loop = new Loop(TimeProvider.System, _poller);
-        _network = new EpollNetwork(Loop);
+        _offload = new LinuxOffload(Loop, threads: 1);
+        _network = new EpollNetwork(Loop, _offload);
         Assert.Equal(0, _network.Listen(new IPEndPoint(IPAddress.Loopback, 0), out Listener? listener));
         _listener = listener!;
     }
@@ -83,6 +85,7 @@ public sealed class LinuxLinkRig : LinkRig
         {
             peer.Socket.Dispose();
         }
+        _offload.Dispose();
         _poller.Dispose();
         base.Dispose();
     }

@@ -2,6 +2,7 @@ using System.IO.Pipelines;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Outside;
 
@@ -263,6 +264,71 @@ public sealed class LinuxTlsTests
         byte[] buffer = new byte[10];
         // close_notify came: an orderly end and not a torn one.
         Assert.Equal(0, stream.Read(buffer));
+    }
+
+    [Theory]
+    [InlineData(SslProtocols.Tls13)]
+    [InlineData(SslProtocols.Tls12)]
+    public void The_arithmetic_of_a_handshake_runs_off_the_loop_on_both_sides(SslProtocols protocols)
+    {
+        using var rig = new LinuxLinkRig();
+        (Link client, Link server) = rig.Pair();
+        SslServerAuthenticationOptions serves = TestCertificate.Server(protocols);
+        SslClientAuthenticationOptions connects = TestCertificate.Client(protocols);
+        X509Certificate2 certificate = serves.ServerCertificateContext!.TargetCertificate;
+        string? signs = null;
+        string? checks = null;
+        serves.ServerCertificateContext = null;
+        serves.ServerCertificateSelectionCallback = (_, _) =>
+        {
+            signs = Thread.CurrentThread.Name;
+            return certificate;
+        };
+        connects.RemoteCertificateValidationCallback = (_, _, _, _) =>
+        {
+            checks = Thread.CurrentThread.Name;
+            return true;
+        };
+        Task<TlsResult> serving = server.StartTlsAsync(serves).AsTask();
+        Task<TlsResult> connecting = client.StartTlsAsync(connects).AsTask();
+        rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
+        Assert.True(serving.Result.Ok && connecting.Result.Ok);
+        Assert.Equal("offload", signs);
+        Assert.Equal("offload", checks);
+        client.Close();
+        server.Close();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_link_that_ends_while_its_handshake_computes_ends_the_handshake(bool closes)
+    {
+        for (int turns = 0; turns < 12; turns++)
+        {
+            using var rig = new LinuxLinkRig();
+            (Link client, Link server) = rig.Pair();
+            Task<TlsResult> serving = server.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+            Task<TlsResult> connecting = client.StartTlsAsync(TestCertificate.Client(SslProtocols.Tls13)).AsTask();
+            for (int i = 0; i < turns; i++)
+            {
+                rig.Turn();
+            }
+            bool shaken = serving.IsCompleted;
+            if (closes)
+            {
+                server.Close();
+            }
+            else
+            {
+                server.Abort();
+            }
+            rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
+            Assert.Equal(shaken, serving.Result.Ok);
+            client.Close();
+            server.Close();
+            rig.Until(() => rig.Network.OpenLinks == 0);
+        }
     }
 
     internal static void Shake(LinkRig rig, Link client, Link server, SslProtocols protocols)

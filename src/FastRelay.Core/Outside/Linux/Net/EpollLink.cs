@@ -75,6 +75,9 @@ internal sealed class EpollLink : Link, IEpollTarget
     /// <inheritdoc/>
     public override string? TlsName => _tls?.Name;
 
+    /// <summary>Where handshakes compute.</summary>
+    public Offload Offload => _network.Offload;
+
     /// <summary>The loop's buffers.</summary>
     public LinkBuffers Buffers => _network.Buffers;
 

@@ -16,10 +16,13 @@ public sealed class EpollNetwork : Network
     private int _openLinks;
 
     /// <summary>Creates the network of a loop whose poller is an <see cref="EpollPoller"/>.</summary>
-    public EpollNetwork(Loop loop)
+    /// <param name="loop">Of all its links.</param>
+    /// <param name="offload">Where TLS handshakes compute.</param>
+    public EpollNetwork(Loop loop, Offload offload)
     {
         Check.That(loop.Poller is EpollPoller, "an epoll network needs an epoll loop");
         Loop = loop;
+        Offload = offload;
         Poller = (EpollPoller)loop.Poller;
     }
 
@@ -30,6 +33,8 @@ public sealed class EpollNetwork : Network
     public int RentedBuffers => Buffers.Rented;
 
     internal Loop Loop { get; }
+
+    internal Offload Offload { get; }
 
     internal EpollPoller Poller { get; }
 

@@ -22,6 +22,9 @@ internal sealed class LinkStream : Stream
         _write = new WriteOperation(this);
     }
 
+    /// <summary>Set while a handshake runs off the loop: operations only wait then, <see cref="Move"/> does them.</summary>
+    public TlsHandshake? Handshake { get; set; }
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -44,6 +47,10 @@ internal sealed class LinkStream : Stream
     /// <inheritdoc/>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        if (Handshake is not null)
+        {
+            return _read.Wait(buffer);
+        }
         _link.Loop.CheckThread();
         if (!_link.TakeTurn())
         {
@@ -62,6 +69,10 @@ internal sealed class LinkStream : Stream
     /// <inheritdoc/>
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        if (Handshake is not null)
+        {
+            return _write.Wait(buffer);
+        }
         _link.Loop.CheckThread();
         // An alert goes out even when the turn is used up: closing follows at once.
         if (!_link.TakeTurn() && buffer.Length > AlertBytes)
@@ -97,6 +108,20 @@ internal sealed class LinkStream : Stream
     /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
 
+    /// <summary>Does what a handshake off the loop waits for. Loop thread.</summary>
+    public void Move()
+    {
+        // The one that waits: the other may begin to as soon as the handshake goes on.
+        if (_read.IsWaiting)
+        {
+            _read.Run();
+        }
+        else
+        {
+            _write.Run();
+        }
+    }
+
     private int Receive(Memory<byte> buffer) =>
         !_link.MayBeReadable ? EpollLink.WouldBlock :
         buffer.IsEmpty ? 0 : _link.TryReceive(buffer.Span);
@@ -120,16 +145,42 @@ internal sealed class LinkStream : Stream
         return true;
     }
 
-    private sealed class ReadOperation(LinkStream stream) : LoopItem, IValueTaskSource<int>
+    /// <summary>A read or a write that waits for the link.</summary>
+    internal abstract class Operation(LinkStream stream) : LoopItem
     {
+        /// <summary>Goes on with whoever waits, on the calling thread.</summary>
+        public abstract void Complete();
+
+        /// <summary>A handshake computes off the loop: what it waits for is not known now.</summary>
+        protected bool IsAway => stream.Handshake is { IsAway: true };
+
+        /// <summary>The bytes were moved: goes on here, or off the loop while a handshake runs there.</summary>
+        protected void Moved()
+        {
+            if (stream.Handshake is { } handshake)
+            {
+                handshake.Resume(this);
+            }
+            else
+            {
+                Complete();
+            }
+        }
+    }
+
+    private sealed class ReadOperation(LinkStream stream) : Operation(stream), IValueTaskSource<int>
+    {
+        private readonly LinkStream _stream = stream;
         private ManualResetValueTaskSourceCore<int> _core;
         private Memory<byte> _buffer;
-        private bool _waiting;
+        private int _result;
+
+        public bool IsWaiting { get; private set; }
 
         public ValueTask<int> Wait(Memory<byte> buffer)
         {
-            Check.That(!_waiting, "two readers on one TLS stream");
-            _waiting = true;
+            Check.That(!IsWaiting, "two readers on one TLS stream");
+            IsWaiting = true;
             _buffer = buffer;
             _core.Reset();
             return new ValueTask<int>(this, _core.Version);
@@ -137,21 +188,23 @@ internal sealed class LinkStream : Stream
 
         protected internal override void Run()
         {
-            if (!_waiting)
+            if (IsAway || !IsWaiting)
             {
                 return;
             }
-            _ = stream._link.TakeTurn();
-            int n = stream.Receive(_buffer);
-            if (n == EpollLink.WouldBlock)
+            _ = _stream._link.TakeTurn();
+            _result = _stream.Receive(_buffer);
+            if (_result == EpollLink.WouldBlock)
             {
-                stream._link.WaitReadable(this);
+                _stream._link.WaitReadable(this);
                 return;
             }
-            _waiting = false;
+            IsWaiting = false;
             _buffer = default;
-            _core.SetResult(n);
+            Moved();
         }
+
+        public override void Complete() => _core.SetResult(_result);
 
         int IValueTaskSource<int>.GetResult(short token) => _core.GetResult(token);
 
@@ -161,8 +214,9 @@ internal sealed class LinkStream : Stream
             _core.OnCompleted(continuation, state, token, ValueTaskSourceOnCompletedFlags.None);
     }
 
-    private sealed class WriteOperation(LinkStream stream) : LoopItem, IValueTaskSource
+    private sealed class WriteOperation(LinkStream stream) : Operation(stream), IValueTaskSource
     {
+        private readonly LinkStream _stream = stream;
         private ManualResetValueTaskSourceCore<bool> _core;
         private ReadOnlyMemory<byte> _data;
         private bool _waiting;
@@ -178,20 +232,22 @@ internal sealed class LinkStream : Stream
 
         protected internal override void Run()
         {
-            if (!_waiting)
+            if (IsAway || !_waiting)
             {
                 return;
             }
-            _ = stream._link.TakeTurn();
-            if (!stream.Send(ref _data))
+            _ = _stream._link.TakeTurn();
+            if (!_stream.Send(ref _data))
             {
-                stream._link.WaitWritable(this);
+                _stream._link.WaitWritable(this);
                 return;
             }
             _waiting = false;
             _data = default;
-            _core.SetResult(true);
+            Moved();
         }
+
+        public override void Complete() => _core.SetResult(true);
 
         void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
 

@@ -13,15 +13,18 @@ namespace FastRelay.Outside.Linux;
 internal sealed class TlsLayer : IDisposable
 {
     private readonly EpollLink _link;
+    private readonly LinkStream _bytes;
     private readonly SslStream _stream;
     private readonly TlsReader _reader;
     private readonly TlsWriter _writer;
+    private bool _shaking;
     private bool _disposed;
 
     public TlsLayer(EpollLink link)
     {
         _link = link;
-        _stream = new SslStream(new LinkStream(link), leaveInnerStreamOpen: true);
+        _bytes = new LinkStream(link);
+        _stream = new SslStream(_bytes, leaveInnerStreamOpen: true);
         _reader = new TlsReader(link, this, _stream);
         _writer = new TlsWriter(link, this, _stream);
     }
@@ -44,7 +47,7 @@ internal sealed class TlsLayer : IDisposable
     {
         try
         {
-            await _stream.AuthenticateAsServerAsync(options);
+            await ShakeAsync(async () => await _stream.AuthenticateAsServerAsync(options));
             return Established(dropped);
         }
         catch (Exception e) when (e is not CheckFailedException)
@@ -59,11 +62,11 @@ internal sealed class TlsLayer : IDisposable
     {
         try
         {
-            // A chain is judged by what the peer sent and what we trust: no download may block the loop.
+            // A chain is judged by what the peer sent and what we trust: no download may keep a thread for long.
             options.CertificateChainPolicy ??= new X509ChainPolicy();
             options.CertificateChainPolicy.DisableCertificateDownloads = true;
             options.CertificateChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-            await _stream.AuthenticateAsClientAsync(options);
+            await ShakeAsync(async () => await _stream.AuthenticateAsClientAsync(options));
             return Established(dropped);
         }
         catch (Exception e) when (e is not CheckFailedException)
@@ -108,7 +111,29 @@ internal sealed class TlsLayer : IDisposable
             _disposed = true;
             _reader.Release();
             _writer.Release();
-            _stream.Dispose();
+            if (!_shaking)
+            {
+                _stream.Dispose();
+            }
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
+    private async ValueTask ShakeAsync(Func<Task> start)
+    {
+        _shaking = true;
+        try
+        {
+            await new TlsHandshake(_link.Loop, _link.Offload, _bytes, start).RunAsync();
+        }
+        finally
+        {
+            _shaking = false;
+            if (_disposed)
+            {
+                // Closed meanwhile, while another thread was at work in it.
+                _stream.Dispose();
+            }
         }
     }
 
