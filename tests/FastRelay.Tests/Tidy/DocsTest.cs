@@ -62,7 +62,39 @@ public sealed partial class DocsTest
             "Links to nothing:");
     }
 
+    [Fact]
+    public void Every_file_and_test_of_the_RFC_map_exists()
+    {
+        string[] rows = [.. Read("docs/RFC_MAP.md").Split('\n').Where(line => line.StartsWith("| RFC", StringComparison.Ordinal))];
+        ILookup<string, string> tests = Directory.EnumerateFiles(Path.Combine(House.Root, "tests"), "*Tests.cs", SearchOption.AllDirectories)
+            .ToLookup(path => Path.GetFileNameWithoutExtension(path), File.ReadAllText);
+
+        Assert.NotEmpty(rows);
+        House.None(
+            from row in rows
+            let cells = row.Split('|')
+            where cells.Length != 6 || !FilesExist(cells[3]) || !TestsExist(cells[4], tests)
+            select row,
+            "Rows of docs/RFC_MAP.md whose file or test does not exist:");
+    }
+
+    private static bool FilesExist(string cell)
+    {
+        string[] files = [.. Quoted().Matches(cell).Select(match => match.Groups[1].Value)];
+        return files.Length > 0 && files.All(file => File.Exists(Path.Combine(House.Root, file)));
+    }
+
+    private static bool TestsExist(string cell, ILookup<string, string> tests)
+    {
+        string[] named = [.. Quoted().Matches(cell).Select(match => match.Groups[1].Value)];
+        return named.Length > 0 && named.All(name => name.Split('.') is [string type, string method]
+            && tests[type].Any(text => text.Contains($" {method}(", StringComparison.Ordinal)));
+    }
+
     private static string Read(string path) => File.ReadAllText(Path.Combine(House.Root, path));
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Quoted();
 
     [GeneratedRegex("(?<!^)([A-Z])")]
     private static partial Regex Snake();
