@@ -32,6 +32,23 @@ public sealed class SmarthostTests : IDisposable
     }
 
     [Fact]
+    public void A_password_goes_to_the_host_that_is_named_and_to_no_MX_of_it()
+    {
+        IPAddress other = Place.NewAddress();
+        using var dns = new NsdServer(("smart.test", $"""
+            @ A 127.0.0.1
+            @ MX 0 mx
+            mx A {other}
+            """));
+        using var trap = new Sink(other, Place.FreePort());
+        Start("starttls", "required", "open sesame", "smart.test", dns);
+        Send();
+        _sink.WaitFor(a => a.To is ["someone@far.test"]);
+        Assert.Equal(0, trap.Connections);
+        Assert.Contains("smart.test", _edge!.Command("explain", "someone@far.test").Ok().Output);
+    }
+
+    [Fact]
     public void A_wrong_password_keeps_the_mail_and_explain_says_why()
     {
         Start("starttls", "verified", "not the password");
@@ -45,7 +62,7 @@ public sealed class SmarthostTests : IDisposable
         Assert.DoesNotContain("not the password", _edge.Log);
     }
 
-    private void Start(string listener, string tls, string password)
+    private void Start(string listener, string tls, string password, string? host = null, NsdServer? dns = null)
     {
         var certificates = new Certificates(_folder);
         using var made = certificates.Server("127.0.0.1");
@@ -67,7 +84,9 @@ public sealed class SmarthostTests : IDisposable
         _edge = new RelayProcess(RelayProcess.SmarthostConfig(new IPEndPoint(IPAddress.Loopback, port), $"""
             [tls]
             ca = "{certificates.AuthorityFile}"
+            {(dns is null ? "" : $"[dns]\nservers = [\"127.0.0.1:{dns.Port}\"]")}
             """)
+            .Replace($"smtp:[127.0.0.1]:{port}", $"smtp:{host ?? "[127.0.0.1]"}:{port}", StringComparison.Ordinal)
             .Replace("[admin]", $"tls = \"{tls}\"\nuser = \"edge\"\npassword_file = \"{passwordFile}\"\n[admin]", StringComparison.Ordinal)).Start();
     }
 

@@ -75,15 +75,20 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.MailSyntax);
         }
-        PathStatus status = MailPath.ParseReverse(command.Argument, MailParameters.AskForUtf8(command.Argument), out MailPath path, out int consumed);
+        PathStatus status = MailPath.ParseReverse(command.Argument, true, out MailPath path, out int consumed);
         if (status != PathStatus.Ok)
         {
-            return BadPath(status, Replies.BadSender);
+            return Answer.Wrong(Replies.BadSender);
         }
         ParameterStatus parsed = MailParameters.TryParse(command.Argument[consumed..], OffersAuth ? Parameters | SmtpExtensions.Auth : Parameters, out MailParameters parameters);
         if (parsed != ParameterStatus.Ok)
         {
             return BadParameter(parsed);
+        }
+        if (!parameters.SmtpUtf8 && !System.Text.Ascii.IsValid(path.Mailbox))
+        {
+            // Asked for behind the path that needs it.
+            return Answer.Wrong(Replies.SenderNeedsSmtpUtf8);
         }
         if (parameters.Size > options.Limits.MessageBytes)
         {
@@ -230,7 +235,8 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         }
         int local = path.LocalPart.Length + 1;
         path.Mailbox[..local].CopyTo(scratch);
-        bool good = Idna.TryToAscii(path.Domain, scratch[local..], out int length);
+        // In A-labels a domain is longer, and bounded all the same (RFC 5321 4.5.3.1.2).
+        bool good = Idna.TryToAscii(path.Domain, scratch.Slice(local, Math.Min(DomainName.LengthMax, scratch.Length - local)), out int length);
         mailbox = scratch[..(local + length)];
         return good;
     }

@@ -81,14 +81,23 @@ internal sealed class ReceiveSession
 
     private async Task LiveAsync()
     {
-        while (true)
+        try
         {
-            _link = await _next.WaitAsync();
-            _clock.Start(_link);
-            await ServeAsync();
-            _clock.Stop();
-            _receiver.Ended(this, _link, _machine.Messages);
-            _link = null!;
+            while (true)
+            {
+                _link = await _next.WaitAsync();
+                _clock.Start(_link);
+                await ServeAsync();
+                _clock.Stop();
+                _receiver.Ended(this, _link, _machine.Messages);
+                _link = null!;
+            }
+        }
+        catch (Exception broken)
+        {
+            // What a client or the network does never throws: this is a defect of ours, and a session that is gone unseen
+            // would keep its place and its message for ever.
+            Check.Fatal("a receive session failed: " + broken);
         }
     }
 
@@ -197,6 +206,7 @@ internal sealed class ReceiveSession
         ReadOnlySpan<byte> input = buffer.FirstSpan;
         consumed = 0;
         more = false;
+        _delayMs = 0;
         for (int commands = 0; ; commands++)
         {
             if (commands == CommandsPerTurn || _gathered > GatheredReplies)

@@ -199,23 +199,35 @@ public sealed class Receiver
 
     private async Task AcceptAsync(Listener listener, ListenConfig config)
     {
-        while (await listener.AcceptAsync() is { } link)
+        try
         {
-            _counters.ConnectionsIn++;
-            if (Refusal(link) is { Length: > 0 } refusal)
+            while (await listener.AcceptAsync() is { } link)
             {
-                _ = RefuseAsync(link, refusal);
-                continue;
+                Accept(link, config);
             }
-            if (!_resting.TryPop(out ReceiveSession? session))
-            {
-                session = new ReceiveSession(this);
-                session.Live();
-            }
-            _serving.Add(session);
-            _counters.SessionsIn = _serving.Count;
-            session.Serve(link, config);
         }
+        catch (Exception broken)
+        {
+            Check.Fatal("a listener failed: " + broken);
+        }
+    }
+
+    private void Accept(Link link, ListenConfig config)
+    {
+        _counters.ConnectionsIn++;
+        if (Refusal(link) is { Length: > 0 } refusal)
+        {
+            _ = RefuseAsync(link, refusal);
+            return;
+        }
+        if (!_resting.TryPop(out ReceiveSession? session))
+        {
+            session = new ReceiveSession(this);
+            session.Live();
+        }
+        _serving.Add(session);
+        _counters.SessionsIn = _serving.Count;
+        session.Serve(link, config);
     }
 
     /// <summary>Null when the connection may be served, and counts it; else what it is told.</summary>
@@ -250,9 +262,16 @@ public sealed class Receiver
     {
         _counters.ConnectionsRefused++;
         _log.Warn("refuse"u8).Add("peer"u8, link.Remote).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
-        reply.CopyTo(link.Output.GetSpan(reply.Length));
-        link.Output.Advance(reply.Length);
-        await link.Output.FlushAsync();
-        link.Close();
+        try
+        {
+            reply.CopyTo(link.Output.GetSpan(reply.Length));
+            link.Output.Advance(reply.Length);
+            await link.Output.FlushAsync();
+            link.Close();
+        }
+        catch (Exception broken)
+        {
+            Check.Fatal("a refusal failed: " + broken);
+        }
     }
 }

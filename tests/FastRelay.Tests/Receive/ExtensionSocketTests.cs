@@ -86,7 +86,8 @@ public sealed class ExtensionSocketTests : IDisposable
     }
 
     [Theory]
-    [InlineData("MAIL FROM:<\u00fc@b.test>", "553 5.6.7")]
+    [InlineData("MAIL FROM:<\u00fc@b.test>", "550 5.6.7")]
+    [InlineData("MAIL FROM:<\u00fc@b.test> SMTPUTF8 ENVID=<1@x>", "250 2.1.0")]
     [InlineData("MAIL FROM:<\u00fc@b.test> SMTPUTF8", "250 2.1.0")]
     [InlineData("MAIL FROM:<a@\u00fc.test> SMTPUTF8", "250 2.1.0")]
     [InlineData("MAIL FROM:<a@\u00dc.test> SMTPUTF8", "553 5.6.7")]
@@ -131,6 +132,26 @@ public sealed class ExtensionSocketTests : IDisposable
         Send("<s@b.test> SMTPUTF8", "<us\u00e9r@d.test>", rig);
         rig.Sink.WaitFor(a => a.From == "s@b.test");
         Assert.Contains(rig.Sink.Commands, c => c.StartsWith("MAIL FROM:<s@b.test>", StringComparison.Ordinal) && c.EndsWith(" SMTPUTF8", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_domain_that_is_too_long_in_A_labels_is_refused()
+    {
+        using SmtpTalk talk = _rig.Talk().Hello();
+        Assert.StartsWith("250", talk.Say("MAIL FROM:<a@b.test> SMTPUTF8"));
+        string labels = string.Concat(Enumerable.Repeat("\u00fc.", 55));
+        talk.Send(Encoding.UTF8.GetBytes($"RCPT TO:<v@{labels}d.test>\r\n"));
+        Assert.StartsWith("553 5.6.7", talk.Read());
+    }
+
+    [Fact]
+    public void A_bounce_to_a_sender_that_is_not_ASCII_asks_for_SMTPUTF8()
+    {
+        using var rig = new RelayRig(extensions: ["PIPELINING", "8BITMIME", "SMTPUTF8"]);
+        rig.Sink.Answer = (verb, line) => verb == "RCPT" && line.Contains("fail", StringComparison.Ordinal) ? "550 5.1.1 no such user" : null;
+        Send("<\u00fc@b.test> SMTPUTF8", "<fail@d.test>", rig);
+        rig.Sink.WaitFor(a => a.From == "");
+        Assert.Contains(rig.Sink.Commands, c => c.StartsWith("MAIL FROM:<>", StringComparison.Ordinal) && c.Contains(" SMTPUTF8", StringComparison.Ordinal));
     }
 
     private void Send(string mail, string rcpt, RelayRig? rig = null)

@@ -94,23 +94,6 @@ public ref struct MailParameters
         return ParameterStatus.Ok;
     }
 
-    /// <summary>
-    /// True when a MAIL argument asks for SMTPUTF8. It has to be known before the path is read, and stands behind it.
-    /// </summary>
-    public static bool AskForUtf8(ReadOnlySpan<byte> argument)
-    {
-        var reader = new ParameterReader(argument[(argument.LastIndexOf((byte)'>') + 1)..]);
-        while (reader.Next(out var keyword, out _, out _))
-        {
-            if (AsciiWord.Equals(keyword, "SMTPUTF8"u8))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
     private ParameterStatus Take(ReadOnlySpan<byte> keyword, ReadOnlySpan<byte> value, SmtpExtensions offered)
     {
         if (AsciiWord.Equals(keyword, "SIZE"u8))

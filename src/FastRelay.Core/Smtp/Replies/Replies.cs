@@ -180,7 +180,10 @@ public static class Replies
     /// <summary>552: The header section alone is over its limit.</summary>
     public static ReadOnlySpan<byte> HeaderTooBig => "552 5.3.4 Message header exceeds fixed limit\r\n"u8;
 
-    /// <summary>553: RFC 6531 3.5.</summary>
+    /// <summary>550: A sender that needs SMTPUTF8, and MAIL did not ask for it (RFC 6531 3.5: 550 to MAIL, 553 to RCPT).</summary>
+    public static ReadOnlySpan<byte> SenderNeedsSmtpUtf8 => "550 5.6.7 Non-ASCII addresses need SMTPUTF8\r\n"u8;
+
+    /// <summary>553: A recipient that needs SMTPUTF8, in a transaction that did not ask for it (RFC 6531 3.5).</summary>
     public static ReadOnlySpan<byte> NeedsSmtpUtf8 => "553 5.6.7 Non-ASCII addresses need SMTPUTF8\r\n"u8;
 
     /// <summary>553: A U-label that is none by IDNA2008, or that only a guess could map (RFC 5891).</summary>

@@ -70,6 +70,7 @@ public class FixedRepliesTests
             Escaped.FromBytes(ServerReplies.MessageTooBig),
             Escaped.FromBytes(ServerReplies.HeaderTooBig),
             Escaped.FromBytes(ServerReplies.NeedsSmtpUtf8),
+            Escaped.FromBytes(ServerReplies.SenderNeedsSmtpUtf8),
             Escaped.FromBytes(ServerReplies.BadInternationalDomain),
             Escaped.FromBytes(ServerReplies.TransactionFailed),
             Escaped.FromBytes(ServerReplies.NoValidRecipients),
