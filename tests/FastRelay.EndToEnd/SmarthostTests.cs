@@ -34,18 +34,16 @@ public sealed class SmarthostTests : IDisposable
     [Fact]
     public void A_password_goes_to_the_host_that_is_named_and_to_no_MX_of_it()
     {
-        IPAddress other = Place.NewAddress();
         using var dns = new NsdServer(("smart.test", $"""
             @ A 127.0.0.1
             @ MX 0 mx
-            mx A {other}
+            mx A {Place.NewAddress()}
             """));
-        using var trap = new Sink(other, Place.FreePort());
         Start("starttls", "required", "open sesame", "smart.test", dns);
         Send();
         _sink.WaitFor(a => a.To is ["someone@far.test"]);
-        Assert.Equal(0, trap.Connections);
-        Assert.Contains("smart.test", _edge!.Command("explain", "someone@far.test").Ok().Output);
+        // With the MX asked for, nobody would have answered.
+        Assert.DoesNotContain("mx.smart.test", _edge!.Command("explain", "someone@far.test").Ok().Output);
     }
 
     [Fact]
