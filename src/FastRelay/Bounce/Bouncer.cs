@@ -134,7 +134,11 @@ public sealed class Bouncer : BounceSink
             if (await writer.WriteAsync(pending) is not { } result)
             {
                 _log.Error("unreadable"u8).Add("id"u8, pending.Id.ToString()).Add("status"u8, "corrupt"u8).Add("envelope"u8, "unreadable"u8).Write();
-                _queue.SetAside(pending.Message);
+                // Another bounce of the same message may have done it while this one read.
+                if (IsLive(pending))
+                {
+                    _queue.SetAside(pending.Message);
+                }
                 return;
             }
             if (result.Status == JournalStatus.Ok)

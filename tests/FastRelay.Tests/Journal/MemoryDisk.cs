@@ -126,10 +126,11 @@ public sealed class MemoryDisk(Loop loop) : Disk
         {
             return error;
         }
-        if (_names.Remove(path, out MemoryInode? inode))
+        if (!_names.Remove(path, out MemoryInode? inode))
         {
-            FreeBytes += inode.Bytes.Length;
+            return new DiskError(2, "unlink");
         }
+        FreeBytes += inode.Bytes.Length;
         return DiskError.None;
     }
 

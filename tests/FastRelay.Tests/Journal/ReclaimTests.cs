@@ -78,6 +78,65 @@ public class ReclaimTests
     }
 
     [Fact]
+    public void A_copy_that_rots_after_it_was_carried_on_harms_nobody()
+    {
+        JournalRig rig = new JournalRig().Open();
+        byte[] body = JournalRig.Body(900, 5);
+        MessageHandle message = rig.Commit(body, "one@example.net");
+        rig.Settle();
+        for (int i = 0; i < 3000 && rig.Journal.Stats.Moved == 0; i++)
+        {
+            rig.Deliver(rig.Commit(JournalRig.Body(25_000), "x@example.net"), 0);
+            rig.Settle();
+        }
+        Assert.True(rig.Journal.Stats.Moved > 0, "nothing was moved");
+        foreach (string name in rig.Disk.Names.Where(static n => n.EndsWith(".seg", StringComparison.Ordinal)).Order().SkipLast(1))
+        {
+            byte[] content = rig.Disk.Content(name);
+            int at = content.AsSpan().IndexOf(body);
+            if (at >= 0 && rig.Journal.Stats.Moved > 0 && rig.Disk.Names.Any(other => string.CompareOrdinal(other, name) > 0 && rig.Disk.Content(other).AsSpan().IndexOf(body) >= 0))
+            {
+                content[at + 450] ^= 1;
+            }
+        }
+        for (int i = 0; i < 200; i++)
+        {
+            rig.Deliver(rig.Commit(JournalRig.Body(25_000), "x@example.net"), 0);
+        }
+        rig.Settle();
+        Assert.Equal(BodyStatus.Ok, rig.Read(message, out byte[] read));
+        Assert.Equal(body, read);
+    }
+
+    [Fact]
+    public void A_directory_whose_sync_fails_after_a_removal_stops_no_reclaim()
+    {
+        JournalRig rig = new JournalRig().Open();
+        var queued = new List<MessageHandle>();
+        for (int i = 0; i < 900; i++)
+        {
+            queued.Add(rig.Commit(JournalRig.Body(25_000), "x@example.net"));
+        }
+        Assert.True(rig.Journal.Stats.Segments > 8);
+        bool removed = false;
+        int failures = 0;
+        rig.Disk.Fault = (action, _) =>
+        {
+            removed |= action == DiskAction.Delete;
+            return action == DiskAction.SyncDirectory && removed && failures++ == 0 ? 5 : 0;
+        };
+        queued.ForEach(message => rig.Deliver(message, 0));
+        rig.Settle();
+        for (int i = 0; i < 5; i++)
+        {
+            rig.Pass(2_000);
+        }
+        Assert.True(failures > 0, "nothing failed");
+        Assert.InRange(rig.Journal.Stats.Segments + rig.Journal.Stats.Spares, 2, 6);
+        Assert.Empty(rig.Crash().Open().Replayed);
+    }
+
+    [Fact]
     public void A_close_waits_for_a_read_of_reclaim_and_ends_with_it()
     {
         JournalRig rig = new JournalRig().Open();

@@ -36,7 +36,8 @@ internal sealed class JournalExporter
         {
             if (bodies is not null)
             {
-                Directory.CreateDirectory(bodies);
+                // Mail: for nobody else's eyes, as in the spool.
+                Directory.CreateDirectory(bodies, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             }
             using JournalView? view = JournalView.Open(world, spool, out string problem);
             if (view is null)
@@ -135,7 +136,7 @@ internal sealed class JournalExporter
     private string Body(in ViewedMessage message, uint bodyCrc)
     {
         string path = _bodies is null ? "" : Path.Combine(_bodies, $"{message.Id}.eml");
-        using FileStream? file = path.Length > 0 ? File.Create(path) : null;
+        using FileStream? file = path.Length > 0 ? Create(path) : null;
         string damage = "";
         uint crc = 0;
         byte before = (byte)'\n';
@@ -160,6 +161,13 @@ internal sealed class JournalExporter
         }
         return damage;
     }
+
+    private static FileStream Create(string path) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.Create,
+        Access = FileAccess.Write,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+    });
 
     private static void Unstuff(ReadOnlySpan<byte> piece, ref byte before, Stream to)
     {

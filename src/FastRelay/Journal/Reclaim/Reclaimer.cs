@@ -180,7 +180,12 @@ internal sealed class Reclaimer
             return;
         }
         ref IndexEntry entry = ref _index[slot];
-        if (header.Kind is RecordKind.Accepted or RecordKind.Moved or RecordKind.Chunk && !header.BodyIsIntact(record))
+        int chunk = header.Kind == RecordKind.Chunk ? _index.ChunkNode(slot, ChunkFacts.Index(record, header)) : -1;
+        // What was copied on in an earlier pass may rot here: it is not what will be sent.
+        bool isNeeded = header.Kind == RecordKind.Chunk
+            ? chunk >= 0 && _index.Node(chunk).Segment == victim.Slot && _index.Node(chunk).Offset == offset
+            : header.Kind is RecordKind.Accepted or RecordKind.Moved && entry.Segment == victim.Slot && entry.Offset == offset;
+        if (isNeeded && !header.BodyIsIntact(record))
         {
             // The copy will be young, and a young body is sent unchecked: remember what is known now.
             entry.Flags |= EntryFlags.Damaged;
@@ -191,13 +196,13 @@ internal sealed class Reclaimer
         {
             case RecordKind.Accepted or RecordKind.Moved:
                 // While a bounce settles some of its recipients, its state is about to change: later.
-                if (entry.Segment == victim.Slot && entry.Offset == offset && entry.Settling == 0)
+                if (isNeeded && entry.Settling == 0)
                 {
                     _stager.CopyHead(slot, header, record, victim.Slot, offset);
                 }
                 break;
-            case RecordKind.Chunk:
-                CopyChunk(slot, _index.ChunkNode(slot, ChunkFacts.Index(record, header)), header, record, victim, offset);
+            case RecordKind.Chunk when isNeeded:
+                _stager.CopyChunk(slot, chunk, header, record, victim.Slot, offset);
                 break;
             case RecordKind.Outcome when entry.StagedOutcomes == 0:
                 int node = _index.Deferrals.NodeAt(slot, victim.Slot, offset);
@@ -208,14 +213,6 @@ internal sealed class Reclaimer
                 break;
             default:
                 break;
-        }
-    }
-
-    private void CopyChunk(int slot, int node, in RecordHeader header, ReadOnlySpan<byte> record, SegmentFile victim, long offset)
-    {
-        if (node >= 0 && _index.Node(node).Segment == victim.Slot && _index.Node(node).Offset == offset)
-        {
-            _stager.CopyChunk(slot, node, header, record, victim.Slot, offset);
         }
     }
 }

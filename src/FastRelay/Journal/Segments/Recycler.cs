@@ -54,10 +54,13 @@ internal sealed class Recycler(Disk disk, string folder, SyncMode sync) : DiskJo
     {
         SegmentFile file = File!;
         string name = Path.Combine(folder, _name);
-        Error = Fate == SegmentFate.Removed ? disk.Delete(file.Path) : disk.Rename(file.Path, name);
-        if (Error.Ok && Fate != SegmentFate.Removed)
+        // When the directory's sync fails all of this is done again: what has gone stays gone.
+        Error = file.Path.Length == 0 ? DiskError.None
+            : Fate == SegmentFate.Removed ? disk.Delete(file.Path)
+            : disk.Rename(file.Path, name);
+        if (Error.Ok)
         {
-            file.Path = name;
+            file.Path = Fate == SegmentFate.Removed ? "" : name;
         }
         if (Error.Ok && sync == SyncMode.Group)
         {

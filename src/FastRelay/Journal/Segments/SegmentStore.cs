@@ -226,7 +226,10 @@ internal sealed class SegmentStore : LoopItem
         {
             return;
         }
-        SegmentFate fate = file.Damaged && KeptAside < _mostAside ? SegmentFate.Aside
+        // A damaged segment is evidence, and room for what deliveries come to is worth more.
+        bool mayKeep = KeptAside < _mostAside && (_spares.Count >= Reserve || SpaceForSpare);
+        SegmentFate fate = file.Path.Length == 0 ? SegmentFate.Removed
+            : file.Damaged && mayKeep ? SegmentFate.Aside
             : file.Length != SegmentBytes || _spares.Count >= MostSpares ? SegmentFate.Removed : SegmentFate.Spare;
         _recycler.Prepare(file, fate, NextSpareNumber++);
         _world.Disk.Submit(_recycler, DiskLane.Write);

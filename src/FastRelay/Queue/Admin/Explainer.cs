@@ -140,6 +140,10 @@ public sealed class Explainer
             string when = again == long.MaxValue ? "being asked" : $"asked again in {Span(again - _loop.NowMs)}";
             return new WaitReason(WaitKind.Dns, $"DNS, {when}{Because(plan.Reason)}");
         }
+        if (!_queue.MayFail)
+        {
+            return new WaitReason(WaitKind.Bounces, $"the bounces: {_queue.Limits.BouncesWaiting} failures (limits.bounces_waiting) wait for theirs, and nothing is begun that may fail");
+        }
         if (plan.Status is PlanStatus.Discard or PlanStatus.Error)
         {
             return new WaitReason(WaitKind.Settling, plan.Status == PlanStatus.Discard ? "nothing: its route discards it" : "nothing: its route refuses it: " + plan.Reason);

@@ -36,6 +36,9 @@ public enum WaitKind
     /// <summary>The spool, which takes no outcomes just now.</summary>
     Disk,
 
+    /// <summary>Room for failures: too many wait for their bounces.</summary>
+    Bounces,
+
     /// <summary>The next start: the relay is stopping.</summary>
     Start,
 
