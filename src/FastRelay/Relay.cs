@@ -111,23 +111,9 @@ public sealed class Relay : LoopItem
         Limits limits = Config.Limits;
         byte[] hostname = Encoding.ASCII.GetBytes(Config.HostName);
         var rules = new List<RouteRule>();
-        foreach (RouteConfig route in Config.Routes)
+        if (Rules(rules, credentials) is { } wrongRule)
         {
-            if (!NextHop.TryParse(route.To, out NextHop hop, out string wrong))
-            {
-                return $"route {route.Domain}: {wrong}";
-            }
-            Credentials? login = route.User is null ? null : credentials?.Invoke(route);
-            if (route.User is not null && login is null)
-            {
-                return $"route {route.Domain}: the password of {route.User} could not be had";
-            }
-            if (login is not null)
-            {
-                // A password is for the host that is named, not for one that DNS names in its place.
-                hop = hop with { LookupMx = false };
-            }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login));
+            return wrongRule;
         }
 
         Router = new Router(World, limits, new RouterOptions
@@ -178,6 +164,30 @@ public sealed class Relay : LoopItem
             .Add("queued"u8, Journal.Stats.Messages)
             .Write();
         return "";
+    }
+
+    /// <summary>The route table; a text when something is wrong with it.</summary>
+    private string? Rules(List<RouteRule> rules, Func<RouteConfig, Credentials?>? credentials)
+    {
+        foreach (RouteConfig route in Config.Routes)
+        {
+            if (!NextHop.TryParse(route.To, out NextHop hop, out string wrong))
+            {
+                return $"route {route.Domain}: {wrong}";
+            }
+            Credentials? login = route.User is null ? null : credentials?.Invoke(route);
+            if (route.User is not null && login is null)
+            {
+                return $"route {route.Domain}: the password of {route.User} could not be had";
+            }
+            if (login is not null)
+            {
+                // A password is for the host that is named, not for one that DNS names in its place.
+                hop = hop with { LookupMx = false };
+            }
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login));
+        }
+        return null;
     }
 
     private async Task DrainAsync()

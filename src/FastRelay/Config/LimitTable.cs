@@ -67,7 +67,6 @@ public static class LimitTable
         Bytes("queue_bytes", 1 << 20, 1L << 50, l => l.QueueBytes, (l, v) => l with { QueueBytes = v }),
         Bytes("free_bytes_floor", 0, 1L << 50, l => l.FreeBytesFloor, (l, v) => l with { FreeBytesFloor = v }),
         Bytes("segment_bytes", 4 << 20, 256 << 20, l => l.SegmentBytes, (l, v) => l with { SegmentBytes = (int)v }),
-        Count("bounces_waiting", 1, 1_000_000, l => l.BouncesWaiting, (l, v) => l with { BouncesWaiting = (int)v }),
         Count("damaged_segments", 0, 10_000, l => l.DamagedSegments, (l, v) => l with { DamagedSegments = (int)v }),
 
         Count("dns_cache_entries", 16, 10_000_000, l => l.DnsCacheEntries, (l, v) => l with { DnsCacheEntries = (int)v }),
@@ -79,6 +78,7 @@ public static class LimitTable
         Count("mx_hosts", 1, 100, l => l.MxHosts, (l, v) => l with { MxHosts = (int)v }),
         Count("mx_addresses_tried", 1, 100, l => l.MxAddressesTried, (l, v) => l with { MxAddressesTried = (int)v }),
 
+        Count("bounces_waiting", 1, 1_000_000, l => l.BouncesWaiting, (l, v) => l with { BouncesWaiting = (int)v }),
         Count("send_sessions", 1, 1_000_000, l => l.SendSessions, (l, v) => l with { SendSessions = (int)v }),
         Count("send_sessions_per_site", 1, 1_000_000, l => l.SendSessionsPerSite, (l, v) => l with { SendSessionsPerSite = (int)v }),
         Count("messages_per_connection", 1, int.MaxValue, l => l.MessagesPerConnection, (l, v) => l with { MessagesPerConnection = (int)v }),

@@ -93,7 +93,7 @@ public sealed class MessageJournal
         _flusher.Failures,
         Result.Moved,
         _store.Recycled,
-        _store.KeptAside,
+        _store.Aside.Count,
         _staging.StagedBytes);
 
     internal Loop Loop => _world.Loop;

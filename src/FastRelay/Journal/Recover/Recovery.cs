@@ -116,8 +116,8 @@ internal sealed class Recovery
         _store = new SegmentStore(_world, _options, segmentBytes, floor)
         {
             NextSpareNumber = _folder.MaxSpareNumber + 1,
-            KeptAside = _folder.Aside.Count,
         };
+        _folder.Aside.ForEach(_store.Aside.Add);
         _store.Probe.Space = space;
         _index = new MessageIndex(_store.Table);
         _replay = new RecordReplay(_index, _report);

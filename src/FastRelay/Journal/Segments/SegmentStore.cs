@@ -35,6 +35,7 @@ internal sealed class SegmentStore : LoopItem
         _maker = new SpareMaker(world.Disk, _folder, options.Sync) { Done = OnMade };
         _recycler = new Recycler(world.Disk, _folder, options.Sync) { Done = OnRecycled };
         Probe = new SpaceProbe(world.Disk, _folder) { Done = OnProbed };
+        Aside = new Evidence(world.Disk) { Done = () => RoomChanged!() };
         _retry = new LoopTimer(world.Loop, this);
         _mostAside = options.Limits.DamagedSegments;
     }
@@ -67,7 +68,7 @@ internal sealed class SegmentStore : LoopItem
     public long Recycled { get; private set; }
 
     /// <summary>Damaged segments that are kept for the operator.</summary>
-    public int KeptAside { get; set; }
+    public Evidence Aside { get; }
 
     /// <summary>Number for the next spare's name.</summary>
     public ulong NextSpareNumber { get; set; } = 1;
@@ -79,7 +80,7 @@ internal sealed class SegmentStore : LoopItem
     public bool CannotGrow => !_maker.Busy && (_makeFailed || !SpaceForSpare);
 
     /// <summary>Background work is under way.</summary>
-    public bool Busy => _maker.Busy || _recycler.File is not null || Probe.Busy;
+    public bool Busy => _maker.Busy || _recycler.File is not null || Probe.Busy || Aside.Busy;
 
     /// <summary>Free space is below the floor.</summary>
     public bool BelowFloor => Probe.Space.FreeBytes < FloorBytes;
@@ -196,6 +197,10 @@ internal sealed class SegmentStore : LoopItem
         }
         if (!SpaceForSpare)
         {
+            if (_spares.Count < Reserve)
+            {
+                Aside.GiveUpOne();
+            }
             _retry.After(RetryMs);
             return;
         }
@@ -227,7 +232,7 @@ internal sealed class SegmentStore : LoopItem
             return;
         }
         // A damaged segment is evidence, and room for what deliveries come to is worth more.
-        bool mayKeep = KeptAside < _mostAside && (_spares.Count >= Reserve || SpaceForSpare);
+        bool mayKeep = Aside.Count < _mostAside && _spares.Count >= Reserve && SpaceForSpare;
         SegmentFate fate = file.Path.Length == 0 ? SegmentFate.Removed
             : file.Damaged && mayKeep ? SegmentFate.Aside
             : file.Length != SegmentBytes || _spares.Count >= MostSpares ? SegmentFate.Removed : SegmentFate.Spare;
@@ -363,7 +368,10 @@ internal sealed class SegmentStore : LoopItem
         Table.Remove(file);
         Recycled++;
         file.Damaged = false;
-        KeptAside += _recycler.Fate == SegmentFate.Aside ? 1 : 0;
+        if (_recycler.Fate == SegmentFate.Aside)
+        {
+            Aside.Add(file.Path);
+        }
         if (_recycler.Fate != SegmentFate.Spare)
         {
             DisposeFile(file);
