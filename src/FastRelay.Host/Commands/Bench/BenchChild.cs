@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -17,9 +18,6 @@ internal sealed record ProcessSample(double Seconds, double CpuSeconds, long Rss
 internal sealed partial class BenchChild : IDisposable
 {
     private const int SIGTERM = 15;
-    private const int SIGKILL = 9;
-
-    private static readonly double s_tick = 1.0 / Math.Max(1, SystemValue(2));
 
     private readonly Process _process;
     private readonly Stopwatch _clock;
@@ -92,30 +90,35 @@ internal sealed partial class BenchChild : IDisposable
     {
         try
         {
-            string stat = File.ReadAllText($"/proc/{_process.Id}/stat");
-            // The name, in brackets, may hold spaces.
-            string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            double cpu = (Number(fields[11]) + Number(fields[12])) * s_tick;
-            long rss = 0;
-            long anon = 0;
-            foreach (string line in File.ReadLines($"/proc/{_process.Id}/status"))
-            {
-                rss = line.StartsWith("VmRSS:", StringComparison.Ordinal) ? KiB(line) : rss;
-                anon = line.StartsWith("RssAnon:", StringComparison.Ordinal) ? KiB(line) : anon;
-            }
-            return new ProcessSample(Math.Round(_clock.Elapsed.TotalSeconds, 3), cpu, rss, anon);
+            _process.Refresh();
+            double cpu = _process.TotalProcessorTime.TotalSeconds;
+            long rss = _process.WorkingSet64 / 1024;
+            // .NET has no name for what is the process's own alone.
+            string? anon = File.ReadLines($"/proc/{_process.Id}/status").FirstOrDefault(line => line.StartsWith("RssAnon:", StringComparison.Ordinal));
+            return new ProcessSample(Math.Round(_clock.Elapsed.TotalSeconds, 3), cpu, rss, anon is null ? 0 : KiB(anon));
         }
-        catch (Exception e) when (e is IOException or IndexOutOfRangeException)
+        catch (Exception e) when (e is IOException or InvalidOperationException or Win32Exception)
         {
             return null;
         }
     }
 
     /// <summary>SIGTERM, and waits for the end.</summary>
-    public int Stop() => End(SIGTERM, 60_000);
+    public int Stop()
+    {
+        if (!_process.HasExited)
+        {
+            _ = SendSignal(_process.Id, SIGTERM);
+        }
+        return Wait(60_000);
+    }
 
     /// <summary>SIGKILL.</summary>
-    public void Kill() => End(SIGKILL, 10_000);
+    public void Kill()
+    {
+        _process.Kill();
+        Wait(10_000);
+    }
 
     /// <summary>Waits for its own end; below 0 when it does not come.</summary>
     public int Wait(int milliseconds) => _process.WaitForExit(milliseconds) ? _process.ExitCode : -1;
@@ -130,15 +133,6 @@ internal sealed partial class BenchChild : IDisposable
         _process.Dispose();
     }
 
-    private int End(int signal, int milliseconds)
-    {
-        if (!_process.HasExited)
-        {
-            _ = SendSignal(_process.Id, signal);
-        }
-        return Wait(milliseconds);
-    }
-
     private void Take(string? line)
     {
         if (line is null || !line.StartsWith("{\"seconds\":", StringComparison.Ordinal) || JsonSerializer.Deserialize(line, LoadJson.Lines.LoadSample) is not { } sample)
@@ -151,13 +145,8 @@ internal sealed partial class BenchChild : IDisposable
         }
     }
 
-    private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
-
     private static long KiB(string line) => long.Parse(line.Split(':')[1].Replace("kB", "", StringComparison.Ordinal), NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int SendSignal(int pid, int signal);
-
-    [LibraryImport("libc", EntryPoint = "sysconf")]
-    private static partial long SystemValue(int name);
 }

@@ -3,15 +3,32 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using FastRelay.Host.Admin;
 
 namespace FastRelay.Host.Commands;
 
 /// <summary>The relay under test: its configuration, its start, its figures. It is this same binary.</summary>
-internal sealed class BenchRelay(string folder, string spool, Stopwatch clock) : IDisposable
+internal sealed class BenchRelay : IDisposable
 {
+    private readonly string _folder;
+    private readonly string _spool;
+    private readonly Stopwatch _clock;
     private readonly IPEndPoint _smtp = new(IPAddress.Loopback, FreePort());
     private readonly IPEndPoint _admin = new(IPAddress.Loopback, FreePort());
+    private readonly AdminClient _status;
     private BenchChild? _child;
+
+    /// <summary>A relay that has not been started.</summary>
+    /// <param name="folder">Of its configuration.</param>
+    /// <param name="spool">Of its journal.</param>
+    /// <param name="clock">The run's clock.</param>
+    public BenchRelay(string folder, string spool, Stopwatch clock)
+    {
+        _folder = folder;
+        _spool = spool;
+        _clock = clock;
+        _status = new AdminClient(_admin);
+    }
 
     /// <summary>Where it listens.</summary>
     public IPEndPoint Smtp => _smtp;
@@ -31,7 +48,7 @@ internal sealed class BenchRelay(string folder, string spool, Stopwatch clock) :
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
             hostname = "relay.test"
-            spool = "{spool}"
+            spool = "{_spool}"
             [[listen]]
             address = "{_smtp}"
             [[relay_for]]
@@ -54,55 +71,48 @@ internal sealed class BenchRelay(string folder, string spool, Stopwatch clock) :
         {
             text.Append(CultureInfo.InvariantCulture, $"[[route]]\ndomain = \"{domain}\"\nto = \"{to}\"\n");
         }
-        File.WriteAllText(Path.Combine(folder, "relay.toml"), text.ToString());
+        File.WriteAllText(Path.Combine(_folder, "relay.toml"), text.ToString());
     }
 
     /// <summary>Starts it and waits for its banner.</summary>
     /// <exception cref="BenchException">It did not come.</exception>
     public void Start()
     {
-        TimeSpan began = clock.Elapsed;
+        TimeSpan began = _clock.Elapsed;
         _child?.Dispose();
-        _child = BenchChild.Start(clock, BenchCores.Subject, "serve", "--config", Path.Combine(folder, "relay.toml"));
+        _child = BenchChild.Start(_clock, BenchCores.Subject, "serve", "--config", Path.Combine(_folder, "relay.toml"));
         while (!Greets())
         {
-            if (_child.HasExited || (clock.Elapsed - began).TotalMinutes > 5)
+            if (_child.HasExited || (_clock.Elapsed - began).TotalMinutes > 5)
             {
                 throw new BenchException($"the relay does not answer:\n{_child.Errors}");
             }
             Thread.Sleep(1);
         }
-        StartMs = Math.Round((clock.Elapsed - began).TotalMilliseconds, 1);
+        StartMs = Math.Round((_clock.Elapsed - began).TotalMilliseconds, 1);
     }
 
-    /// <summary>A figure of /metrics; below 0 when it cannot be had.</summary>
+    /// <summary>A figure of /api/status; below 0 when it cannot be had.</summary>
+    /// <param name="name">As in /metrics, without the prefix.</param>
     public long Figure(string name)
     {
         try
         {
-            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            socket.Connect(_admin);
-            // 1.0: in chunks, a length could stand in the middle of a line.
-            socket.Send(Encoding.ASCII.GetBytes($"GET /metrics HTTP/1.0\r\nHost: {_admin}\r\n\r\n"));
-            using var reader = new StreamReader(new NetworkStream(socket));
-            while (reader.ReadLine() is { } line)
-            {
-                if (line.StartsWith("fastrelay_" + name + " ", StringComparison.Ordinal)
-                    && long.TryParse(line.Split(' ')[1], CultureInfo.InvariantCulture, out long value))
-                {
-                    return value;
-                }
-            }
+            StatusView? status = _status.GetAsync("api/status", AdminJson.Default.StatusView).GetAwaiter().GetResult();
+            return status?.Figures is { } figures && figures.TryGetValue(name, out long value) ? value : -1;
         }
-        catch (Exception e) when (e is SocketException or IOException)
+        catch (AdminClientException)
         {
             return -1;
         }
-        return -1;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _child?.Dispose();
+    public void Dispose()
+    {
+        _child?.Dispose();
+        _status.Dispose();
+    }
 
     /// <summary>A port that nobody listens on now.</summary>
     public static int FreePort()

@@ -72,7 +72,7 @@ internal sealed class JournalExporter
         {
             w.WriteStartObject();
             w.WriteString("id", message.Id.ToString());
-            w.WriteString("arrived", Time(envelope.ArrivalUnixMs));
+            w.WriteString("arrived", JournalPrinter.Time(envelope.ArrivalUnixMs));
             w.WriteString("sender", Encoding.UTF8.GetString(envelope.ReversePath));
             w.WriteString("peer", Encoding.UTF8.GetString(envelope.Peer));
             w.WriteString("helo", Encoding.UTF8.GetString(envelope.Helo));
@@ -123,7 +123,7 @@ internal sealed class JournalExporter
             if (message.IsPending(index) && tried)
             {
                 w.WriteNumber("attempts", last.Attempts);
-                w.WriteString("due", Time(last.NextDueUnixMs));
+                w.WriteString("due", JournalPrinter.Time(last.NextDueUnixMs));
                 w.WriteString("reason", Encoding.UTF8.GetString(last.Reason));
             }
             w.WriteEndObject();
@@ -186,7 +186,4 @@ internal sealed class JournalExporter
             piece = piece[line.Length..];
         }
     }
-
-    private static string Time(long unixMs) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(unixMs, 0, 253402300799000)).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 }

@@ -232,7 +232,8 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
 
     private static string Text(ReadOnlySpan<byte> bytes) => QueueListCommand.Printable(Encoding.UTF8.GetString(bytes));
 
-    private static string Time(long unixMs) =>
+    /// <summary>A moment as the journal commands write it: UTC, with milliseconds; one that no calendar has becomes its end.</summary>
+    public static string Time(long unixMs) =>
         DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(unixMs, 0, 253402300799000)).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 
     private static void Count(SortedDictionary<string, long> counts, string key) => counts[key] = counts.GetValueOrDefault(key) + 1;
