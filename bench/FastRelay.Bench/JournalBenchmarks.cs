@@ -55,6 +55,10 @@ public class JournalBenchmarks : IReplay
         Directory.Delete(_folder, recursive: true);
     }
 
+    /// <summary>The checksum of 4 KiB; a message is read for it twice, as a body and in its group.</summary>
+    [Benchmark]
+    public uint Checksum() => Crc32C.Of(_body);
+
     /// <summary>One message from its first octet to its settling, alone in its group, on a disk in memory.</summary>
     [Benchmark]
     public bool AppendInMemory()
