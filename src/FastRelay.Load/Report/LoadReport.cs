@@ -5,6 +5,9 @@ namespace FastRelay.Load;
 /// <summary>What a source has done, for programs. Latencies are in µs.</summary>
 public sealed record LoadReport
 {
+    // EADDRNOTAVAIL: what connect says when an address has no port left.
+    private const int AddressNotAvailable = 99;
+
     /// <summary>The server.</summary>
     public required string Target { get; init; }
 
@@ -23,6 +26,12 @@ public sealed record LoadReport
     /// <summary>Seconds from the start to the last session's end.</summary>
     public double Seconds { get; init; }
 
+    /// <summary>Messages asked for; 0 when only the time was.</summary>
+    public long Messages { get; init; }
+
+    /// <summary>The time asked for, s; 0 when only messages were.</summary>
+    public double DurationSeconds { get; init; }
+
     /// <summary>Messages begun.</summary>
     public long Started { get; init; }
 
@@ -34,6 +43,9 @@ public sealed record LoadReport
 
     /// <summary>Lost with their connection.</summary>
     public long Lost { get; init; }
+
+    /// <summary>Open loop: due before the end, and no session was free to begin them.</summary>
+    public long NotStarted { get; init; }
 
     /// <summary>Accepted a second.</summary>
     public double AcceptedPerSecond { get; init; }
@@ -92,7 +104,7 @@ public sealed record LoadReport
     /// <summary>Connection to banner.</summary>
     public required LatencyFigures Banner { get; init; }
 
-    /// <summary>Accepted messages: MAIL (closed loop) or intended start (open loop) to 250.</summary>
+    /// <summary>Accepted messages: MAIL (closed loop) or intended start (open loop) to 250; those not started, to the end.</summary>
     public required LatencyFigures Message { get; init; }
 
     /// <summary>Final dot to reply.</summary>
@@ -107,8 +119,13 @@ public sealed record LoadReport
     /// <summary>Second by second.</summary>
     public required IReadOnlyList<LoadSample> Samples { get; init; }
 
-    /// <summary>True when all that was asked for was accepted, or held and answered.</summary>
-    public bool IsClean => Problem is null && Refused == 0 && Lost == 0 && RecipientsRefused == 0 && (Loop == "hold" ? HeldAnswered == Sessions : Accepted > 0);
+    /// <summary>
+    /// True when all that was asked for was accepted, or held and answered. Where the time ended the run, every session must
+    /// have been let in too: those turned away would have sent.
+    /// </summary>
+    public bool IsClean => Problem is null && Refused == 0 && Lost == 0 && NotStarted == 0 && RecipientsRefused == 0
+        && (Loop == "hold" ? HeldAnswered == Sessions
+            : (Messages > 0 && Accepted == Messages) || (DurationSeconds > 0 && Accepted > 0 && NotGreeted + ConnectFailed == 0));
 
     /// <summary>Takes the figures of a run that has ended.</summary>
     public static LoadReport Of(LoadRun run, Sampler sampler, string? problem)
@@ -125,7 +142,10 @@ public sealed record LoadReport
             Sessions = run.Options.Sessions,
             RecipientsEach = run.Options.Recipients,
             Seconds = Math.Round(seconds, 3),
+            Messages = run.Options.Messages,
+            DurationSeconds = run.Options.DurationMs / 1000.0,
             Started = c.Started,
+            NotStarted = c.NotStarted,
             Accepted = c.Accepted,
             Refused = c.Refused,
             Lost = c.Lost,
@@ -143,7 +163,9 @@ public sealed record LoadReport
             CpuSeconds = Math.Round(sampler.Cpu.TotalSeconds, 3),
             CpuShare = Math.Round(share, 3),
             WorstLagMs = Math.Round(sampler.WorstLagMs, 1),
-            Bottleneck = Suspect(run, share, sampler.WorstLagMs, lag),
+            Bottleneck = Suspect(
+                WorkingShare(sampler.Samples) ?? share, sampler.WorstLagMs,
+                run.Options.Rate > 0 && c.SessionsPeak >= run.Options.Sessions ? run.Options.Sessions : 0, c.NotStarted, lag, c.LastErrno),
             Problem = problem,
             Replies = [.. c.Replies.All()],
             Connect = c.Connect.Figures(),
@@ -156,15 +178,46 @@ public sealed record LoadReport
         };
     }
 
-    private static string? Suspect(LoadRun run, double share, double lagMs, LatencyFigures startLag)
+    /// <summary>The CPU share of the intervals in which messages were accepted: a server that stalls at the end hides no busy source.</summary>
+    private static double? WorkingShare(IReadOnlyList<LoadSample> samples)
     {
+        double cpu = 0;
+        double time = 0;
+        double before = 0;
+        foreach (LoadSample sample in samples)
+        {
+            double length = sample.Seconds - before;
+            before = sample.Seconds;
+            cpu += sample.Messages > 0 ? sample.CpuShare * length : 0;
+            time += sample.Messages > 0 ? length : 0;
+        }
+        return time > 0 ? cpu / time : null;
+    }
+
+    /// <summary>What the run measured instead of the server; null when nothing points at that.</summary>
+    /// <param name="share">CPU time of the source over elapsed time, while messages were accepted.</param>
+    /// <param name="lagMs">Longest lag of its loop.</param>
+    /// <param name="sessions">Sessions asked for in an open loop, when all of them were open at once; else 0.</param>
+    /// <param name="notStarted">Messages that were due and not begun.</param>
+    /// <param name="startLag">Intended start to start.</param>
+    /// <param name="errno">Of the last connection that failed; 0 for none.</param>
+    internal static string? Suspect(double share, double lagMs, int sessions, long notStarted, LatencyFigures startLag, int errno)
+    {
+        if (errno == AddressNotAvailable)
+        {
+            return "connections failed because no local port was free: give more addresses with --source";
+        }
         if (share > 0.85)
         {
             return $"this source used {share:P0} of a core, all that one loop has: rates and latencies are its own";
         }
-        if (run.Options.Rate > 0 && run.Counters.SessionsPeak >= run.Options.Sessions && startLag.P99 > 20_000)
+        if (notStarted > 0)
         {
-            return $"all {run.Options.Sessions} sessions were busy and messages waited for one (p99 {startLag.P99 / 1000} ms): the latencies count it, more sessions may change it";
+            return $"{notStarted} messages were due and no session was free to begin them: more sessions, or a lower rate";
+        }
+        if (sessions > 0 && startLag.P99 > 20_000)
+        {
+            return $"all {sessions} sessions were busy and messages waited for one (p99 {startLag.P99 / 1000} ms): the latencies count it, more sessions may change it";
         }
         return lagMs > 100 ? $"this source's loop stood still for up to {lagMs:F0} ms: the machine had no CPU for it" : null;
     }

@@ -69,8 +69,8 @@ public sealed record SinkReport
     /// <summary>Replies by stage and code.</summary>
     public required IReadOnlyList<ReplyCount> Replies { get; init; }
 
-    /// <summary>From reading to having answered.</summary>
-    public required LatencyFigures Answer { get; init; }
+    /// <summary>From reading to having answered, by stage, of the stages that occurred.</summary>
+    public required IReadOnlyDictionary<string, LatencyFigures> Answers { get; init; }
 
     /// <summary>From 354 to the end of the content.</summary>
     public required LatencyFigures Content { get; init; }
@@ -113,7 +113,10 @@ public sealed record SinkReport
             CpuMsPerThousand = c.Messages == 0 ? 0 : Math.Round(cpu * 1_000_000 / c.Messages, 2),
             WorstLagMs = Math.Round(sampler.WorstLagMs, 1),
             Replies = [.. c.Replies.All()],
-            Answer = c.Answer.Figures(),
+            Answers = Enum.GetValues<DialogueStage>()
+                .Select(stage => (Name: stage.ToString().ToLowerInvariant(), Figures: c.Answers[(int)stage].Figures()))
+                .Where(answer => answer.Figures.Count > 0)
+                .ToDictionary(answer => answer.Name, answer => answer.Figures),
             Content = c.Content.Figures(),
             EndToEnd = c.EndToEnd.Figures(),
             EndToEndCurve = c.EndToEnd.Curve(),

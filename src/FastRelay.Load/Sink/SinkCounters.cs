@@ -51,8 +51,8 @@ public sealed class SinkCounters
     /// <summary>Arrivals of marked messages.</summary>
     public SequenceLedger Ledger { get; } = new();
 
-    /// <summary>From reading a command, or the end of a message, to its reply being written; tarpits included.</summary>
-    public Latency Answer { get; } = new();
+    /// <summary>From reading a command, or the end of a message, to its reply being written, by stage; tarpits included.</summary>
+    public IReadOnlyList<Latency> Answers { get; } = [.. Enum.GetValues<DialogueStage>().Select(_ => new Latency())];
 
     /// <summary>From 354 to the end of the content: how fast clients send.</summary>
     public Latency Content { get; } = new();

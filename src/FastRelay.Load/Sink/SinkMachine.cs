@@ -43,6 +43,9 @@ public sealed class SinkMachine
     /// <summary>What comes next is content and not a line.</summary>
     public bool InData { get; private set; }
 
+    /// <summary>What the last reply answered.</summary>
+    public DialogueStage LastStage { get; private set; }
+
     /// <summary>Recipients accepted in this transaction.</summary>
     public int Recipients { get; private set; }
 
@@ -288,6 +291,7 @@ public sealed class SinkMachine
 
     private SinkStep Say(DialogueStage stage, Span<byte> reply, int length, SinkStep judged)
     {
+        LastStage = stage;
         _replies.Count(stage, reply);
         return judged with { Length = length };
     }
@@ -312,7 +316,8 @@ public sealed class SinkMachine
 
     private static int CopyNumber(ReadOnlySpan<byte> mailbox)
     {
-        int plus = mailbox.IndexOf((byte)'+');
+        // The source's number is the last: an address may have a tag of its own.
+        int plus = mailbox.LastIndexOf((byte)'+');
         return plus >= 0 && System.Buffers.Text.Utf8Parser.TryParse(mailbox[(plus + 1)..], out int number, out _) && number >= 0 ? number : 0;
     }
 

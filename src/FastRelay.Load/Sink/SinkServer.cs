@@ -80,7 +80,7 @@ public sealed class SinkServer
         return BitConverter.ToUInt64(bytes) ^ (BitConverter.ToUInt64(bytes[8..]) * 31);
     }
 
-    internal void Took(SinkMachine machine, long bytes, bool accepted, MessageCheck? check)
+    internal void Took(SinkMachine machine, long bytes, bool accepted, MessageCheck? check, int replyInMs)
     {
         Counters.Bytes += bytes;
         if (!accepted)
@@ -112,8 +112,9 @@ public sealed class SinkServer
             Counters.Ledger.Note(mark.Run, (mark.Sequence * mark.Copies) + Math.Min(machine.Copies[i], mark.Copies - 1));
         }
         long now = (World.Time.GetUtcNow().Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond;
-        Counters.EndToEnd.Record(now - mark.SentMicroseconds);
-        Counters.Recent.Record(now - mark.SentMicroseconds);
+        long latency = now + (replyInMs * 1000L) - mark.SentMicroseconds;
+        Counters.EndToEnd.Record(latency);
+        Counters.Recent.Record(latency);
     }
 
     internal void Ended(SinkSession session, Link link)

@@ -27,6 +27,7 @@ internal sealed class SinkSession
     private long _messageBytes;
     private long _dataTimestamp;
     private long _readTimestamp;
+    private readonly int[] _answered = new int[(int)DialogueStage.Other + 1];
     private int _gathered;
     private bool _stalled;
 
@@ -75,6 +76,7 @@ internal sealed class SinkSession
     private async ValueTask ServeAsync()
     {
         _gathered = 0;
+        Array.Clear(_answered);
         _stalled = false;
         _lines.Reset();
         _end = default;
@@ -167,7 +169,8 @@ internal sealed class SinkSession
     {
         SinkStep step = _machine.EndOfMessage(_messageBytes, _server.World.Loop.NowMs, reply, out bool accepted);
         _server.Counters.Content.Record(_dataTimestamp, _readTimestamp);
-        _server.Took(_machine, _messageBytes, accepted, _check);
+        // Its 250 leaves that much later: what the source is told, and what the latency is counted to.
+        _server.Took(_machine, _messageBytes, accepted, _check, step.DelayMs + _server.Options.Scenario.RoundTripMs);
         return step;
     }
 
@@ -234,7 +237,14 @@ internal sealed class SinkSession
             await _sleeper.SleepAsync(_server.Options.Scenario.RoundTripMs);
         }
         FlushResult flush = await _link.Output.FlushAsync();
-        _server.Counters.Answer.Record(_readTimestamp, Stopwatch.GetTimestamp());
+        long now = Stopwatch.GetTimestamp();
+        for (int stage = 0; stage < _answered.Length; stage++)
+        {
+            for (; _answered[stage] > 0; _answered[stage]--)
+            {
+                _server.Counters.Answers[stage].Record(_readTimestamp, now);
+            }
+        }
         return !flush.IsCompleted;
     }
 
@@ -242,5 +252,6 @@ internal sealed class SinkSession
     {
         _link.Output.Advance(length);
         _gathered += length;
+        _answered[(int)_machine.LastStage] += length > 0 ? 1 : 0;
     }
 }

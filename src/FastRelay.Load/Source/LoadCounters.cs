@@ -33,6 +33,9 @@ public sealed class LoadCounters
     /// <summary>Messages whose connection ended first, or could not be made.</summary>
     public long Lost { get; internal set; }
 
+    /// <summary>Open loop: messages that were due before the end and that no session was free to begin.</summary>
+    public long NotStarted { get; internal set; }
+
     /// <summary>Recipients of accepted messages that were accepted.</summary>
     public long RecipientsAccepted { get; internal set; }
 
@@ -51,6 +54,9 @@ public sealed class LoadCounters
     /// <summary>The last error number of a failed connection; 0 for none.</summary>
     public int LastErrno { get; internal set; }
 
+    /// <summary>Why the last connection that was made was not let as far as a message; null when the last was not made.</summary>
+    public string? LastRefusal { get; internal set; }
+
     /// <summary>Replies by stage and code.</summary>
     public ReplyTally Replies { get; } = new();
 
@@ -63,7 +69,10 @@ public sealed class LoadCounters
     /// <summary>From the final dot to its reply.</summary>
     public Latency Dot { get; } = new();
 
-    /// <summary>Accepted messages: from MAIL (closed loop) or the intended start (open loop) to 250.</summary>
+    /// <summary>
+    /// Accepted messages: from MAIL (closed loop) or the intended start (open loop) to 250. One that was due and never
+    /// begun counts with the time that it had waited at the end: left out, a server that stalls would look fast.
+    /// </summary>
     public Latency Message { get; } = new();
 
     /// <summary>Open loop: how long after its intended start a message was begun.</summary>

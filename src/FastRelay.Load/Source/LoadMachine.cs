@@ -26,6 +26,8 @@ public sealed class LoadMachine(LoadCommands commands, bool pipelining, LoadTls 
     private bool _mailAnswered;
     private bool _mailAccepted;
     private bool _dataSent;
+    private DialogueStage _lastStage;
+    private int _lastCode;
 
     private enum State : byte
     {
@@ -55,6 +57,9 @@ public sealed class LoadMachine(LoadCommands commands, bool pipelining, LoadTls 
     /// <summary>The dialogue got as far as MAIL would.</summary>
     public bool Greeted { get; private set; }
 
+    /// <summary>The last reply of this connection, in words.</summary>
+    public string LastReply => _lastCode == 0 ? "no banner came" : $"{_lastCode} to {_lastStage.ToString().ToLowerInvariant()}";
+
     /// <summary>The last NOOP was answered 250.</summary>
     public bool NoopAnswered { get; private set; }
 
@@ -71,6 +76,7 @@ public sealed class LoadMachine(LoadCommands commands, bool pipelining, LoadTls 
         Greeted = false;
         NoopAnswered = false;
         Outcome = LoadOutcome.None;
+        _lastCode = 0;
         return LoadStep.Read;
     }
 
@@ -127,7 +133,9 @@ public sealed class LoadMachine(LoadCommands commands, bool pipelining, LoadTls 
     public LoadStep Reply(int code, in EhloCapabilities offers, Span<byte> into, out int written)
     {
         written = 0;
-        replies.Count(Stage(), code);
+        _lastStage = Stage();
+        _lastCode = code;
+        replies.Count(_lastStage, code);
         if (code == 421)
         {
             Outcome = _state is State.Envelope or State.Dot ? LoadOutcome.Refused : Outcome;

@@ -84,4 +84,7 @@ public sealed record LoadOptions
 
     /// <summary>Seed of sizes and arrivals.</summary>
     public int Seed { get; init; } = 1;
+
+    /// <summary>A server that has let nobody as far as a message for this long is given up, ms.</summary>
+    public int HopelessMs { get; init; } = 10_000;
 }

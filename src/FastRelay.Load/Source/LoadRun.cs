@@ -15,8 +15,6 @@ public sealed class LoadRun : LoopItem
     /// <summary>Connections in the making at once: below the accept queues of usual servers, so that a ramp-up loses no SYN.</summary>
     private const int DialsAtOnce = 128;
 
-    private const int HopelessSeconds = 10;
-
     private readonly List<LoadSession> _sessions = [];
     private readonly Stack<LoadSession> _connectedIdle = new();
     private readonly Stack<LoadSession> _restingIdle = new();
@@ -33,7 +31,8 @@ public sealed class LoadRun : LoopItem
     private int _finished;
     private int _source;
     private bool _armed;
-    private long _lastConnected;
+    private int _ready;
+    private long _lastReady;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="world">Where it lives.</param>
@@ -92,7 +91,7 @@ public sealed class LoadRun : LoopItem
     /// <summary>Starts; on the loop's thread, or before it runs.</summary>
     public void Start()
     {
-        StartTimestamp = _lastConnected = Stopwatch.GetTimestamp();
+        StartTimestamp = _lastReady = Stopwatch.GetTimestamp();
         if (Options.DurationMs > 0)
         {
             _end.After(Options.DurationMs);
@@ -120,6 +119,7 @@ public sealed class LoadRun : LoopItem
     /// <summary>Begins no message any more; those under way may end. On the loop's thread.</summary>
     public void Stop()
     {
+        CountOverdue();
         IsOver = true;
         _end.Cancel();
         LetGo(_connectedIdle);
@@ -228,21 +228,34 @@ public sealed class LoadRun : LoopItem
         }
     }
 
-    /// <summary>A connection failed: a server that has not been there for <see cref="HopelessSeconds"/> is not waited for.</summary>
     internal void DialFailed(int errno)
     {
         Counters.ConnectFailed++;
         Counters.LastErrno = errno;
-        if (!IsOver && Counters.Sessions == 0 && Stopwatch.GetElapsedTime(_lastConnected).TotalSeconds > HopelessSeconds)
-        {
-            GaveUp = true;
-            Stop();
-        }
+        Counters.LastRefusal = null;
+        GiveUpIfHopeless();
+    }
+
+    /// <summary>A connection was not let as far as a message.</summary>
+    internal void NotGreeted(string why)
+    {
+        Counters.NotGreeted++;
+        Counters.LastRefusal = why;
+        GiveUpIfHopeless();
+    }
+
+    /// <summary>A connection can take messages.</summary>
+    internal void Ready() => _ready++;
+
+    /// <summary>It cannot any more.</summary>
+    internal void Unready()
+    {
+        _ready--;
+        _lastReady = Stopwatch.GetTimestamp();
     }
 
     internal void Connected()
     {
-        _lastConnected = Stopwatch.GetTimestamp();
         Counters.Connections++;
         Counters.Sessions++;
         Counters.SessionsPeak = Math.Max(Counters.SessionsPeak, Counters.Sessions);
@@ -307,6 +320,29 @@ public sealed class LoadRun : LoopItem
         while (idle.TryPop(out LoadSession? session))
         {
             session.Assign(new LoadTicket(-1, 0));
+        }
+    }
+
+    /// <summary>A server that has taken nobody as far as a message for <see cref="LoadOptions.HopelessMs"/> is not waited for.</summary>
+    private void GiveUpIfHopeless()
+    {
+        if (!IsOver && _ready == 0 && Stopwatch.GetElapsedTime(_lastReady).TotalMilliseconds > Options.HopelessMs)
+        {
+            GaveUp = true;
+            Stop();
+        }
+    }
+
+    private void CountOverdue()
+    {
+        long now = Stopwatch.GetTimestamp();
+        while (IsOpenLoop && HasMore && _arrivals!.Next <= now)
+        {
+            _next++;
+            Counters.NotStarted++;
+            Counters.StartLag.Record(_arrivals.Next, now);
+            Counters.Message.Record(_arrivals.Next, now);
+            _arrivals.Advance();
         }
     }
 

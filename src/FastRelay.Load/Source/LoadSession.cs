@@ -25,6 +25,7 @@ internal sealed class LoadSession : LoopItem
     private Link? _link;
     private LoadTicket _ticket;
     private bool _hasTicket;
+    private bool _ready;
     private long _dotTimestamp;
 
     public LoadSession(LoadRun run)
@@ -139,16 +140,29 @@ internal sealed class LoadSession : LoopItem
         bool secured = _run.Options.Tls == LoadTls.Implicit;
         if (secured && !await HandshakeAsync())
         {
-            counters.NotGreeted++;
+            _run.NotGreeted("the TLS handshake failed");
             return false;
         }
         LoadStep step = await ConverseAsync(_machine.Start(secured), connected);
         if (step == LoadStep.StartTls)
         {
-            step = await HandshakeAsync() ? await ConverseAsync(Written(_machine.TlsStarted(_run.Scratch, out int written), written), 0) : LoadStep.Closed;
+            if (!await HandshakeAsync())
+            {
+                _run.NotGreeted("the TLS handshake failed");
+                return false;
+            }
+            step = await ConverseAsync(Written(_machine.TlsStarted(_run.Scratch, out int written), written), 0);
         }
-        counters.NotGreeted += step == LoadStep.Ready ? 0 : 1;
-        return step == LoadStep.Ready;
+        _ready = step == LoadStep.Ready;
+        if (_ready)
+        {
+            _run.Ready();
+        }
+        else
+        {
+            _run.NotGreeted(_machine.LastReply);
+        }
+        return _ready;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
@@ -294,6 +308,11 @@ internal sealed class LoadSession : LoopItem
     private void Disconnect()
     {
         _timeout.Cancel();
+        if (_ready)
+        {
+            _ready = false;
+            _run.Unready();
+        }
         if (_link is not null)
         {
             _link.Close();

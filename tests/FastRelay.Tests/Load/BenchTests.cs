@@ -46,6 +46,35 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public void A_figure_that_was_not_measured_is_not_shown()
+    {
+        var run = new BenchRunReport { AcceptedPerSecond = 100, LoadSamples = [] };
+        var report = new BenchReport
+        {
+            Scenario = "accept",
+            About = "x",
+            Subject = "192.0.2.1:25",
+            Sync = "unknown",
+            Machine = new MachineFacts("cpu", 2, 1000, "6.1", 0, "unknown", null, "v"),
+            Runs = [run],
+        };
+        string page = BenchPage.Write(report);
+        Assert.Contains(">accepted<", page, StringComparison.Ordinal);
+        Assert.All(["CPU for 1,000", "syncs for", "missing", "duplicates", "own memory", "start to banner", "at the sink</span>"],
+            name => Assert.DoesNotContain($"<span>{name}", page, StringComparison.Ordinal));
+        Assert.Contains("<span>CPU for 1,000 messages", BenchPage.Write(report with { Runs = [run with { CpuMsPerThousand = 12 }] }), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_run_in_which_anything_was_lost_doubled_or_damaged_says_so()
+    {
+        Assert.Null(BenchRun.ProblemOf(new BenchRunReport { Missing = 0, Duplicates = 0, Damaged = 0 }));
+        Assert.Null(BenchRun.ProblemOf(new BenchRunReport()));
+        Assert.Equal("1 recipients never arrived; 2 copies arrived again; 3 bodies arrived damaged",
+            BenchRun.ProblemOf(new BenchRunReport { Missing = 1, Duplicates = 2, Damaged = 3 }));
+    }
+
+    [Fact]
     public void The_page_escapes_what_it_shows_and_carries_the_report()
     {
         LoadSample[] samples = [.. Enumerable.Range(1, 5).Select(i => new LoadSample(i, 1000 * i, 0, 0, 64, 900, 5000, 9000, 0.5, 0))];

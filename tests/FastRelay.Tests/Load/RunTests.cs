@@ -88,6 +88,91 @@ public sealed class RunTests
     }
 
     [Fact]
+    public void What_was_due_when_the_time_ended_and_found_no_session_is_counted_with_its_wait()
+    {
+        // One session, 100 ms a message, due every 10 ms for 500 ms: most are never begun, and a report without them
+        // would say that the server answers within 100 ms.
+        using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = DialogueStage.Dot, Kind = FaultKind.Delay, DelayMs = 100 }] });
+        LoadReport report = rig.Report(new LoadOptions { Target = rig.Target, Messages = 0, DurationMs = 500, Sessions = 1, Rate = 100 });
+        Assert.True(report.NotStarted > 10, $"{report.NotStarted} of {report.Started}");
+        Assert.Equal(report.Started + report.NotStarted, report.StartLag.Count);
+        Assert.Equal(report.Accepted + report.NotStarted, report.Message.Count);
+        Assert.False(report.IsClean);
+        Assert.Contains($"{report.NotStarted} messages were due", report.Bottleneck, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(DialogueStage.Banner, "554 5.7.1 go away\r\n", "554 to banner")]
+    [InlineData(DialogueStage.Auth, "535 5.7.8 no\r\n", "535 to auth")]
+    [InlineData(DialogueStage.StartTls, "454 4.7.0 not now\r\n", "454 to starttls")]
+    public void A_server_that_lets_nobody_as_far_as_a_message_is_given_up(DialogueStage at, string reply, string why)
+    {
+        using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = at, Kind = FaultKind.Reply, Reply = System.Text.Encoding.ASCII.GetBytes(reply) }] }, LoadTls.StartTls);
+        LoadReport report = rig.Report(new LoadOptions
+        {
+            Target = rig.Target,
+            Messages = 5,
+            Sessions = 2,
+            HopelessMs = 150,
+            Tls = LoadTls.StartTls,
+            TlsOptions = TestCertificate.Client(SslProtocols.Tls13),
+            AuthPlain = "AHUAcA==",
+        });
+        Assert.True(rig.GaveUp);
+        Assert.Equal(why, rig.LastRefusal);
+        Assert.Equal((0, false), (report.Accepted, report.IsClean));
+        Assert.True(report.NotGreeted > 0);
+    }
+
+    [Fact]
+    public void A_run_by_time_is_clean_only_when_every_session_was_let_in()
+    {
+        using var open = new RunRig(new SinkScenario());
+        Assert.True(open.Report(new LoadOptions { Target = open.Target, Messages = 0, DurationMs = 100, Sessions = 4 }).IsClean);
+        using var full = new RunRig(new SinkScenario { Sessions = 2 });
+        LoadReport turnedAway = full.Report(new LoadOptions { Target = full.Target, Messages = 0, DurationMs = 100, Sessions = 4 });
+        Assert.True(turnedAway.Accepted > 0);
+        Assert.False(turnedAway.IsClean);
+        // The same with a number of messages: all of them came through, by those that were let in.
+        Assert.True(full.Report(new LoadOptions { Target = full.Target, Messages = 50, Sessions = 4 }).IsClean);
+    }
+
+    [Fact]
+    public void Copies_of_an_address_with_a_tag_are_told_apart()
+    {
+        using var rig = new RunRig(new SinkScenario());
+        rig.Run(new LoadOptions { Target = rig.Target, Messages = 20, Sessions = 2, Recipients = 3, To = ["a+tag@x.test"] });
+        Assert.Equal((60, 0), (rig.Sink.Counters.Ledger.Distinct, rig.Sink.Counters.Ledger.Duplicates));
+    }
+
+    [Fact]
+    public void A_sink_counts_each_reply_by_its_stage_and_a_message_to_its_250()
+    {
+        using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = DialogueStage.Dot, Kind = FaultKind.Delay, DelayMs = 40 }] });
+        LoadCounters c = rig.Run(new LoadOptions { Target = rig.Target, Messages = 10, Sessions = 1 });
+        LatencyFigures Answer(DialogueStage stage) => rig.Sink.Counters.Answers[(int)stage].Figures();
+        Assert.Equal((1, 1, 10, 10, 10, 10, 1), (Answer(DialogueStage.Banner).Count, Answer(DialogueStage.Ehlo).Count, Answer(DialogueStage.Mail).Count,
+            Answer(DialogueStage.Rcpt).Count, Answer(DialogueStage.Data).Count, Answer(DialogueStage.Dot).Count, Answer(DialogueStage.Quit).Count));
+        Assert.True(Answer(DialogueStage.Dot).Min >= 39_000, $"{Answer(DialogueStage.Dot)}");
+        Assert.True(rig.Sink.Counters.EndToEnd.Figures().Min >= 39_000, $"{rig.Sink.Counters.EndToEnd.Figures()}");
+        Assert.Equal(10, c.Accepted);
+    }
+
+    [Theory]
+    [InlineData(0.9, 0, 0, 0, 0, 0, "90")]
+    [InlineData(0.2, 0, 0, 7, 0, 0, "7 messages were due")]
+    [InlineData(0.2, 0, 50, 0, 20_001, 0, "all 50 sessions were busy")]
+    [InlineData(0.2, 101, 0, 0, 0, 0, "stood still for up to 101 ms")]
+    [InlineData(0.2, 0, 0, 0, 0, 99, "--source")]
+    [InlineData(0.85, 100, 50, 0, 20_000, 111, null)]
+    public void It_says_when_the_run_measured_the_source(double share, double lagMs, int sessions, long notStarted, long p99, int errno, string? says)
+    {
+        string? suspect = LoadReport.Suspect(share, lagMs, sessions, notStarted, new LatencyFigures(1, 0, 0, 0, 0, p99, 0, 0), errno);
+        Assert.Equal(says is null, suspect is null);
+        Assert.Contains(says ?? "", suspect ?? "", StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Sessions_are_held_and_asked_at_the_end()
     {
         using var rig = new RunRig(new SinkScenario());
@@ -190,6 +275,21 @@ public sealed class RunTests
             var run = new LoadRun(_world, options, () => Done = true);
             run.Start();
             return run;
+        }
+
+        public bool GaveUp { get; private set; }
+
+        public string? LastRefusal { get; private set; }
+
+        public LoadReport Report(LoadOptions options)
+        {
+            Done = false;
+            LoadRun run = Begin(options);
+            var sampler = new Sampler(_world.Loop, 100, run.Counters.Recent, () => new LoadSums(run.Counters.Accepted, 0, 0, 0));
+            Until(() => Done);
+            sampler.Finish();
+            (GaveUp, LastRefusal) = (run.GaveUp, run.Counters.LastRefusal);
+            return LoadReport.Of(run, sampler, run.GaveUp ? "gave up" : null);
         }
 
         public LoadCounters Run(LoadOptions options)

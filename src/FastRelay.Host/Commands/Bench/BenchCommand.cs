@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
+using System.Text;
 using System.Text.Json;
 using FastRelay.Config;
 
@@ -100,21 +102,40 @@ internal static class BenchCommand
     private static int Measure(ParseResult result, BenchSettings settings, int runs, TextWriter error)
     {
         MachineFacts machine = MachineFacts.Read(settings.Folder);
+        if (settings.Target is not null)
+        {
+            // Its spool is its own affair.
+            machine = machine with { FileSystem = "unknown", Journalled = null };
+        }
+        string sync = "unknown";
+        string? broken = null;
         DateTimeOffset started = DateTimeOffset.UtcNow;
         var done = new List<BenchRunReport>();
         for (int i = 1; i <= runs; i++)
         {
             using var run = new BenchRun(settings, i);
-            BenchRunReport report = run.Run();
-            done.Add(report);
-            error.WriteLine($"{settings.Plan.Name} {i} of {runs}: accepted {report.AcceptedPerSecond:F0}/s, at the sink {report.RelayedPerSecond:F0}/s, CPU {report.CpuMsPerThousand:F1} ms for 1,000, own memory {report.AnonPeakKiB / 1024.0:F1} MiB, start {report.StartMs:F0} ms{(report.Problem is null ? "" : ", PROBLEM: " + report.Problem)}");
+            try
+            {
+                BenchRunReport report = run.Run();
+                sync = run.Sync;
+                done.Add(report);
+                error.WriteLine(Line(settings.Plan.Name, i, runs, report));
+            }
+            catch (BenchException e) when (done.Count > 0)
+            {
+                // The runs before it are worth their report.
+                broken = $"run {i}: {e.Message}";
+                error.WriteLine($"fastrelay: {broken}");
+                break;
+            }
         }
         var all = new BenchReport
         {
             Scenario = settings.Plan.Name,
             About = settings.Plan.About,
             Subject = settings.Target is null ? $"fastrelay {Versions.Product}" : settings.Target.ToString(),
-            Sync = settings.Target is null ? "group" : "unknown",
+            Sync = sync,
+            Problem = broken,
             Started = started,
             Messages = settings.Messages,
             Sessions = settings.Plan.Shape == BenchShape.Hold ? (int)settings.Messages : settings.Sessions,
@@ -134,7 +155,26 @@ internal static class BenchCommand
         {
             File.WriteAllText(page, BenchPage.Write(all));
         }
-        bool good = done.TrueForAll(r => r.Problem is null && r.Missing <= 0);
+        bool good = broken is null && done.TrueForAll(r => r.Problem is null);
         return good ? ExitCode.Ok : ExitCode.Failure;
+    }
+
+    private static string Line(string scenario, int number, int runs, BenchRunReport report)
+    {
+        var line = new StringBuilder();
+        line.Append(CultureInfo.InvariantCulture, $"{scenario} {number} of {runs}: accepted {report.AcceptedPerSecond:F0}/s");
+        Add(" at the sink", report.RelayedPerSecond, "F0", "/s");
+        Add(" CPU", report.CpuMsPerThousand, "F1", " ms for 1,000");
+        Add(" own memory", report.AnonPeakKiB / 1024.0, "F1", " MiB");
+        Add(" start", report.StartMs, "F0", " ms");
+        return line.Append(report.Problem is null ? "" : ", PROBLEM: " + report.Problem).ToString();
+
+        void Add(string name, double? value, string format, string unit)
+        {
+            if (value is { } known)
+            {
+                line.Append(',').Append(name).Append(' ').Append(known.ToString(format, CultureInfo.InvariantCulture)).Append(unit);
+            }
+        }
     }
 }

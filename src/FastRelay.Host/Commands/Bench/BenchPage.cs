@@ -33,9 +33,9 @@ internal static class BenchPage
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Text(report.Scenario)}: {Text(report.Subject)}</h1><p class=\"about\">{Text(report.About)} {report.Started:yyyy-MM-dd HH:mm} UTC, sync = {Text(report.Sync)}, spool on {Text(report.Machine.FileSystem)}{Journal(report.Machine)}.</p>");
         Warnings(page, report);
         page.Append("<div class=\"tiles\">");
-        foreach ((string name, string unit, Func<BenchRunReport, double> value) in Figures(report))
+        foreach ((string name, string unit, Func<BenchRunReport, double?> value) in Figures(report))
         {
-            double[] values = [.. report.Runs.Select(value).Order()];
+            double[] values = [.. report.Runs.Select(value).OfType<double>().Order()];
             string range = values.Length > 1 ? $"<small>{BenchChart.Number(values[0])} to {BenchChart.Number(values[^1])} in {values.Length} runs</small>" : "";
             page.Append(CultureInfo.InvariantCulture, $"<div class=\"card tile\"><span>{name}</span><b>{BenchChart.Number(values[values.Length / 2])}{unit}</b>{range}</div>");
         }
@@ -56,29 +56,31 @@ internal static class BenchPage
 
     /// <summary>The run that the charts show: the middle one by the figure that the scenario is about.</summary>
     private static BenchRunReport Median(BenchReport report) =>
-        report.Runs.OrderBy(r => r.RelayedPerSecond > 0 ? r.RelayedPerSecond : r.AcceptedPerSecond).ElementAt(report.Runs.Count / 2);
+        report.Runs.OrderBy(r => r.RelayedPerSecond ?? r.AcceptedPerSecond).ElementAt(report.Runs.Count / 2);
 
-    private static IEnumerable<(string Name, string Unit, Func<BenchRunReport, double> Value)> Figures(BenchReport report)
+    /// <summary>The figures of the scenario that were measured: one that was not is left out, never shown as 0.</summary>
+    private static IEnumerable<(string Name, string Unit, Func<BenchRunReport, double?> Value)> Figures(BenchReport report) =>
+        Candidates(report).Where(figure => report.Runs.Any(run => figure.Value(run) is not null));
+
+    private static IEnumerable<(string Name, string Unit, Func<BenchRunReport, double?> Value)> Candidates(BenchReport report)
     {
         bool holds = report.Runs.All(r => r.Load?.Loop == "hold");
         if (holds)
         {
             yield return ("sessions held", "", r => r.Load!.Held);
             yield return ("answered at the end", "", r => r.Load!.HeldAnswered);
-            yield return ("memory a session", " KiB", r => r.Load!.Held == 0 ? 0 : (r.AnonPeakKiB - r.AnonBeforeKiB) / (double)r.Load.Held);
+            yield return ("memory a session", " KiB", r => r.Load!.Held == 0 ? null : (r.AnonPeakKiB - r.AnonBeforeKiB) / (double)r.Load.Held);
         }
         else
         {
             yield return ("accepted", "/s", r => r.AcceptedPerSecond);
-            if (report.Runs.Any(r => r.RelayedPerSecond > 0))
-            {
-                yield return ("arrived at the sink", "/s", r => r.RelayedPerSecond);
-            }
+            yield return ("arrived at the sink", "/s", r => r.RelayedPerSecond);
             yield return ("CPU for 1,000 messages", " ms", r => r.CpuMsPerThousand);
             yield return ("syncs for 1,000 messages", "", r => r.SyncsPerThousand);
             yield return ("median latency to 250", " ms", r => (r.Load?.Message.P50 ?? 0) / 1000.0);
             yield return ("p99 latency to 250", " ms", r => (r.Load?.Message.P99 ?? 0) / 1000.0);
-            yield return ("missing, duplicates", "", r => Math.Max(0, r.Missing) + (r.Sink?.Duplicates ?? 0));
+            yield return ("missing", "", r => r.Missing);
+            yield return ("duplicates", "", r => r.Duplicates);
         }
         yield return ("own memory at most", " MiB", r => r.AnonPeakKiB / 1024.0);
         yield return ("start to banner", " ms", r => r.StartMs);
@@ -86,7 +88,7 @@ internal static class BenchPage
 
     private static void Warnings(StringBuilder page, BenchReport report)
     {
-        foreach (string warning in report.Runs.SelectMany(r => new[] { r.Problem, r.Load?.Bottleneck }).OfType<string>().Distinct())
+        foreach (string warning in report.Runs.SelectMany(r => new[] { r.Problem, r.Load?.Bottleneck }).Prepend(report.Problem).OfType<string>().Distinct())
         {
             page.Append(CultureInfo.InvariantCulture, $"<p class=\"card warn\">{Text(warning)}</p>");
         }
@@ -105,7 +107,7 @@ internal static class BenchPage
         for (int i = 0; i < report.Runs.Count; i++)
         {
             page.Append(CultureInfo.InvariantCulture, $"<tr><td>{i + 1}</td>");
-            figures.ForEach(f => page.Append(CultureInfo.InvariantCulture, $"<td>{BenchChart.Number(f.Value(report.Runs[i]))}</td>"));
+            figures.ForEach(f => page.Append(CultureInfo.InvariantCulture, $"<td>{(f.Value(report.Runs[i]) is { } value ? BenchChart.Number(value) : "")}</td>"));
             page.Append(CultureInfo.InvariantCulture, $"<td>{report.Runs[i].Load?.CpuShare:F2}</td></tr>");
         }
         page.Append("</table></div>");

@@ -98,12 +98,28 @@ internal sealed class BenchRelay : IDisposable
     {
         try
         {
-            StatusView? status = _status.GetAsync("api/status", AdminJson.Default.StatusView).GetAwaiter().GetResult();
-            return status?.Figures is { } figures && figures.TryGetValue(name, out long value) ? value : -1;
+            return Status()?.Figures is { } figures && figures.TryGetValue(name, out long value) ? value : -1;
         }
         catch (AdminClientException)
         {
             return -1;
+        }
+    }
+
+    /// <summary>Its sync mode, as it says itself.</summary>
+    /// <exception cref="BenchException">It does not say.</exception>
+    public string Sync
+    {
+        get
+        {
+            try
+            {
+                return Status()?.Sync ?? throw new BenchException("the relay under test does not say its sync mode");
+            }
+            catch (AdminClientException e)
+            {
+                throw new BenchException(e.Message);
+            }
         }
     }
 
@@ -121,6 +137,8 @@ internal sealed class BenchRelay : IDisposable
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
+
+    private StatusView? Status() => _status.GetAsync("api/status", AdminJson.Default.StatusView).GetAwaiter().GetResult();
 
     private bool Greets()
     {

@@ -9,29 +9,35 @@ internal sealed record BenchRunReport
     /// <summary>Messages accepted a second while they were sent.</summary>
     public double AcceptedPerSecond { get; init; }
 
-    /// <summary>Messages that reached the sink a second, from the first sent (in a drain: from the sink's start) to the last arrived; 0 when there is no sink.</summary>
-    public double RelayedPerSecond { get; init; }
+    /// <summary>Messages that reached the sink a second, from the first sent (in a drain: from the sink's start) to the last arrived; null without a sink.</summary>
+    public double? RelayedPerSecond { get; init; }
 
-    /// <summary>The subject's CPU time for 1,000 messages, ms; 0 for a server that is not ours to look at.</summary>
-    public double CpuMsPerThousand { get; init; }
+    /// <summary>The subject's CPU time for 1,000 messages, ms; null for a server that is not ours to look at, and when none is sent.</summary>
+    public double? CpuMsPerThousand { get; init; }
 
-    /// <summary>The subject's own memory (RssAnon) before, KiB.</summary>
-    public long AnonBeforeKiB { get; init; }
+    /// <summary>The subject's own memory (RssAnon) before, KiB; null as before.</summary>
+    public long? AnonBeforeKiB { get; init; }
 
     /// <summary>The most of it.</summary>
-    public long AnonPeakKiB { get; init; }
+    public long? AnonPeakKiB { get; init; }
 
     /// <summary>The most resident memory, KiB.</summary>
-    public long RssPeakKiB { get; init; }
+    public long? RssPeakKiB { get; init; }
 
     /// <summary>From starting the process to its banner, ms: of the last start.</summary>
-    public double StartMs { get; init; }
+    public double? StartMs { get; init; }
 
-    /// <summary>fdatasyncs for 1,000 messages.</summary>
-    public double SyncsPerThousand { get; init; }
+    /// <summary>fdatasyncs for 1,000 messages; null also when the process that counted them was killed.</summary>
+    public double? SyncsPerThousand { get; init; }
 
-    /// <summary>Recipients that the sink never saw; below 0 when it was not looked at.</summary>
-    public long Missing { get; init; } = -1;
+    /// <summary>Recipients that no sink saw; null without a sink.</summary>
+    public long? Missing { get; init; }
+
+    /// <summary>Copies that came to a sink again.</summary>
+    public long? Duplicates { get; init; }
+
+    /// <summary>Bodies that came to a sink and were not as sent.</summary>
+    public long? Damaged { get; init; }
 
     /// <summary>The source's report.</summary>
     public LoadReport? Load { get; init; }
@@ -81,6 +87,9 @@ internal sealed record BenchReport
 
     /// <summary>Where.</summary>
     public required MachineFacts Machine { get; init; }
+
+    /// <summary>Why runs are missing; null when none is.</summary>
+    public string? Problem { get; init; }
 
     /// <summary>The runs, in their order.</summary>
     public required IReadOnlyList<BenchRunReport> Runs { get; init; }

@@ -21,6 +21,8 @@ internal sealed record BenchSettings(BenchPlan Plan, long Messages, int Sessions
 internal sealed class BenchRun : IDisposable
 {
     private const int SampleMs = 200;
+    private const int QuietMs = 5000;
+    private const int NothingMs = 60_000;
     private const int LongestMs = 3_600_000;
 
     private readonly BenchSettings _settings;
@@ -49,6 +51,9 @@ internal sealed class BenchRun : IDisposable
         }
     }
 
+    /// <summary>group or none, as the relay says; unknown of another server.</summary>
+    public string Sync { get; private set; } = "unknown";
+
     /// <summary>Runs it.</summary>
     /// <exception cref="BenchException">It cannot go on.</exception>
     public BenchRunReport Run()
@@ -64,6 +69,7 @@ internal sealed class BenchRun : IDisposable
         }
         _relay?.Configure(Routes(), _plan.Shape == BenchShape.Hold ? _settings.Messages : _settings.Sessions, _tls);
         _relay?.Start();
+        Sync = _relay?.Sync ?? Sync;
         Look();
         long syncs = _relay?.Figure("journal_syncs_total") ?? 0;
         LoadReport load = SendAll();
@@ -114,30 +120,46 @@ internal sealed class BenchRun : IDisposable
         LoadReport load, SinkReport? sink, SinkReport? slow, IReadOnlyList<LoadSample> sinkSamples, ProcessSample? filled, ProcessSample? end, double from, long syncs)
     {
         bool drains = _plan.Shape is BenchShape.Drain or BenchShape.Restart;
-        double cpu = end is null || _subject.Count == 0 ? 0 : end.CpuSeconds - (drains ? filled!.CpuSeconds : _subject[0].CpuSeconds);
+        bool looked = end is not null && _subject.Count > 0;
+        double cpu = looked ? end!.CpuSeconds - (drains ? filled!.CpuSeconds : _subject[0].CpuSeconds) : 0;
         double last = sinkSamples.LastOrDefault(s => s.Messages > 0)?.Seconds ?? 0;
         long arrived = sink is null ? 0 : sink.Messages + (slow?.Messages ?? 0);
-        long counted = Math.Max(1, _plan.Shape == BenchShape.Accept ? load.Accepted : drains ? arrived : Math.Max(load.Accepted, 1));
-        return new BenchRunReport
+        long counted = Math.Max(1, drains ? arrived : load.Accepted);
+        var report = new BenchRunReport
         {
             AcceptedPerSecond = load.AcceptedPerSecond,
-            RelayedPerSecond = last > from && sink is not null ? Math.Round(sink.Messages / (last - from), 1) : 0,
-            CpuMsPerThousand = _plan.Shape == BenchShape.Hold ? 0 : Math.Round(cpu * 1_000_000 / counted, 2),
-            AnonBeforeKiB = _subject.Count > 0 ? _subject[0].AnonKiB : 0,
-            AnonPeakKiB = _subject.Count > 0 ? _subject.Max(s => s.AnonKiB) : 0,
-            RssPeakKiB = _subject.Count > 0 ? _subject.Max(s => s.RssKiB) : 0,
-            StartMs = _relay?.StartMs ?? 0,
-            SyncsPerThousand = load.Accepted > 0 && _plan.Shape != BenchShape.Restart ? Math.Round(syncs * 1000.0 / load.Accepted, 1) : 0,
-            Missing = sink is null ? -1 : load.RecipientsAccepted - sink.Distinct - (slow?.Distinct ?? 0),
+            RelayedPerSecond = sink is null ? null : last > from ? Math.Round(sink.Messages / (last - from), 1) : 0,
+            CpuMsPerThousand = looked && _plan.Shape != BenchShape.Hold ? Math.Round(cpu * 1_000_000 / counted, 2) : null,
+            AnonBeforeKiB = looked ? _subject[0].AnonKiB : null,
+            AnonPeakKiB = looked ? _subject.Max(s => s.AnonKiB) : null,
+            RssPeakKiB = looked ? _subject.Max(s => s.RssKiB) : null,
+            StartMs = _relay?.StartMs,
+            SyncsPerThousand = _relay is not null && load.Accepted > 0 && _plan.Shape != BenchShape.Restart ? Math.Round(syncs * 1000.0 / load.Accepted, 1) : null,
+            Missing = sink is null ? null : load.RecipientsAccepted - sink.Distinct - (slow?.Distinct ?? 0),
+            Duplicates = sink is null ? null : sink.Duplicates + (slow?.Duplicates ?? 0),
+            Damaged = sink is null ? null : sink.Damaged + (slow?.Damaged ?? 0),
             Load = load,
             Sink = sink,
             SlowSink = slow,
             LoadSamples = _load!.Samples,
             SinkSamples = sinkSamples,
             Subject = _subject,
-            Problem = !load.IsClean ? load.Problem ?? "the source was refused or lost something"
-                : sink is { Damaged: > 0 } ? "bodies arrived damaged" : null,
         };
+        return report with { Problem = ProblemOf(report) };
+    }
+
+    /// <summary>What of a run was not as it must be; null when all was.</summary>
+    internal static string? ProblemOf(BenchRunReport run)
+    {
+        string[] problems =
+        [
+            run.Load is { IsClean: false } load ? load.Problem ?? "the source was refused or lost something" : "",
+            run.Missing > 0 ? $"{run.Missing} recipients never arrived" : "",
+            run.Duplicates > 0 ? $"{run.Duplicates} copies arrived again" : "",
+            run.Damaged > 0 ? $"{run.Damaged} bodies arrived damaged" : "",
+        ];
+        string text = string.Join("; ", problems.Where(p => p.Length > 0));
+        return text.Length == 0 ? null : text;
     }
 
     private IEnumerable<(string Domain, string To)> Routes()
@@ -215,12 +237,17 @@ internal sealed class BenchRun : IDisposable
             }
             IReadOnlyList<LoadSample> samples = _sink!.Samples;
             long arrived = samples.Sum(s => s.Messages);
-            bool quiet = samples.Count > 0 && samples.TakeLast(5000 / SampleMs).All(s => s.Messages == 0);
-            if (_relay is not null ? _relay.Figure("queue_messages") == 0 : arrived >= load.Accepted || (quiet && arrived > 0))
+            bool quiet = samples.Count >= QuietMs / SampleMs && samples.TakeLast(QuietMs / SampleMs).All(s => s.Messages == 0);
+            // A server may pass the recipients of one message on in several: what has arrived does not say that all has.
+            if (_relay is not null ? _relay.Figure("queue_messages") == 0 : quiet && (arrived > 0 || load.Accepted == 0))
             {
                 // One more interval, so that the sink's last sample is there.
                 Thread.Sleep(2 * SampleMs);
                 return;
+            }
+            if (_relay is null && arrived == 0 && _clock.ElapsedMilliseconds - began > NothingMs)
+            {
+                throw new BenchException($"nothing has come to the sink on port {_sinkPort} for {NothingMs / 1000} s: does {_settings.Target} deliver there?");
             }
             Thread.Sleep(SampleMs);
         }

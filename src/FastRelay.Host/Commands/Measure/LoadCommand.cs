@@ -106,7 +106,9 @@ internal static class LoadCommand
             }
         });
         sampler.Finish();
-        string? problem = run.GaveUp ? $"nothing answers on {options.Target}: {ErrnoText.Of(run.Counters.LastErrno)}" : null;
+        string? problem = !run.GaveUp ? null
+            : run.Counters.LastRefusal is { } why ? $"{options.Target} takes no mail: {why}"
+            : $"nothing answers on {options.Target}: {ErrnoText.Of(run.Counters.LastErrno)}";
         LoadReport report = LoadReport.Of(run, sampler, problem);
         bool written = output.Write(JsonSerializer.Serialize(report, LoadJson.Default.LoadReport));
         if (problem is not null)
@@ -133,6 +135,14 @@ internal static class LoadCommand
         if (rate is < 0 or > 1_000_000 || double.IsNaN(rate))
         {
             throw new LoadUsageException("--rate must be 0 to 1000000");
+        }
+        if (result.GetValue(s_poisson) && rate == 0)
+        {
+            throw new LoadUsageException("--poisson draws the arrivals of an open loop: give it a --rate");
+        }
+        if (hold > 0 && rate > 0)
+        {
+            throw new LoadUsageException("--hold sends nothing: it cannot have a --rate");
         }
         LoadTls tls = result.GetValue(s_tls) switch { "starttls" => LoadTls.StartTls, "implicit" => LoadTls.Implicit, _ => LoadTls.None };
         var options = new LoadOptions

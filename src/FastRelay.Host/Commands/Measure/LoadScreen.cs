@@ -37,6 +37,10 @@ internal static class LoadScreen
         table.AddRow("refused", $"{c.Refused:N0}", PerSecond(last?.Refused));
         table.AddRow("lost", $"{c.Lost:N0}", PerSecond(last?.Lost));
         table.AddRow("connections", $"{c.Connections:N0}", $"{c.Sessions:N0} open, {c.ConnectFailed:N0} failed");
+        if (c.NotGreeted > 0)
+        {
+            table.AddRow("turned away", $"{c.NotGreeted:N0}", Markup.Escape(c.LastRefusal ?? ""));
+        }
         if (run.Options.HoldMs > 0)
         {
             table.AddRow("held idle", $"{c.Held:N0} of {run.Options.Sessions:N0}", "");
