@@ -46,10 +46,49 @@ public sealed class LoadTests
     }
 
     [Fact]
+    public void Real_messages_go_through_TLS_and_AUTH_from_several_addresses_in_an_open_loop()
+    {
+        string folder = Place.NewFolder("load");
+        var certificates = new Certificates(folder);
+        certificates.Server("127.0.0.1").Dispose();
+        string[] messages = ["Subject: one\r\n\r\n.a line with a dot\r\n", "Subject: two\r\n\r\n" + new string('x', 70_000) + "\r\n"];
+        for (int i = 0; i < messages.Length; i++)
+        {
+            File.WriteAllText(Path.Combine(folder, $"{i}.eml"), messages[i]);
+        }
+        using var sink = new SinkProcess("--certificate", certificates.CertificateFile("127.0.0.1"), "--key", certificates.KeyFile("127.0.0.1"));
+
+        ToolResult load = Tool.Run("env", ["FASTRELAY_LOAD_PASSWORD=secret", Place.Binary, "load", sink.EndPoint.ToString(), "--quiet", "-m", "40", "-s", "4", "--per-session", "5",
+            "--tls", "starttls", "--auth", "user", "--eml", folder, "--source", "127.0.4.0/30", "--rate", "200"]);
+        JsonElement report = sink.Stop(0);
+
+        JsonElement sent = JsonDocument.Parse(load.Ok().Output).RootElement;
+        Assert.Equal(("open", 40), (sent.GetProperty("loop").GetString(), sent.GetProperty("accepted").GetInt64()));
+        Assert.Equal(report.GetProperty("connections").GetInt64(), report.GetProperty("tls").GetInt64());
+        Assert.Equal(report.GetProperty("connections").GetInt64(), Count(report, "auth", 235));
+        // Twenty of each as they go over the wire: with a stuffed dot, and the end of the line that may have been missing.
+        Assert.Equal(20L * (messages[0].Length + 1 + messages[1].Length + (2 * 3)), report.GetProperty("bytes").GetInt64());
+    }
+
+    [Fact]
+    public void A_server_that_lets_nobody_in_is_given_up_and_named()
+    {
+        string scenario = Path.Combine(Place.NewFolder("scenario"), "provider.toml");
+        File.WriteAllText(scenario, "[[fault]]\nat = \"banner\"\nreply = \"554 5.7.1 no\"\n");
+        using var sink = new SinkProcess("--scenario", scenario);
+        ToolResult load = Load(sink.EndPoint.Port, "-m", "5", "-s", "2");
+        sink.Stop(0);
+        Assert.Equal(1, load.ExitCode);
+        Assert.Contains($"{sink.EndPoint} takes no mail: 554 to banner", load.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Wrong_usage_is_exit_code_2_and_a_server_that_is_not_there_is_1()
     {
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--size", "huge"]).ExitCode);
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "relay.example.net"]).ExitCode);
+        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--poisson"]).ExitCode);
+        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--hold", "1s", "--rate", "5"]).ExitCode);
         ToolResult nobody = Load(Place.FreePort(), "-m", "1");
         Assert.Equal(1, nobody.ExitCode);
         Assert.Contains("nothing answers", nobody.Error, StringComparison.Ordinal);
@@ -75,6 +114,9 @@ public sealed class LoadTests
         JsonElement report = sink.Stop(0);
         Assert.Equal(300, report.GetProperty("messages").GetInt64());
     }
+
+    private static long Count(JsonElement report, string at, int code) =>
+        report.GetProperty("replies").EnumerateArray().Where(r => r.GetProperty("at").GetString() == at && r.GetProperty("code").GetInt32() == code).Sum(r => r.GetProperty("count").GetInt64());
 
     private static ToolResult Load(int port, params string[] arguments) =>
         Tool.Run(Place.Binary, ["load", $"127.0.0.1:{port}", "--quiet", .. arguments]);

@@ -155,6 +155,11 @@ internal sealed class SinkSession
         {
             return false;
         }
+        if (status == ScanStatus.Tail)
+        {
+            step = default;
+            return true;
+        }
         step = _machine.Step(status, line, _server.World.Loop.NowMs, _link.Output.GetSpan(SinkMachine.ReplyBytes));
         if (_machine.InData)
         {

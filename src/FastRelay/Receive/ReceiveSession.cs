@@ -105,6 +105,7 @@ internal sealed class ReceiveSession
     private async ValueTask ServeAsync()
     {
         bool open = await OpenAsync();
+        _clock.ExpectCommand(_receiver.Limits.IdleTimeoutMs);
         while (open)
         {
             if (_receiver.Draining && !_machine.InTransaction)
@@ -113,7 +114,7 @@ internal sealed class ReceiveSession
                 await FlushAsync();
                 break;
             }
-            Wait(SessionWait.Command, _receiver.Limits.IdleTimeoutMs);
+            _clock.WaitForCommand(_machine.InTransaction);
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
             if (read.IsCanceled)
@@ -123,7 +124,7 @@ internal sealed class ReceiveSession
                 await FlushAsync();
                 break;
             }
-            ReceiveAction action = Answer(read.Buffer, out long consumed, out bool more);
+            ReceiveAction action = Answer(read.Buffer, out long consumed, out int commands, out bool more);
             // What follows a BDAT is its content and has not been looked at.
             bool unseen = more || action != ReceiveAction.Continue;
             _link.Input.AdvanceTo(read.Buffer.GetPosition(consumed), unseen ? read.Buffer.GetPosition(consumed) : read.Buffer.End);
@@ -140,6 +141,11 @@ internal sealed class ReceiveSession
             open = action != ReceiveAction.Continue ? await ActAsync(action)
                 : more ? await YieldAsync()
                 : !read.IsCompleted;
+            if (commands > 0)
+            {
+                // By whole commands and not by octets: a line that drips or never ends is silence.
+                _clock.ExpectCommand(_receiver.Limits.IdleTimeoutMs);
+            }
         }
         _message.Abandon();
         _machine.End();
@@ -201,15 +207,17 @@ internal sealed class ReceiveSession
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>
-    private ReceiveAction Answer(in ReadOnlySequence<byte> buffer, out long consumed, out bool more)
+    private ReceiveAction Answer(in ReadOnlySequence<byte> buffer, out long consumed, out int commands, out bool more)
     {
         ReadOnlySpan<byte> input = buffer.FirstSpan;
         consumed = 0;
         more = false;
         _delayMs = 0;
-        for (int commands = 0; ; commands++)
+        for (commands = 0; ; commands++)
         {
-            if (commands == CommandsPerTurn || _gathered > GatheredReplies)
+            // When the relay stops, what a client sent ahead starts no new transaction.
+            bool stops = commands > 0 && _receiver.Draining && !_machine.InTransaction;
+            if (commands == CommandsPerTurn || _gathered > GatheredReplies || stops)
             {
                 more = true;
                 return ReceiveAction.Continue;
@@ -220,6 +228,10 @@ internal sealed class ReceiveSession
             if (status == ScanStatus.NeedMore)
             {
                 return ReceiveAction.Continue;
+            }
+            if (status == ScanStatus.Tail)
+            {
+                continue;
             }
             bool wasInTransaction = _machine.InTransaction;
             Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);

@@ -28,6 +28,7 @@ internal sealed class SessionClock : LoopItem
     private readonly LoopTimer _timer;
     private Link _link = null!;
     private long _transactionEndMs;
+    private long _commandDueMs;
 
     public SessionClock(Loop loop)
     {
@@ -55,6 +56,13 @@ internal sealed class SessionClock : LoopItem
 
     /// <summary>A transaction begins: no wait in it goes past <paramref name="timeoutMs"/> from now.</summary>
     public void BeginTransaction(long timeoutMs) => _transactionEndMs = _loop.NowMs + timeoutMs;
+
+    /// <summary>From now on a whole command is waited for, <paramref name="timeoutMs"/> at most, in however many pieces it comes.</summary>
+    public void ExpectCommand(long timeoutMs) => _commandDueMs = _loop.NowMs + timeoutMs;
+
+    /// <summary>A wait for the next piece of the command begins.</summary>
+    public void WaitForCommand(bool inTransaction) =>
+        Wait(SessionWait.Command, Math.Max(1, _commandDueMs - _loop.NowMs), inTransaction);
 
     /// <summary>A wait begins; it is ended after <paramref name="timeoutMs"/>.</summary>
     public void Wait(SessionWait what, long timeoutMs, bool inTransaction)

@@ -21,6 +21,8 @@ internal static class Drivers
                     break;
                 case ScanStatus.NeedMore:
                     return (consumed, false);
+                case ScanStatus.Tail:
+                    break;
                 default:
                     result.Add(status.ToString());
                     break;

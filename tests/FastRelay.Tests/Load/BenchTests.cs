@@ -19,6 +19,15 @@ public sealed class BenchTests
         Assert.Equal(BenchPlan.All.Count, BenchPlan.All.Select(p => p.Name).Distinct().Count());
     }
 
+    [Fact]
+    public void Every_option_of_load_sink_and_bench_is_in_the_document()
+    {
+        string text = File.ReadAllText(Path.Combine(Tidy.House.Root, "docs/LOAD.md"));
+        string[] options = [.. new[] { LoadCommand.Build(), SinkCommand.Build(), BenchCommand.Build() }.SelectMany(c => c.Options).Select(o => o.Name).Distinct()];
+        Assert.True(options.Length > 30);
+        Assert.Empty(options.Where(o => !System.Text.RegularExpressions.Regex.IsMatch(text, $"{o}(?![a-z-])")));
+    }
+
     [Theory]
     [InlineData(0, "0")]
     [InlineData(0.1234, "0.123")]

@@ -14,8 +14,17 @@ public enum ScanStatus
     /// <summary>A line longer than the limit has been swallowed up to and including its CRLF (500 5.5.2).</summary>
     TooLong,
 
-    /// <summary>A line that ended in a bare LF or holds a bare CR or a NUL (500 5.5.2). It is consumed, so the dialogue stays in step.</summary>
+    /// <summary>
+    /// A line with a bare LF, a bare CR or a NUL in it (500 5.5.2). After a bare LF it has been told at once, for a person who types and
+    /// waits, and its rest is still to come: see <see cref="Tail"/>.
+    /// </summary>
     BareNewline,
+
+    /// <summary>
+    /// The rest, up to CRLF, of a line that had a bare LF. There is nothing to answer: only CRLF ends a line (RFC 5321 2.3.8), so what
+    /// stands behind a bare LF never runs as a command of its own.
+    /// </summary>
+    Tail,
 }
 
 /// <summary>
@@ -30,6 +39,7 @@ public struct LineScanner
     private int _scanned;
     private bool _swallowing;
     private bool _swallowedCr;
+    private bool _told;
 
     /// <summary>Looks for the next line.</summary>
     /// <param name="input">The unconsumed bytes of the last call followed by newer ones.</param>
@@ -66,6 +76,7 @@ public struct LineScanner
         if (end == 0 || input[end - 1] != Cr)
         {
             lineLength = end;
+            _swallowing = _told = true;
             return ScanStatus.BareNewline;
         }
 
@@ -76,7 +87,7 @@ public struct LineScanner
     /// <summary>Forgets everything, as after STARTTLS (RFC 3207 4.2).</summary>
     public void Reset() => this = default;
 
-    // Only a true CRLF ends an overlong line: its tail must never run as a command, also not after a bare LF.
+    // Only a true CRLF ends a line: its tail must never run as a command.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private ScanStatus Swallow(ReadOnlySpan<byte> input, out int consumed)
     {
@@ -97,9 +108,10 @@ public struct LineScanner
             at = end + 1;
             if (afterCr)
             {
+                ScanStatus status = _told ? ScanStatus.Tail : ScanStatus.TooLong;
                 this = default;
                 consumed = at;
-                return ScanStatus.TooLong;
+                return status;
             }
         }
     }

@@ -125,6 +125,11 @@ public class GrammarFuzzTests
                     break;
                 }
 
+                if (status == ScanStatus.Tail)
+                {
+                    continue;
+                }
+
                 result.Add(status == ScanStatus.TooLong ? "TooLong" : $"{status} {line}");
             }
         }

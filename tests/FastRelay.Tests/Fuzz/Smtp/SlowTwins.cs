@@ -73,6 +73,15 @@ internal static partial class SlowTwins
                 var good = line.EndsWith('\r') && !line[..^1].Contains('\r', StringComparison.Ordinal) && !line.Contains('\0', StringComparison.Ordinal);
                 result.Add(good ? "Line " + line[..^1] : "BareNewline " + (line.EndsWith('\r') ? line[..^1] : line));
                 at = lf + 1;
+                if (!line.EndsWith('\r'))
+                {
+                    var tail = text.IndexOf("\r\n", at, StringComparison.Ordinal);
+                    if (tail < 0)
+                    {
+                        return result;
+                    }
+                    at = tail + 2;
+                }
                 continue;
             }
 
