@@ -49,6 +49,66 @@ public sealed class ChainTests
         }
     }
 
+    [Fact]
+    public void A_loop_through_another_relay_ends_with_one_bounce()
+    {
+        using var sink = new Sink(Place.NewAddress());
+        string folder = Place.NewFolder("postfix");
+        int port = Place.FreePort();
+        using var relay = new RelayProcess($$"""
+            hostname = "relay.test"
+            spool = "{folder}/spool"
+            [[listen]]
+            address = "{smtp}"
+            [[relay_for]]
+            networks = ["127.0.0.0/8"]
+            [limits]
+            hops = 12
+            [[route]]
+            domain = "sender.test"
+            to = "smtp:[{{sink.EndPoint.Address}}]:{{sink.EndPoint.Port}}"
+            [[route]]
+            domain = "*"
+            to = "smtp:[127.0.0.1]:{{port}}"
+            [admin]
+            http = "{admin}"
+            """);
+        relay.Start();
+        using Process postfix = Tool.Start(Path.Combine(Place.Root, "eng", "postfix"), [folder, $"{port}", $"[{relay.Address}]:{relay.Port}"]);
+        _ = postfix.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+        _ = postfix.StandardError.BaseStream.CopyToAsync(Stream.Null);
+        try
+        {
+            Tool.Until(() => Greets(port), 30, () => "Postfix does not greet");
+            using SmtpTalk talk = relay.Talk().Hello();
+            Assert.StartsWith("250", talk.Say("MAIL FROM:<from@sender.test>"));
+            Assert.StartsWith("250", talk.Say("RCPT TO:<round@loop.test>"));
+            Assert.StartsWith("354", talk.Say("DATA"));
+            Assert.StartsWith("250", talk.Say("Subject: round and round\r\n\r\nhello\r\n."));
+            Arrival bounce = sink.WaitFor(a => a.To is ["from@sender.test"]);
+            Assert.Equal("", bounce.From);
+            // Postfix tells what we told it: our bound is the lower one.
+            Assert.Contains("5.4.6", bounce.Text, StringComparison.Ordinal);
+            Assert.Contains("round@loop.test", bounce.Text, StringComparison.Ordinal);
+            relay.WaitForEmptyQueue();
+            Tool.Until(() => Directory.GetFiles(Path.Combine(folder, "queue"), "*", SearchOption.AllDirectories).All(f => !IsQueueFile(f)), 30, () => "Postfix's queue is not empty");
+            Assert.Single(sink.Arrivals);
+        }
+        finally
+        {
+            Tool.Run("pkill", ["-TERM", "-f", folder]);
+            if (!postfix.WaitForExit(10_000))
+            {
+                postfix.Kill(entireProcessTree: true);
+            }
+            Tool.Run("pkill", ["-KILL", "-f", folder]);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static bool IsQueueFile(string path) =>
+        path.Split('/') is var parts && parts.SkipWhile(p => p != "queue").Skip(1).FirstOrDefault() is "active" or "deferred" or "incoming" or "maildrop" or "bounce" or "defer";
+
     private static bool Greets(int port)
     {
         try

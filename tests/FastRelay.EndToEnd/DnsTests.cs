@@ -28,7 +28,6 @@ public sealed class DnsTests : IDisposable
                 nullmx A {_third}
                 viaalias MX 10 thirdalias
                 thirdalias CNAME third
-                short 1 MX 10 third
                 equal MX 10 second
                 equal MX 10 third
                 loop MX 10 relay.test.
@@ -116,6 +115,8 @@ public sealed class DnsTests : IDisposable
     [InlineData("user@nullmx.mail.test", "5.1.10")]
     [InlineData("user@nosuch.mail.test", "5.1.2")]
     [InlineData("user@loop.mail.test", "5.4.6")]
+    [InlineData("user@empty.mail.test", "5.4.4")]
+    [InlineData("user@deadmx.mail.test", "5.4.4")]
     public void A_domain_that_takes_no_mail_bounces_at_once(string recipient, string code)
     {
         using var sink = new Sink(_first, _port);
@@ -128,6 +129,27 @@ public sealed class DnsTests : IDisposable
         _relay.WaitForEmptyQueue();
         Assert.Single(sink.Arrivals);
         Assert.Empty(third.Arrivals);
+    }
+
+    [Fact]
+    public void When_its_TTL_is_over_a_domain_is_asked_for_again_and_mail_follows_it()
+    {
+        string Zone(string host) => $"@ 1 MX 10 {host}\nold A {_first}\nnew A {_second}";
+        using var dns = new NsdServer(("moving.test", Zone("old")));
+        using RelayProcess relay = new RelayProcess(RelayProcess.MxConfig(dns, _port, "[limits]\ndns_ttl_floor = \"0s\"\nreuse_idle = \"0s\"")).Start();
+        using var old = new Sink(_first, _port);
+        using var moved = new Sink(_second, _port);
+        Send("before@moving.test", relay: relay);
+        old.WaitFor(a => a.To is ["before@moving.test"]);
+        dns.Change("moving.test", Zone("new"));
+        int sent = 0;
+        Tool.Until(() =>
+        {
+            Send($"after{sent++}@moving.test", relay: relay);
+            relay.WaitForEmptyQueue();
+            return !moved.Arrivals.IsEmpty;
+        }, 30, () => "mail still goes to the old host\n" + relay.Log);
+        Assert.Equal(1 + sent, old.Arrivals.Count + moved.Arrivals.Count);
     }
 
     [Fact]
@@ -158,9 +180,9 @@ public sealed class DnsTests : IDisposable
         Assert.Empty(sink.Arrivals);
     }
 
-    private string Send(string to, string from = "sender@mail.test")
+    private string Send(string to, string from = "sender@mail.test", RelayProcess? relay = null)
     {
-        using SmtpTalk talk = _relay.Talk().Hello();
+        using SmtpTalk talk = (relay ?? _relay).Talk().Hello();
         Assert.StartsWith("250 2.1.0", talk.Say($"MAIL FROM:<{from}>"));
         Assert.StartsWith("250 2.1.5", talk.Say($"RCPT TO:<{to}>"));
         Assert.StartsWith("354 ", talk.Say("DATA"));

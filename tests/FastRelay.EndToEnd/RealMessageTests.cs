@@ -46,6 +46,36 @@ public sealed class RealMessageTests : IDisposable
     }
 
     [Fact]
+    public void The_same_samples_arrive_byte_for_byte_by_swaks()
+    {
+        string[] samples = [.. Samples()];
+        for (int i = 0; i < samples.Length; i++)
+        {
+            // swaks wants CRLF, and puts an end behind the last line itself.
+            byte[] message = Normalised(File.ReadAllBytes(samples[i]));
+            string file = Path.Combine(_relay.Folder, "swaks.eml");
+            File.WriteAllBytes(file, message);
+            Tool.Run("swaks", ["--server", $"{_relay.Address}", "--port", $"{_relay.Port}", "--from", "from@example.test", "--to", $"s{i}@example.test", "--data", "@" + file, "--no-data-fixup"]).Ok();
+            string to = $"s{i}@example.test";
+            AssertSame(message, WithoutLastEnd(_sink.WaitFor(a => a.To.Contains(to)).WithoutTrace, message.Length), samples[i]);
+        }
+    }
+
+    [Fact]
+    public void The_same_samples_arrive_byte_for_byte_by_msmtp()
+    {
+        string[] samples = [.. Samples()];
+        for (int i = 0; i < samples.Length; i++)
+        {
+            string to = $"t{i}@example.test";
+            byte[] message = File.ReadAllBytes(samples[i]);
+            // msmtp speaks lines as Unix has them, and may not be told to leave the header alone: From and Date are its own.
+            Tool.Run("sh", ["-c", $"exec msmtp --host {_relay.Address} --port {_relay.Port} --from from@example.test --domain client.test --set-from-header=off --set-date-header=off --set-msgid-header=off --undisclosed-recipients=off --remove-bcc-headers=off {to} < '{samples[i]}'"]).Ok();
+            AssertSame(Normalised(message), _sink.WaitFor(a => a.To.Contains(to)).WithoutTrace, samples[i]);
+        }
+    }
+
+    [Fact]
     public void MIME_monsters_arrive_byte_for_byte()
     {
         byte[][] monsters =
@@ -115,6 +145,10 @@ public sealed class RealMessageTests : IDisposable
         string text = Encoding.Latin1.GetString(data).Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n').Replace("\n", "\r\n", StringComparison.Ordinal);
         return Encoding.Latin1.GetBytes(text.EndsWith("\r\n", StringComparison.Ordinal) ? text : text + "\r\n");
     }
+
+    /// <summary>What was sent may have been given one more end of line than the file has.</summary>
+    private static byte[] WithoutLastEnd(byte[] data, int length) =>
+        data.Length == length + 2 && data.AsSpan().EndsWith("\r\n"u8) ? data[..length] : data;
 
     private static byte[] Stuffed(byte[] data)
     {

@@ -11,6 +11,7 @@ public sealed class NsdServer : IDisposable
 {
     private readonly string _folder = Place.NewFolder("nsd");
     private readonly Process _process;
+    private int _serial = 1;
 
     public NsdServer(params (string Zone, string? Records)[] zones)
     {
@@ -39,8 +40,7 @@ public sealed class NsdServer : IDisposable
             config.AddRange(["zone:", $"  name: \"{zone}\"", $"  zonefile: \"{zone}.zone\""]);
             if (records is not null)
             {
-                File.WriteAllText(Path.Combine(_folder, $"{zone}.zone"),
-                    $"$ORIGIN {zone}.\n$TTL 300\n@ IN SOA ns.{zone}. root.{zone}. 1 3600 600 86400 5\n@ IN NS ns.{zone}.\nns IN A 127.0.0.1\n{records}\n");
+                Write(zone, records);
             }
         }
         File.WriteAllLines(Path.Combine(_folder, "nsd.conf"), config);
@@ -54,6 +54,14 @@ public sealed class NsdServer : IDisposable
 
     public int Port { get; }
 
+    /// <summary>Gives a zone other records, and a new serial; nsd reads it again by itself soon after.</summary>
+    public void Change(string zone, string records)
+    {
+        _serial++;
+        Write(zone, records);
+        Tool.Run("kill", ["-HUP", File.ReadAllText(Path.Combine(_folder, "nsd.pid")).Trim()]).Ok();
+    }
+
     public void Dispose()
     {
         if (!_process.HasExited)
@@ -64,6 +72,10 @@ public sealed class NsdServer : IDisposable
         _process.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
+
+    private void Write(string zone, string records) =>
+        File.WriteAllText(Path.Combine(_folder, $"{zone}.zone"),
+            $"$ORIGIN {zone}.\n$TTL 300\n@ IN SOA ns.{zone}. root.{zone}. {_serial} 3600 600 86400 5\n@ IN NS ns.{zone}.\nns IN A 127.0.0.1\n{records}\n");
 
     private bool Answers(string zone)
     {
