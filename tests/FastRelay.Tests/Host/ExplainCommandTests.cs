@@ -80,4 +80,17 @@ public sealed class ExplainCommandTests : IAsyncLifetime
         Assert.Equal((1, ""), (code, output));
         Assert.StartsWith("fastrelay: nothing here is no message in the queue", error);
     }
+
+    [Theory]
+    [InlineData("<someone@one.test>")]
+    [InlineData("some one@one.test")]
+    [InlineData("someone@one.test>x")]
+    [InlineData("someone@one.test ORCPT=x")]
+    [InlineData("someone@one.test\r\nRSET")]
+    public void What_could_not_stand_in_RCPT_is_no_address(string target)
+    {
+        (int code, string output, string error) = Run("explain", target, "--try");
+        Assert.Equal((2, ""), (code, output));
+        Assert.Contains("is no address: write it without brackets or spaces", error);
+    }
 }

@@ -1,8 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Smtp;
+using Command = System.CommandLine.Command;
 
 namespace FastRelay.Host.Commands;
 
@@ -29,6 +32,12 @@ public static class ExplainCommand
         command.SetAction(result => QueueCommand.Ask(result, config, async (client, output) =>
         {
             string wanted = result.GetValue(target)!;
+            if (wanted.Contains('@', StringComparison.Ordinal) && !IsMailbox(wanted))
+            {
+                await result.InvocationConfiguration.Error.WriteLineAsync(
+                    $"fastrelay: {QueueListCommand.Printable(wanted)} is no address: write it without brackets or spaces around it, as in someone@example.com");
+                return ExitCode.Usage;
+            }
             ExplainView? view = await client.GetAsync($"/api/explain?target={Uri.EscapeDataString(wanted)}", AdminJson.Default.ExplainView);
             if (view is null)
             {
@@ -54,10 +63,16 @@ public static class ExplainCommand
             string recipient = view.Message is { Destinations: [{ Recipients: [var first, ..] }, ..] } ? first
                 : wanted.Contains('@', StringComparison.Ordinal) ? wanted : "";
             await dialogue.WriteLineAsync();
+            TrustStore.Prepare(loaded.Tls.Authorities);
             return await new TryDialogue(loaded, dialogue).RunAsync(view.Ways[0], recipient) ? ExitCode.Ok : ExitCode.Failure;
         }));
         return command;
     }
+
+    // What RCPT would take (RFC 5321 4.1.2), so that nothing else stands in a command.
+    private static bool IsMailbox(string text) =>
+        MailPath.ParseForward(Encoding.UTF8.GetBytes($"<{text}>"), utf8: true, out MailPath path, out int consumed) == PathStatus.Ok
+        && consumed == Encoding.UTF8.GetByteCount(text) + 2 && path.Mailbox.Length == consumed - 2;
 
     private static string Describe(ExplainView view)
     {
