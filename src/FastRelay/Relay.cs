@@ -129,7 +129,7 @@ public sealed class Relay : LoopItem
         {
             RetryMs = Config.RetryMs,
             ExpireMs = Config.ExpireMs,
-            Sites = [.. Config.Sites.Select(static site => new SiteRule(site.Match, site.Sessions, site.Messages, site.WindowMs))],
+            Sites = Config.Sites,
         }, limits, Log, Counters);
 
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;

@@ -1,3 +1,5 @@
+using FastRelay.Config;
+
 namespace FastRelay.Queue;
 
 /// <summary>What the configuration says about retrying.</summary>
@@ -44,7 +46,7 @@ public sealed record QueueOptions
     public long ForgetMs { get; init; } = 600_000;
 
     /// <summary>What is allowed for sites; the first that matches one is its rule.</summary>
-    public IReadOnlyList<SiteRule> Sites { get; init; } = [];
+    public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
 
     /// <summary>The longest wait that the schedule can come to, ms.</summary>
     public long LongestWaitMs

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Routing;
 
@@ -99,16 +100,15 @@ public sealed class Site
     internal double ServiceMs { get; set; }
 
     /// <summary>The operator's rule for it; null when there is none.</summary>
-    public SiteRule? Rule { get; internal init; }
+    public SiteConfig? Rule { get; internal init; }
 
     /// <summary>Its messages a window; null when they are not bounded.</summary>
     internal SitePace? Pace { get; init; }
 
-    internal LoopTimer? PaceTimer { get; set; }
-
     internal LoopTimer? Timer { get; set; }
 
-    internal LoopTimer? QuickTimer { get; set; }
+    /// <summary>Has the site looked at again, at the earliest of the times that were asked for.</summary>
+    internal LoopTimer? LookTimer { get; set; }
 
     /// <summary>The destination whose turn is next.</summary>
     internal Destination? Turn { get; set; }

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Routing;
 using FastRelay.Smtp;
@@ -49,7 +50,7 @@ internal sealed class SiteTable : LoopItem
             }
             return site;
         }
-        SiteRule? rule = _queue.Options.Sites.FirstOrDefault(rule => rule.Matches(plan));
+        SiteConfig? rule = _queue.Options.Sites.FirstOrDefault(rule => plan.Provider == rule.Match || plan.IsAt(rule.Match));
         site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null };
         _sites.Add(plan.SiteKey, site);
         return site;
@@ -241,8 +242,7 @@ internal sealed class SiteTable : LoopItem
                 return;
             }
             site.Timer?.Cancel();
-            site.QuickTimer?.Cancel();
-            site.PaceTimer?.Cancel();
+            site.LookTimer?.Cancel();
             // Another of its name may have come meanwhile.
             if (Find(site.Key) == site)
             {
@@ -292,20 +292,17 @@ internal sealed class SiteTable : LoopItem
         {
             return false;
         }
-        site.QuickTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
-        if (!site.QuickTimer.IsArmed)
-        {
-            site.QuickTimer.After(quickMs);
-        }
+        LookAgain(site, quickMs);
         return true;
     }
 
+    // The earliest time wins: whoever finds at that look that it was too early asks again.
     private void LookAgain(Site site, long afterMs)
     {
-        site.PaceTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
-        if (!site.PaceTimer.IsArmed)
+        site.LookTimer ??= new LoopTimer(_loop, new LookDue(this, site));
+        if (_loop.NowMs + afterMs < site.LookTimer.DueMs)
         {
-            site.PaceTimer.After(afterMs);
+            site.LookTimer.After(afterMs);
         }
     }
 
@@ -332,7 +329,7 @@ internal sealed class SiteTable : LoopItem
         protected override void Run() => table.RoomAgain();
     }
 
-    private sealed class QuickOver(SiteTable table, Site site) : LoopItem
+    private sealed class LookDue(SiteTable table, Site site) : LoopItem
     {
         protected override void Run() => table.Wake(site);
     }
