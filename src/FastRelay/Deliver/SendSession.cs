@@ -315,14 +315,13 @@ internal sealed class SendSession
         BodyStatus status = prepared.Result;
         _nextPrepared = new ValueTask<BodyStatus>(status);
         long contentBytes = _nextBody.Length - _nextBody.StuffedDots;
-        if (status != BodyStatus.Ok || !_machine.CanJoin(contentBytes))
+        if (status != BodyStatus.Ok)
         {
             return null;
         }
         Envelope envelope = _nextBody.Envelope;
-        if ((envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0 && !_machine.Capabilities.Has(SmtpExtensions.SmtpUtf8))
+        if (!_machine.CanJoin(contentBytes, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0))
         {
-            // To be refused on its own.
             return null;
         }
         Span<int> indexes = _owner.RecipientScratch;
