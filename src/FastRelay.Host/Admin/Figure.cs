@@ -50,6 +50,8 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("set_aside_total", "Damaged messages of which nobody could be told.", s => s.Counters.SetAside),
         new("connections_out_total", "Connections dialled.", s => s.Counters.ConnectionsOut),
         new("connections_out_failed_total", "Dials that failed.", s => s.Counters.ConnectionsOutFailed),
+        new("rule_shifts_total", "Sites that a rule for replies has slowed, put in backoff or suspended.", s => s.Counters.RuleShifts),
+        new("suspensions", "Suspensions of sites by the operator in force.", s => s.Queue.SiteAdmin.Suspensions.Count),
         new("sessions_out", "Send sessions open.", s => s.Counters.SessionsOut),
         new("tls_fallbacks_total", "Opportunistic TLS handshakes that failed and were redialled in clear.", s => s.Counters.TlsFallbacks),
         new("queue_ready", "Deliveries that wait for their turn.", s => s.QueueCounts.Ready),

@@ -99,6 +99,9 @@ public sealed record RelayConfig
     /// <summary>The rules for sites, in order.</summary>
     public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
 
+    /// <summary>The configuration's own rules for replies, in order; those of <see cref="ProviderRules"/> come behind them.</summary>
+    public IReadOnlyList<ReplyRuleConfig> ReplyRules { get; init; } = [];
+
     /// <summary>The route table, first match wins; MX delivery when none matches.</summary>
     public IReadOnlyList<RouteConfig> Routes { get; init; } = [];
 
@@ -142,6 +145,9 @@ public sealed record DeliverConfig
 
     /// <summary>What deliveries ask of TLS when no route says otherwise.</summary>
     public DeliverTls Tls { get; init; } = DeliverTls.Opportunistic;
+
+    /// <summary>The rules that come with the program are in force too.</summary>
+    public bool ProviderRules { get; init; } = true;
 
     /// <summary>Our address for outgoing connections; null for the system's choice.</summary>
     public IPAddress? Source { get; init; }

@@ -366,7 +366,7 @@ internal sealed class SendSession
         _owner.Report(delivery, envelope, _machine.Ledger, Attempt());
         if (_machine.IsSiteTrouble)
         {
-            _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span);
+            _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span, counted: true);
         }
     }
 

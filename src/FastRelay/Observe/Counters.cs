@@ -69,6 +69,9 @@ public sealed class Counters
     /// <summary>Dials that failed.</summary>
     public long ConnectionsOutFailed { get; set; }
 
+    /// <summary>Sites that a rule for replies has slowed, put in backoff or suspended.</summary>
+    public long RuleShifts { get; set; }
+
     /// <summary>Send sessions open now.</summary>
     public long SessionsOut { get; set; }
 

@@ -71,7 +71,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
         Finish(delivery, tooMany, attempts, deferred, inDoubt, later, reason);
-        TellSite(delivery, took, judged);
+        TellSite(delivery, took, judged, reports);
         if (_failed.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
@@ -79,11 +79,20 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
     }
 
-    private void TellSite(in Delivery delivery, bool took, bool judged)
+    private void TellSite(in Delivery delivery, bool took, bool judged, ReadOnlySpan<RecipientReport> reports)
     {
         if (delivery.SiteOrNone is not { } site)
         {
             return;
+        }
+        foreach (ref readonly RecipientReport report in reports)
+        {
+            // A refusal of all its recipients in one reply counts once.
+            if (report.Outcome is { Cause: OutcomeCause.Reply, Class: OutcomeClass.Deferred or OutcomeClass.Failed })
+            {
+                queue.Gears.Replied(site, report.Outcome, report.ReplyText.Span);
+                break;
+            }
         }
         if (took)
         {

@@ -133,6 +133,7 @@ internal sealed class QueueClock : LoopItem
             return destination.Site is not { } site
                 || site.Failures > 0
                 || queue.World.Loop.NowMs < site.BackoffUntilMs
+                || queue.Gears.IsSuspended(site)
                 || now - entry.ExpireSeconds > OverdueSeconds;
         }
     }

@@ -48,6 +48,12 @@ public sealed record QueueOptions
     /// <summary>What is allowed for sites; the first that matches one is its rule.</summary>
     public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
 
+    /// <summary>What replies do to sites; the first that matches counts.</summary>
+    public IReadOnlyList<ReplyRuleConfig> ReplyRules { get; init; } = [];
+
+    /// <summary>Where the operator's suspensions of sites are kept; null keeps them in memory only.</summary>
+    public string? SuspensionsFile { get; init; }
+
     /// <summary>The longest wait that the schedule can come to, ms.</summary>
     public long LongestWaitMs
     {

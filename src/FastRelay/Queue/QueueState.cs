@@ -24,6 +24,7 @@ internal sealed class QueueState
         Log = log;
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
+        Gears = new Gears(this);
         Sites = new SiteTable(this);
         Destinations = new DestinationTable(this, router);
         Clock = new QueueClock(this);
@@ -48,6 +49,8 @@ internal sealed class QueueState
     public MessageEntries Messages { get; } = new();
 
     public ReasonTable Reasons { get; } = new();
+
+    public Gears Gears { get; }
 
     public SiteTable Sites { get; }
 

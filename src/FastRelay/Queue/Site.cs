@@ -78,8 +78,26 @@ public sealed class Site
     /// <summary>Failures in a row.</summary>
     public int Failures { get; internal set; }
 
-    /// <summary>It refused our login: only time, or the operator, ends its backoff.</summary>
-    internal bool LoginRefused { get; set; }
+    /// <summary>Only time, or the operator, ends its backoff: it refused our login, or a rule said so.</summary>
+    internal bool BackoffLasts { get; set; }
+
+    /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
+    public long SuspendedUntilMs { get; internal set; }
+
+    /// <summary>Why; empty when it is not.</summary>
+    public string SuspendReason { get; internal set; } = "";
+
+    internal bool SuspendedByOperator { get; set; }
+
+    /// <summary>Until when it gets at most <see cref="SlowMost"/> sessions, on the loop's scale.</summary>
+    internal long SlowUntilMs { get; set; }
+
+    internal int SlowMost { get; set; }
+
+    internal string SlowReason { get; set; } = "";
+
+    /// <summary>By the number of a rule that takes several replies: when the first came, and how many.</summary>
+    internal Dictionary<int, (long SinceMs, int Count)>? RuleCounts { get; set; }
 
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }

@@ -49,7 +49,7 @@ public sealed class ExplainCommandTests : IAsyncLifetime
             queued     41 for this destination, 40 of them ready
             limit          1 of 1      site sessions  <- used up
             limit          7 of 2,000  send_sessions
-            ceiling    none while it backs off; 91.5 ms a delivery lately
+            ceiling    none in this gear; 91.5 ms a delivery lately
 
             """,
             output);

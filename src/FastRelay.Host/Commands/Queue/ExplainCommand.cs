@@ -116,7 +116,7 @@ public static class ExplainCommand
         {
             Line(text, "site", site.Name + (site.Provider is { } provider ? $" ({provider})" : "")
                 + $": {site.Ready:N0} ready, {site.InFlight:N0} in delivery, {site.Sessions:N0} {(site.Sessions == 1 ? "connection" : "connections")}");
-            Line(text, "gear", site.Gear == "normal" ? "normal" : $"backoff for {site.BackoffSeconds:N0} s, after {site.Failures} failures in a row: {site.GearReason}");
+            Line(text, "gear", Gear(site));
         }
         Line(text, "queued", $"{way.Queued:N0} for this destination, {way.Ready:N0} of them ready");
         foreach (ExplainLimit limit in way.Limits)
@@ -127,8 +127,19 @@ public static class ExplainCommand
         {
             Line(text, "ceiling", way.CeilingPerSecond is { } rate
                 ? $"about {rate:N0} messages/s: {way.Limits[0].Most:N0} sessions, {took:N1} ms a delivery lately"
-                : $"none while it backs off; {took:N1} ms a delivery lately");
+                : $"none in this gear; {took:N1} ms a delivery lately");
         }
+    }
+
+    private static string Gear(ExplainSite site)
+    {
+        if (site.Gear == "normal")
+        {
+            return "normal";
+        }
+        string until = site.GearSeconds is not { } left ? " until queue resume" : left > 0 ? $" for {left:N0} s" : " until it has taken something";
+        string failures = site is { Gear: "backoff", Failures: > 0 } ? $", after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
+        return $"{site.Gear}{until}{failures}: {site.GearReason}";
     }
 
     private static void Line(StringWriter text, string name, string value) =>
