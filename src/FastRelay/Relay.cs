@@ -129,6 +129,7 @@ public sealed class Relay : LoopItem
         {
             RetryMs = Config.RetryMs,
             ExpireMs = Config.ExpireMs,
+            WarnMs = Config.WarnMs,
             Sites = Config.Sites,
             ReplyRules = Config.Deliver.ProviderRules ? [.. Config.ReplyRules, .. ProviderRules.All] : Config.ReplyRules,
             SuspensionsFile = Path.Combine(Config.Spool, SegmentNames.Suspensions),

@@ -44,6 +44,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("deferred_total", "Attempts for a recipient that were put off.", s => s.Counters.Deferred),
         new("failed_total", "Recipients that failed for good.", s => s.Counters.Failed),
         new("bounced_total", "Bounces written.", s => s.Counters.Bounced),
+        new("delay_warnings_total", "Reports of a delay written.", s => s.Counters.Warned),
         new("dropped_total", "Failures that nobody could be told of.", s => s.Counters.Dropped),
         new("in_doubt_total", "Deliveries lost after the final dot.", s => s.Counters.InDoubt),
         new("damaged_messages_total", "Messages found damaged in the spool: never sent.", s => s.Counters.DamagedMessages),

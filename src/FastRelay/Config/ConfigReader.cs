@@ -206,7 +206,7 @@ public sealed class ConfigReader
             }
             config = config with { RetryMs = waits };
         }
-        config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs };
+        config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs, WarnMs = table.Duration("warn", 0, 365 * day) ?? config.WarnMs };
         table.Finish();
         return config;
     }

@@ -52,6 +52,7 @@ public static class EffectiveConfig
         text.Append("\n[queue]\n");
         Line(text, "retry", List(config.RetryMs.Select(ConfigText.FormatDuration)));
         Line(text, "expire", Quote(ConfigText.FormatDuration(config.ExpireMs)));
+        Line(text, "warn", Quote(ConfigText.FormatDuration(config.WarnMs)));
         text.Append("\n[deliver]\n");
         Line(text, "port", config.Deliver.Port.ToString(CultureInfo.InvariantCulture));
         Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");

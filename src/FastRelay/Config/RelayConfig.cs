@@ -93,6 +93,9 @@ public sealed record RelayConfig
     /// <summary>After this long a message that was not delivered fails, ms (RFC 5321 4.5.4.1 advises 4 to 5 days).</summary>
     public long ExpireMs { get; init; } = 5 * 86_400_000L;
 
+    /// <summary>The sender is told once that a message still waits, this long after its arrival, ms; 0 for never.</summary>
+    public long WarnMs { get; init; } = 4 * 3_600_000L;
+
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();
 

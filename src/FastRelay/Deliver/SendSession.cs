@@ -388,5 +388,8 @@ internal sealed class SendSession
         }
     }
 
-    private AttemptInfo Attempt() => new(_host!.Name, _address, _dialogue.Link?.TlsName, _reused ? 0 : _connectMs, _reused);
+    private AttemptInfo Attempt() => new(_host!.Name, _address, _dialogue.Link?.TlsName, _reused ? 0 : _connectMs, _reused)
+    {
+        HasDsn = _machine.Capabilities.Has(SmtpExtensions.Dsn),
+    };
 }

@@ -193,7 +193,8 @@ public sealed class MessageQueue : IReplay
         }
         for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
         {
-            _queue.Slab[handle].Flags |= shared ? EntryFlags.Shared : EntryFlags.None;
+            _queue.Slab[handle].Flags |= (shared ? EntryFlags.Shared : EntryFlags.None)
+                | (_queue.Warner.IsOld(in _queue.Slab[handle], _queue.NowSeconds) ? EntryFlags.Warned : EntryFlags.None);
             int waitSeconds = _queue.Slab[handle].DueSeconds - _queue.NowSeconds;
             if (state.Hold)
             {

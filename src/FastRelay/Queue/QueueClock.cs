@@ -77,6 +77,7 @@ internal sealed class QueueClock : LoopItem
             for (; _at < end; _at++)
             {
                 ref Entry entry = ref queue.Slab[_at];
+                queue.Warner.Look(in entry, now);
                 if (entry.State != EntryState.Ready)
                 {
                     continue;

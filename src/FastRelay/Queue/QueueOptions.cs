@@ -15,6 +15,9 @@ public sealed record QueueOptions
     /// <summary>A message is given up this long after its arrival, ms. Default 5 days (RFC 5321 4.5.4.1: at least 4 to 5).</summary>
     public long ExpireMs { get; init; } = 432_000_000;
 
+    /// <summary>The sender is told, once, that a message waits this long after its arrival, ms; 0 for never.</summary>
+    public long WarnMs { get; init; }
+
     /// <summary>How far a wait may differ from the schedule, as a part of it: 0.2 is 20 % to either side.</summary>
     public double Jitter { get; init; } = 0.2;
 

@@ -29,6 +29,7 @@ internal sealed class QueueState
         Destinations = new DestinationTable(this, router);
         Clock = new QueueClock(this);
         Settler = new Settler(this);
+        Warner = new Warner(this);
         Reporter = new DeliveryReporter(this);
     }
 
@@ -59,6 +60,8 @@ internal sealed class QueueState
     public QueueClock Clock { get; }
 
     public Settler Settler { get; }
+
+    public Warner Warner { get; }
 
     public DeliveryReporter Reporter { get; }
 
