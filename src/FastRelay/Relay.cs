@@ -129,7 +129,10 @@ public sealed class Relay : LoopItem
         {
             RetryMs = Config.RetryMs,
             ExpireMs = Config.ExpireMs,
-            Sites = [.. Config.Sites.Select(static site => new SiteRule(site.Match, site.Sessions, site.Messages, site.WindowMs))],
+            WarnMs = Config.WarnMs,
+            Sites = Config.Sites,
+            ReplyRules = Config.Deliver.ProviderRules ? [.. Config.ReplyRules, .. ProviderRules.All] : Config.ReplyRules,
+            SuspensionsFile = Path.Combine(Config.Spool, SegmentNames.Suspensions),
         }, limits, Log, Counters);
 
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
@@ -141,6 +144,11 @@ public sealed class Relay : LoopItem
         }
         Journal = opened.Journal;
         Recovery = opened.Report;
+        // Under the spool's lock, like the journal.
+        if (Queue.RecallSuspensions() is { Length: > 0 } unread)
+        {
+            return unread;
+        }
         Queue.Attach(Journal);
 
         Deliverer = new Deliverer(World, Queue, Journal, limits, new DeliverOptions { HelloName = Config.HostName, Source = Config.Deliver.Source, Authorities = authorities }, Log, Counters);

@@ -24,6 +24,13 @@ public abstract class AdminDesk
     /// <summary>Changes what is selected.</summary>
     public abstract Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection);
 
+    /// <summary>Suspends a site, a provider or the hosts of a domain, or resumes it.</summary>
+    /// <exception cref="AdminException">It cannot be done, and why.</exception>
+    public abstract Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend);
+
+    /// <summary>What is suspended.</summary>
+    public abstract Task<SiteSuspensions> SuspensionsAsync();
+
     /// <summary>Values of <see cref="Figure.All"/>, in its order.</summary>
     public abstract Task<long[]> FiguresAsync();
 

@@ -8,7 +8,8 @@ namespace FastRelay.Host.Admin;
 
 /// <summary>
 /// The admin's resources: <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
-/// <c>/api/explain?target=</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c> and <c>release</c>.
+/// <c>/api/explain?target=</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>,
+/// <c>hold</c> and <c>release</c>, <c>/api/sites/suspend</c> and <c>resume</c>.
 /// </summary>
 /// <param name="desk">Answers.</param>
 /// <param name="guard">Says who may ask.</param>
@@ -75,6 +76,14 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 break;
             case "/api/explain" when !post:
                 await ExplainAsync(context);
+                break;
+            case "/api/sites/suspended" when !post:
+                await JsonAsync(context, await desk.SuspensionsAsync(), AdminJson.Default.SiteSuspensions);
+                break;
+            case "/api/sites/suspend" or "/api/sites/resume" when post:
+                SiteSuspension wanted = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.SiteSuspension, context.RequestAborted)
+                    ?? throw new AdminException("null names no site");
+                await JsonAsync(context, await desk.SuspendAsync(wanted, path.EndsWith("suspend", StringComparison.Ordinal)), AdminJson.Default.SiteSuspensions);
                 break;
             case QueuePath when !post:
                 await ListAsync(context);
@@ -181,7 +190,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/queue, /api/queue/ID and /api/explain?target=; by POST /api/queue/retry, remove, hold and release");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/queue, /api/queue/ID, /api/explain?target= and /api/sites/suspended; by POST /api/queue/retry, remove, hold and release, /api/sites/suspend and resume");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

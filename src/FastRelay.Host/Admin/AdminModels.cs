@@ -98,6 +98,16 @@ public enum QueueAction
     Release,
 }
 
+/// <summary>A suspension of sites.</summary>
+/// <param name="Site">A site, a provider, or a domain that hosts are or are below.</param>
+/// <param name="ForSeconds">For how long; null until it is resumed.</param>
+/// <param name="Until">When it ends, UTC; null when it is resumed. Not read.</param>
+public sealed record SiteSuspension(string Site, long? ForSeconds = null, DateTimeOffset? Until = null);
+
+/// <summary>The suspensions in force.</summary>
+/// <param name="Suspensions">All of them, oldest first.</param>
+public sealed record SiteSuspensions(IReadOnlyList<SiteSuspension> Suspensions);
+
 /// <summary>The relay in figures.</summary>
 public sealed record StatusView
 {
@@ -140,6 +150,8 @@ public sealed record ErrorView(string Error);
 [JsonSerializable(typeof(QueueCount))]
 [JsonSerializable(typeof(QueueSelection))]
 [JsonSerializable(typeof(QueueChange))]
+[JsonSerializable(typeof(SiteSuspension))]
+[JsonSerializable(typeof(SiteSuspensions))]
 [JsonSerializable(typeof(StatusView))]
 [JsonSerializable(typeof(ExplainView))]
 [JsonSerializable(typeof(ErrorView))]

@@ -64,9 +64,9 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
     private static ExplainSite Site(SiteView site) => new(
         site.Key,
         site.Provider.Length > 0 ? site.Provider : null,
-        site.BackoffMs > 0 ? "backoff" : "normal",
+        site.Gear.ToString().ToLowerInvariant(),
         site.Reason.Length > 0 ? site.Reason : null,
-        site.BackoffMs / 1000,
+        site.GearMs == long.MaxValue ? null : site.GearMs / 1000,
         site.Failures,
         site.Ready,
         site.InFlight,

@@ -25,19 +25,19 @@ public sealed record ExplainLimit(string Name, long Used, long Most, bool Binds)
 /// <summary>A site.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Provider">Who runs it, when that is known.</param>
-/// <param name="Gear">normal or backoff.</param>
+/// <param name="Gear">normal, slow, backoff or suspended.</param>
 /// <param name="GearReason">Why; null in normal.</param>
-/// <param name="BackoffSeconds">For how long still.</param>
+/// <param name="GearSeconds">For how long still; 0 when the next success ends it, null when the operator does.</param>
 /// <param name="Failures">In a row.</param>
 /// <param name="Ready">Deliveries that wait for a session.</param>
 /// <param name="InFlight">Deliveries under way.</param>
 /// <param name="Sessions">Connections.</param>
 public sealed record ExplainSite(
-    string Name, string? Provider, string Gear, string? GearReason, long BackoffSeconds, int Failures, int Ready, int InFlight, int Sessions);
+    string Name, string? Provider, string Gear, string? GearReason, long? GearSeconds, int Failures, int Ready, int InFlight, int Sessions);
 
 /// <summary>Where mail for one destination goes, and what it waits for.</summary>
 /// <param name="Destination">The domain or the route.</param>
-/// <param name="WaitsFor">nothing, dns, backoff, session, connection, turn, time, hold, disk, start or settling.</param>
+/// <param name="WaitsFor">nothing, dns, suspension, backoff, session, rate, connection, turn, time, hold, disk, start or settling.</param>
 /// <param name="Reason">The same as a sentence.</param>
 /// <param name="Route">The way out: mx: or a next hop.</param>
 /// <param name="User">Who we authenticate as; null where the hosts do not ask.</param>

@@ -91,6 +91,28 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     }
 
     /// <inheritdoc/>
+    public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)
+    {
+        string site = wanted.Site.ToLowerInvariant();
+        if (wanted.ForSeconds is < 1 or > 31_536_000)
+        {
+            throw new AdminException("a suspension is for 1 second to a year; without an end it holds until it is resumed");
+        }
+        return AdminRequest<SiteSuspensions>.AskAsync(
+            _loop,
+            async () =>
+            {
+                string wrong = suspend ? await source.Queue.SiteAdmin.SuspendAsync(site, (wanted.ForSeconds ?? 0) * 1000) : await source.Queue.SiteAdmin.ResumeAsync(site);
+                return wrong.Length == 0 ? Suspensions() : throw new AdminException(wrong);
+            },
+            s_soon);
+    }
+
+    /// <inheritdoc/>
+    public override Task<SiteSuspensions> SuspensionsAsync() =>
+        AdminRequest<SiteSuspensions>.AskAsync(_loop, () => new ValueTask<SiteSuspensions>(Suspensions()), s_soon);
+
+    /// <inheritdoc/>
     public override Task<long[]> FiguresAsync() =>
         AdminRequest<long[]>.AskAsync(_loop, () => new ValueTask<long[]>(Figure.ReadAll(source)), s_soon);
 
@@ -105,6 +127,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Listening = listening,
         Stopping = Stopping,
     };
+
+    private SiteSuspensions Suspensions() => new([.. source.Queue.SiteAdmin.Suspensions.Select(static one =>
+        new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs)))]);
 
     private ValueTask<long> ChangeAsync(QueueAction action, QueueFilter filter) => action switch
     {

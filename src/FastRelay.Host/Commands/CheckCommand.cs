@@ -14,12 +14,22 @@ public static class CheckCommand
             "Checks a configuration, prints what is in force as TOML and the memory that its limits add up to. Every error is named with its file, line and key.",
             "fastrelay check                               # what holds without a file",
             "fastrelay check --config relay.toml           # exit code 78 and one line an error when it is wrong",
-            "fastrelay check -c relay.toml > effective.toml");
+            "fastrelay check -c relay.toml > effective.toml",
+            "fastrelay check --provider-rules              # the reply rules that come with the program");
         Option<string?> config = ConfigFile.Option();
+        var rules = new Option<bool>("--provider-rules") { Description = "Print the [[reply_rule]]s for large providers instead, and where they come from" };
         command.Options.Add(config);
-        command.SetAction(result => Run(
-            result.GetValue(config), result.InvocationConfiguration.Output, result.InvocationConfiguration.Error));
+        command.Options.Add(rules);
+        command.SetAction(result => result.GetValue(rules)
+            ? Print(result.InvocationConfiguration.Output)
+            : Run(result.GetValue(config), result.InvocationConfiguration.Output, result.InvocationConfiguration.Error));
         return command;
+    }
+
+    private static int Print(TextWriter output)
+    {
+        output.WriteLine(ProviderRules.Text);
+        return ExitCode.Ok;
     }
 
     private static int Run(string? path, TextWriter output, TextWriter error)

@@ -28,7 +28,7 @@ public sealed class BounceFacts
     /// <summary>The reverse-path of the message that failed; never empty.</summary>
     public required byte[] ReversePath { get; init; }
 
-    /// <summary>Its recipients that failed; at least one.</summary>
+    /// <summary>Its recipients of whom there is something to say; at least one.</summary>
     public required IReadOnlyList<FailedNotice> Failed { get; init; }
 
     /// <summary>Its ENVID as given; empty when it had none.</summary>
@@ -39,6 +39,9 @@ public sealed class BounceFacts
 
     /// <summary>When the last attempt for these recipients was made.</summary>
     public required DateTimeOffset LastAttempt { get; init; }
+
+    /// <summary>When what is delayed is given up; null when nothing is.</summary>
+    public DateTimeOffset? RetryUntil { get; init; }
 
     /// <summary>The date of the bounce.</summary>
     public required DateTimeOffset Now { get; init; }

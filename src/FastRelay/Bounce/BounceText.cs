@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using FastRelay.Queue;
 using FastRelay.Smtp;
 
 namespace FastRelay.Bounce;
 
 /// <summary>
-/// The text of a bounce: multipart/report (RFC 6522) of a part for people, a part for programs (RFC 3464) and the
+/// The text of a bounce, or of a report that mail is delayed or relayed: multipart/report (RFC 6522) of a part for people, a part for programs (RFC 3464) and the
 /// original message or its header. Marked as automatic (RFC 3834). Pure: facts in, stored form out.
 /// </summary>
 public static class BounceText
@@ -70,7 +71,9 @@ public static class BounceText
         lines.Add("Date: "u8).Add(facts.Now).End();
         lines.Add("From: Mail Delivery System <MAILER-DAEMON@"u8).Add(facts.Hostname).Line(">"u8);
         lines.Add("To: <"u8).AddForeign(facts.ReversePath).Line(">"u8);
-        lines.Line("Subject: Undelivered mail returned to sender"u8);
+        lines.Line(Has(facts, NoticeKind.Failed) ? "Subject: Undelivered mail returned to sender"u8
+            : Has(facts, NoticeKind.Delayed) ? "Subject: Delayed mail (it is still being tried)"u8
+            : "Subject: Mail relayed (no further report will follow)"u8);
         lines.Add("Message-ID: <"u8).Add(facts.Id).Add("@"u8).Add(facts.Hostname).Line(">"u8);
         lines.Line("Auto-Submitted: auto-replied"u8);
         lines.Line("MIME-Version: 1.0"u8);
@@ -88,23 +91,46 @@ public static class BounceText
     {
         lines.Line("Content-Type: text/plain; charset=us-ascii"u8).End();
         lines.Add("This is the mail system at "u8).Add(facts.Hostname).Line("."u8).End();
-        lines.Line(facts.Failed.Count == 1
-            ? "Your message could not be delivered to this recipient:"u8
-            : "Your message could not be delivered to these recipients:"u8);
-        foreach (FailedNotice failed in facts.Failed)
+        if (Has(facts, NoticeKind.Failed))
         {
-            lines.End().Add("  <"u8).AddForeign(failed.Mailbox.Span).Line(">"u8);
-            lines.Add("    "u8);
-            byte[] why = Encoding.ASCII.GetBytes(Why(failed));
-            lines.AddFolded(why, 4, "    "u8).End();
+            WriteAll(facts, lines, NoticeKind.Failed, "Your message could not be delivered to:"u8);
+            lines.Line("It will not be tried again."u8);
         }
-        lines.End().Line("It will not be tried again."u8);
+        if (Has(facts, NoticeKind.Relayed))
+        {
+            WriteAll(facts, lines, NoticeKind.Relayed, "Your message was passed on to a host that does not report deliveries, for:"u8);
+            lines.Line("You will hear from us no more of it; whether it arrives is that host's to say."u8);
+        }
+        if (Has(facts, NoticeKind.Delayed))
+        {
+            WriteAll(facts, lines, NoticeKind.Delayed, "This is a warning only: you need not send your message again. It could not be delivered yet to:"u8);
+            lines.Add("It will be tried until "u8).Add(facts.RetryUntil ?? facts.Now).Line("."u8);
+        }
         lines.Line(facts.Part switch
         {
             ReturnedPart.Message => "Your message is attached."u8,
             ReturnedPart.Headers => "The header of your message is attached."u8,
             _ => "The stored copy of your message is damaged and cannot be returned."u8,
         });
+        lines.End();
+    }
+
+    private static bool Has(BounceFacts facts, NoticeKind kind) => facts.Failed.Any(notice => notice.Kind == kind);
+
+    private static void WriteAll(BounceFacts facts, StoredLines lines, NoticeKind kind, ReadOnlySpan<byte> head)
+    {
+        lines.Line(head);
+        foreach (FailedNotice notice in facts.Failed)
+        {
+            if (notice.Kind != kind)
+            {
+                continue;
+            }
+            lines.End().Add("  <"u8).AddForeign(notice.Mailbox.Span).Line(">"u8);
+            lines.Add("    "u8);
+            byte[] why = Encoding.ASCII.GetBytes(Why(notice));
+            lines.AddFolded(why, 4, "    "u8).End();
+        }
         lines.End();
     }
 
@@ -124,6 +150,7 @@ public static class BounceText
             OutcomeCause.NullMx => "the recipient's domain takes no mail",
             OutcomeCause.NoSuchDomain => "the recipient's domain does not exist or has no mail host",
             OutcomeCause.MailLoop => "mail for the recipient's domain comes back to this host",
+            _ when failed.Kind == NoticeKind.Delayed => "it waits for its turn",
             _ => "the delivery failed",
         };
     }
@@ -144,8 +171,13 @@ public static class BounceText
             lines.End();
             WriteOriginalRecipient(failed.OriginalRecipient.Span, lines);
             lines.Add("Final-Recipient: rfc822; "u8).AddForeign(failed.Mailbox.Span).End();
-            lines.Line("Action: failed"u8);
-            StatusOf(failed.Outcome).TryFormat(status, out int written);
+            lines.Line(failed.Kind switch
+            {
+                NoticeKind.Relayed => "Action: relayed"u8,
+                NoticeKind.Delayed => "Action: delayed"u8,
+                _ => "Action: failed"u8,
+            });
+            StatusOf(failed).TryFormat(status, out int written);
             lines.Add("Status: "u8).Line(status[..written]);
             int hostEnd = failed.Host.IndexOf(' ', StringComparison.Ordinal);
             if (failed.Host.Length > 0)
@@ -153,7 +185,14 @@ public static class BounceText
                 lines.Add("Remote-MTA: dns; "u8).AddForeign(Encoding.ASCII.GetBytes(hostEnd < 0 ? failed.Host : failed.Host[..hostEnd])).End();
             }
             WriteDiagnostic(failed, lines);
-            lines.Add("Last-Attempt-Date: "u8).Add(facts.LastAttempt).End();
+            if (failed.Kind != NoticeKind.Delayed)
+            {
+                lines.Add("Last-Attempt-Date: "u8).Add(facts.LastAttempt).End();
+            }
+            else if (facts.RetryUntil is { } until)
+            {
+                lines.Add("Will-Retry-Until: "u8).Add(until).End();
+            }
         }
         lines.End();
     }
@@ -190,9 +229,18 @@ public static class BounceText
     }
 
     // RFC 3463: what ran out of time was temporary all along (4.4.7); a reply without an enhanced code says 5.0.0.
-    private static EnhancedCode StatusOf(Outcome outcome) => outcome.Cause == OutcomeCause.Expired
-        ? new EnhancedCode(4, 4, 7)
-        : outcome.EnhancedCode.Class == 5 ? outcome.EnhancedCode : new EnhancedCode(5, 0, 0);
+    private static EnhancedCode StatusOf(in FailedNotice notice)
+    {
+        byte wanted = notice.Kind switch
+        {
+            NoticeKind.Relayed => 2,
+            NoticeKind.Delayed => 4,
+            _ => 5,
+        };
+        EnhancedCode code = notice.Outcome.EnhancedCode;
+        return notice.Outcome.Cause == OutcomeCause.Expired ? new EnhancedCode(4, 4, 7)
+            : code.Class == wanted ? code : new EnhancedCode(wanted, 0, 0);
+    }
 
     private static string Readable(ReadOnlySpan<byte> text) => string.Create(
         Math.Min(text.Length, Limits.ReplyTextBytes),

@@ -57,6 +57,10 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
 
     private ValueTask<CommitResult> CommitAsync(PendingBounce pending)
     {
+        if (pending.RetryUntil is not null)
+        {
+            return _writer.CommitAsync(_envelope);
+        }
         var indexes = new int[pending.Failed.Count];
         for (int i = 0; i < indexes.Length; i++)
         {
@@ -67,8 +71,9 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
 
     private ArrayBufferWriter<byte> Compose(PendingBounce pending, MessageId id, BodyReader body, BodyStatus status)
     {
-        // RET=HDRS asks for less (RFC 3461 4.3); RET=FULL for more than is returned of a large message.
-        bool whole = body.Length <= BounceText.ReturnedBytes && (status != BodyStatus.Ok || (ReturnContent)body.Envelope.Return != ReturnContent.Headers);
+        // RET=HDRS asks for less (RFC 3461 4.3); RET=FULL for more than is returned of a large message. Without a failure
+        // the header is enough (RFC 3461 6.2).
+        bool whole = pending.Failed.Exists(static one => one.Kind == NoticeKind.Failed) && body.Length <= BounceText.ReturnedBytes && (status != BodyStatus.Ok || (ReturnContent)body.Envelope.Return != ReturnContent.Headers);
         ReturnedPart part = status != BodyStatus.Ok ? ReturnedPart.Nothing : whole ? ReturnedPart.Message : ReturnedPart.Headers;
         ReadOnlyMemory<byte> original = part == ReturnedPart.Nothing ? default : ReturnedBytes(body, part);
         BounceFacts facts = Facts(pending, id, body.Envelope, part, original);
@@ -95,7 +100,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         {
             FailedRecipient recipient = pending.Failed[i];
             EnvelopeRecipient known = envelope.At(recipient.Index);
-            failed[i] = new FailedNotice(known.Mailbox.ToArray(), recipient.Outcome, recipient.HostText, recipient.ReplyText) { OriginalRecipient = known.OriginalRecipient.ToArray() };
+            failed[i] = new FailedNotice(known.Mailbox.ToArray(), recipient.Outcome, recipient.HostText, recipient.ReplyText) { Kind = recipient.Kind, OriginalRecipient = known.OriginalRecipient.ToArray() };
         }
         return new BounceFacts
         {
@@ -107,6 +112,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
             Failed = failed,
             Arrival = DateTimeOffset.FromUnixTimeMilliseconds(envelope.ArrivalUnixMs),
             LastAttempt = pending.FailedAt,
+            RetryUntil = pending.RetryUntil,
             Now = world.Time.GetUtcNow(),
             Part = part,
             Original = original,

@@ -22,6 +22,7 @@ public sealed class Bouncer : BounceSink
     private readonly Dictionary<MessageHandle, PendingBounce> _waiting = [];
     private PendingBounce? _first;
     private PendingBounce? _last;
+    private int _warnings;
     private int _running;
     private int _recipients;
     private int _refused;
@@ -40,7 +41,7 @@ public sealed class Bouncer : BounceSink
     }
 
     /// <summary>Messages whose senders are still to be told, those at work included.</summary>
-    public int Pending => _waiting.Count + _running;
+    public int Pending => _waiting.Count + _warnings + _running;
 
     /// <inheritdoc/>
     public override bool HasRoom => _recipients < _options.Waiting;
@@ -60,22 +61,41 @@ public sealed class Bouncer : BounceSink
         {
             pending = new PendingBounce(message, _journal.IdOf(message));
             _waiting.Add(message, pending);
-            if (_last is null)
-            {
-                _first = pending;
-            }
-            else
-            {
-                _last.Next = pending;
-            }
-            _last = pending;
+            Append(pending);
         }
-        _recipients += failed.Length;
-        pending.FailedAt = _world.Time.GetUtcNow();
-        foreach (FailedRecipient recipient in failed)
+        Fill(pending, failed);
+    }
+
+    /// <inheritdoc/>
+    public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until)
+    {
+        _world.Loop.CheckThread();
+        Check.That(delayed.Length > 0);
+        // By itself: a bounce settles everybody that it names.
+        var pending = new PendingBounce(message, _journal.IdOf(message)) { RetryUntil = until };
+        _warnings++;
+        Append(pending);
+        Fill(pending, delayed);
+    }
+
+    private void Append(PendingBounce pending)
+    {
+        if (_last is null)
         {
-            pending.Failed.Add(recipient);
+            _first = pending;
         }
+        else
+        {
+            _last.Next = pending;
+        }
+        _last = pending;
+    }
+
+    private void Fill(PendingBounce pending, ReadOnlySpan<FailedRecipient> recipients)
+    {
+        _recipients += recipients.Length;
+        pending.FailedAt = _world.Time.GetUtcNow();
+        pending.Failed.AddRange(recipients);
         if (_running < _options.AtOnce)
         {
             _running++;
@@ -119,7 +139,14 @@ public sealed class Bouncer : BounceSink
             _first = pending.Next;
             _last = _first is null ? null : _last;
             pending.Next = null;
-            _waiting.Remove(pending.Message);
+            if (pending.RetryUntil is null)
+            {
+                _waiting.Remove(pending.Message);
+            }
+            else
+            {
+                _warnings--;
+            }
         }
         return pending;
     }
@@ -143,12 +170,13 @@ public sealed class Bouncer : BounceSink
             }
             if (result.Status == JournalStatus.Ok)
             {
-                _counters.Bounced++;
+                _counters.Bounced += pending.RetryUntil is null ? 1 : 0;
+                _counters.Warned += pending.RetryUntil is null ? 0 : 1;
                 LogBounce(pending, result.Message);
                 AddToQueue(result.Message, writer.Envelope);
                 return;
             }
-            if (result.Status == JournalStatus.Closed)
+            if (result.Status == JournalStatus.Closed || pending.RetryUntil is not null)
             {
                 return;
             }
@@ -173,7 +201,7 @@ public sealed class Bouncer : BounceSink
 
     private void LogBounce(PendingBounce pending, MessageHandle bounce)
     {
-        _log.Line("bounce"u8).Add("id"u8, _journal.IdOf(bounce).ToString()).Add("for"u8, pending.Id.ToString())
+        _log.Line(pending.RetryUntil is null ? "bounce"u8 : "delay_warning"u8).Add("id"u8, _journal.IdOf(bounce).ToString()).Add("for"u8, pending.Id.ToString())
             .Add("recipients"u8, pending.Failed.Count).Write();
     }
 

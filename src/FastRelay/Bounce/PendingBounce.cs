@@ -3,7 +3,7 @@ using FastRelay.Queue;
 
 namespace FastRelay.Bounce;
 
-/// <summary>Failures of one message that its sender is still to be told of.</summary>
+/// <summary>What the sender of one message is still to be told of.</summary>
 internal sealed class PendingBounce(MessageHandle message, MessageId id)
 {
     public MessageHandle Message { get; } = message;
@@ -14,6 +14,9 @@ internal sealed class PendingBounce(MessageHandle message, MessageId id)
 
     /// <summary>When the last of them failed.</summary>
     public DateTimeOffset FailedAt { get; set; }
+
+    /// <summary>When what is delayed is given up; null for a report that settles its recipients.</summary>
+    public DateTimeOffset? RetryUntil { get; init; }
 
     /// <summary>Next in the order of service.</summary>
     public PendingBounce? Next { get; set; }

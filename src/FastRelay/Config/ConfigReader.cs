@@ -69,7 +69,7 @@ public sealed class ConfigReader
         config = Queue(root.Table("queue"), config);
         config = Deliver(root.Table("deliver"), config);
         config = config with { Routes = RouteReader.Read(root, config, this) };
-        config = config with { Sites = SiteReader.Read(root, this) };
+        config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
         root.Later("submission");
         root.Finish();
@@ -206,7 +206,7 @@ public sealed class ConfigReader
             }
             config = config with { RetryMs = waits };
         }
-        config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs };
+        config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs, WarnMs = table.Duration("warn", 0, 365 * day) ?? config.WarnMs };
         table.Finish();
         return config;
     }
@@ -218,6 +218,7 @@ public sealed class ConfigReader
         {
             Port = (int)(table.Integer("port", 1, 65535) ?? deliver.Port),
             AllowPrivate = table.Boolean("allow_private") ?? deliver.AllowPrivate,
+            ProviderRules = table.Boolean("provider_rules") ?? deliver.ProviderRules,
             Tls = TlsOf(table, deliver.Tls),
         };
         if (table.Text("source", "192.0.2.1") is { } text)

@@ -52,9 +52,11 @@ public static class EffectiveConfig
         text.Append("\n[queue]\n");
         Line(text, "retry", List(config.RetryMs.Select(ConfigText.FormatDuration)));
         Line(text, "expire", Quote(ConfigText.FormatDuration(config.ExpireMs)));
+        Line(text, "warn", Quote(ConfigText.FormatDuration(config.WarnMs)));
         text.Append("\n[deliver]\n");
         Line(text, "port", config.Deliver.Port.ToString(CultureInfo.InvariantCulture));
         Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");
+        Line(text, "provider_rules", config.Deliver.ProviderRules ? "true" : "false");
         Line(text, "tls", Quote(s_tls[(int)config.Deliver.Tls]));
         if (config.Deliver.Source is { } source)
         {
@@ -73,6 +75,7 @@ public static class EffectiveConfig
             }
         }
         Sites(text, config.Sites);
+        ReplyRuleReader.Write(text, config.ReplyRules, Quote);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
         return text.ToString();

@@ -93,11 +93,17 @@ public sealed record RelayConfig
     /// <summary>After this long a message that was not delivered fails, ms (RFC 5321 4.5.4.1 advises 4 to 5 days).</summary>
     public long ExpireMs { get; init; } = 5 * 86_400_000L;
 
+    /// <summary>The sender is told once that a message still waits, this long after its arrival, ms; 0 for never.</summary>
+    public long WarnMs { get; init; } = 4 * 3_600_000L;
+
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();
 
     /// <summary>The rules for sites, in order.</summary>
     public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
+
+    /// <summary>The configuration's own rules for replies, in order; those of <see cref="ProviderRules"/> come behind them.</summary>
+    public IReadOnlyList<ReplyRuleConfig> ReplyRules { get; init; } = [];
 
     /// <summary>The route table, first match wins; MX delivery when none matches.</summary>
     public IReadOnlyList<RouteConfig> Routes { get; init; } = [];
@@ -142,6 +148,9 @@ public sealed record DeliverConfig
 
     /// <summary>What deliveries ask of TLS when no route says otherwise.</summary>
     public DeliverTls Tls { get; init; } = DeliverTls.Opportunistic;
+
+    /// <summary>The rules that come with the program are in force too.</summary>
+    public bool ProviderRules { get; init; } = true;
 
     /// <summary>Our address for outgoing connections; null for the system's choice.</summary>
     public IPAddress? Source { get; init; }

@@ -59,19 +59,16 @@ public sealed class ClientTls
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             EncryptionPolicy = EncryptionPolicy.RequireEncryption,
         };
+        // A certificate may name an address to fetch its issuer from: whoever shows one must not make us ask there.
+        options.CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
+        if (_options.Authorities is { } authorities)
+        {
+            options.CertificateChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+            options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+        }
         if (policy is not (TlsPolicy.Verified or TlsPolicy.Implicit))
         {
             options.RemoteCertificateValidationCallback = AcceptAny;
-        }
-        else if (_options.Authorities is { } authorities)
-        {
-            options.CertificateChainPolicy = new X509ChainPolicy
-            {
-                TrustMode = X509ChainTrustMode.CustomRootTrust,
-                RevocationMode = X509RevocationMode.NoCheck,
-                DisableCertificateDownloads = true,
-            };
-            options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
         }
         return options;
     }

@@ -243,6 +243,7 @@ internal sealed class SendDialogue : LoopItem
         }
         Envelope envelope = body.Envelope;
         int recipient = Machine.NextRecipient;
+        bool mail = Machine.NextIsMail;
         EnvelopeRecipient named = recipient < 0 ? default : envelope.At(recipient);
         int length = Machine.Write(into, envelope.ReversePath, named.Mailbox);
         SmtpExtensions offered = Machine.Capabilities.Extensions;
@@ -251,7 +252,7 @@ internal sealed class SendDialogue : LoopItem
             return length;
         }
         return recipient >= 0 ? DsnParameters.AddToRcpt(into, length, named, offered)
-            : into.StartsWith("MAIL"u8) ? DsnParameters.AddToMail(into, length, envelope, offered)
+            : mail ? DsnParameters.AddToMail(into, length, envelope, offered)
             : length;
     }
 

@@ -315,14 +315,13 @@ internal sealed class SendSession
         BodyStatus status = prepared.Result;
         _nextPrepared = new ValueTask<BodyStatus>(status);
         long contentBytes = _nextBody.Length - _nextBody.StuffedDots;
-        if (status != BodyStatus.Ok || !_machine.CanJoin(contentBytes))
+        if (status != BodyStatus.Ok)
         {
             return null;
         }
         Envelope envelope = _nextBody.Envelope;
-        if ((envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0 && !_machine.Capabilities.Has(SmtpExtensions.SmtpUtf8))
+        if (!_machine.CanJoin(contentBytes, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0))
         {
-            // To be refused on its own.
             return null;
         }
         Span<int> indexes = _owner.RecipientScratch;
@@ -367,7 +366,7 @@ internal sealed class SendSession
         _owner.Report(delivery, envelope, _machine.Ledger, Attempt());
         if (_machine.IsSiteTrouble)
         {
-            _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span);
+            _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span, counted: true);
         }
     }
 
@@ -389,5 +388,8 @@ internal sealed class SendSession
         }
     }
 
-    private AttemptInfo Attempt() => new(_host!.Name, _address, _dialogue.Link?.TlsName, _reused ? 0 : _connectMs, _reused);
+    private AttemptInfo Attempt() => new(_host!.Name, _address, _dialogue.Link?.TlsName, _reused ? 0 : _connectMs, _reused)
+    {
+        HasDsn = _machine.Capabilities.Has(SmtpExtensions.Dsn),
+    };
 }

@@ -48,8 +48,11 @@ public sealed class Counters
     /// <summary>Recipients that failed for good.</summary>
     public long Failed { get; set; }
 
-    /// <summary>Bounces written.</summary>
+    /// <summary>Bounces written, those that say "relayed" included.</summary>
     public long Bounced { get; set; }
+
+    /// <summary>Reports of a delay written.</summary>
+    public long Warned { get; set; }
 
     /// <summary>Failures that nobody can be told of: the reverse-path was null.</summary>
     public long Dropped { get; set; }
@@ -68,6 +71,9 @@ public sealed class Counters
 
     /// <summary>Dials that failed.</summary>
     public long ConnectionsOutFailed { get; set; }
+
+    /// <summary>Sites that a rule for replies has slowed, put in backoff or suspended.</summary>
+    public long RuleShifts { get; set; }
 
     /// <summary>Send sessions open now.</summary>
     public long SessionsOut { get; set; }

@@ -57,4 +57,8 @@ public readonly record struct RecipientReport(int Index, Outcome Outcome, ReadOn
 /// <param name="Tls">Protocol and cipher in short; null in clear.</param>
 /// <param name="ConnectMs">From dialling to the end of EHLO or TLS, ms; 0 on a connection that was there.</param>
 /// <param name="Reused">True when the connection had served before.</param>
-public readonly record struct AttemptInfo(string Host, IPEndPoint? Address, string? Tls, long ConnectMs, bool Reused);
+public readonly record struct AttemptInfo(string Host, IPEndPoint? Address, string? Tls, long ConnectMs, bool Reused)
+{
+    /// <summary>The host makes reports itself: it was told what the sender wants to hear of (RFC 3461 5.2.1).</summary>
+    public bool HasDsn { get; init; }
+}

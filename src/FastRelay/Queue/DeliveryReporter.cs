@@ -43,8 +43,7 @@ internal sealed class DeliveryReporter(QueueState queue)
                 case OutcomeClass.Delivered:
                     took = true;
                     entry.Pending--;
-                    queue.Counters.Delivered++;
-                    Add(report.Index, RecipientResult.Delivered);
+                    Deliver(envelope, report, outcome, attempt, noNotice);
                     break;
                 case OutcomeClass.Failed when untold && WantsFailures(envelope, report.Index):
                     // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again.
@@ -71,7 +70,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
         Finish(delivery, tooMany, attempts, deferred, inDoubt, later, reason);
-        TellSite(delivery, took, judged);
+        TellSite(delivery, took, judged, reports);
         if (_failed.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
@@ -79,11 +78,20 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
     }
 
-    private void TellSite(in Delivery delivery, bool took, bool judged)
+    private void TellSite(in Delivery delivery, bool took, bool judged, ReadOnlySpan<RecipientReport> reports)
     {
         if (delivery.SiteOrNone is not { } site)
         {
             return;
+        }
+        foreach (ref readonly RecipientReport report in reports)
+        {
+            // A refusal of all its recipients in one reply counts once.
+            if (report.Outcome is { Cause: OutcomeCause.Reply, Class: OutcomeClass.Deferred or OutcomeClass.Failed })
+            {
+                queue.Gears.Replied(site, report.Outcome, report.ReplyText.Span);
+                break;
+            }
         }
         if (took)
         {
@@ -206,6 +214,19 @@ internal sealed class DeliveryReporter(QueueState queue)
         outcome is { Class: OutcomeClass.Deferred, Cause: OutcomeCause.Reply, ReplyCode: 452 or 552 }
         && (outcome.EnhancedCode.IsNone || outcome.EnhancedCode is { Subject: 5, Detail: 3 });
 
+    private void Deliver(in Envelope envelope, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice)
+    {
+        queue.Counters.Delivered++;
+        bool told = !noNotice && attempt is { HasDsn: false, Host.Length: > 0 } && ((NotifyOn)envelope.At(report.Index).Notify & NotifyOn.Success) != 0;
+        if (told && queue.Bounces is { HasRoom: true, IsStuck: false })
+        {
+            // Settled by the report, like a failure by its bounce: a crash before it is durable delivers again.
+            Tell(report, outcome, attempt, NoticeKind.Relayed);
+            return;
+        }
+        Add(report.Index, RecipientResult.Delivered);
+    }
+
     private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool wantsNone)
     {
         queue.Counters.Failed++;
@@ -223,8 +244,13 @@ internal sealed class DeliveryReporter(QueueState queue)
             Add(report.Index, RecipientResult.Dropped);
             return;
         }
+        Tell(report, outcome, attempt, NoticeKind.Failed);
+    }
+
+    private void Tell(in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, NoticeKind kind)
+    {
         string host = attempt.Host.Length == 0 ? "" : attempt.Address is null ? attempt.Host : $"{attempt.Host} ({attempt.Address.Address})";
-        _failed.Add(new FailedRecipient(report.Index, outcome, host, Cut(report.ReplyText.Span).ToArray()));
+        _failed.Add(new FailedRecipient(report.Index, outcome, host, Cut(report.ReplyText.Span).ToArray()) { Kind = kind });
     }
 
     private static bool WantsFailures(in Envelope envelope, int index)

@@ -18,21 +18,47 @@ public abstract class Dispatcher
     public abstract bool Dispatch(Site site);
 }
 
-/// <summary>A recipient that failed for good.</summary>
+/// <summary>What a sender is told of a recipient.</summary>
+public enum NoticeKind : byte
+{
+    /// <summary>It failed for good.</summary>
+    Failed,
+
+    /// <summary>It went to a host that makes no reports, and the sender wanted to hear of success (RFC 3461 5.2.2).</summary>
+    Relayed,
+
+    /// <summary>It still waits (RFC 3461 5.2.5).</summary>
+    Delayed,
+}
+
+/// <summary>A recipient of whom the sender is told: one that failed for good, unless <see cref="Kind"/> says otherwise.</summary>
 /// <param name="Index">Its number in the envelope.</param>
 /// <param name="Outcome">Why.</param>
 /// <param name="HostText">Who said so, as <c>mx.example (192.0.2.1)</c>; empty when no host was asked.</param>
 /// <param name="ReplyText">What it said, or our own words; at most <see cref="Limits.ReplyTextBytes"/> octets.</param>
-public readonly record struct FailedRecipient(int Index, Outcome Outcome, string HostText, byte[] ReplyText);
+public readonly record struct FailedRecipient(int Index, Outcome Outcome, string HostText, byte[] ReplyText)
+{
+    /// <summary>What the sender is told.</summary>
+    public NoticeKind Kind { get; init; }
+}
 
 /// <summary>Tells senders of failures; Bounce's.</summary>
 public abstract class BounceSink
 {
     /// <summary>
-    /// Takes over recipients that failed for good. They stay pending in the journal until the bounce's own record
+    /// Takes over recipients that failed for good, or went to a host without reports. They stay pending in the journal until the bounce's own record
     /// settles them, so that neither a crash nor a full disk loses the notice. Not called for null reverse-paths.
     /// </summary>
     public abstract void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed);
+
+    /// <summary>
+    /// Tells the sender that recipients still wait. Nothing is settled by it, and it is told once: what cannot be written
+    /// is forgotten.
+    /// </summary>
+    /// <param name="message">The message.</param>
+    /// <param name="delayed">Who waits.</param>
+    /// <param name="until">When it is given up.</param>
+    public abstract void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until);
 
     /// <summary>False while <see cref="Limits.BouncesWaiting"/> failed recipients wait for their bounces: nothing that may fail is begun.</summary>
     public abstract bool HasRoom { get; }

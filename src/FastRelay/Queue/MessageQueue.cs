@@ -29,7 +29,8 @@ public sealed class MessageQueue : IReplay
         _loop = world.Loop;
         _queue = new QueueState(world, router, options, limits, log, counters);
         Admin = new QueueAdmin(_queue);
-        Explainer = new Explainer(_queue, router);
+        SiteAdmin = new SiteAdmin(_queue);
+        Explainer = new Explainer(_queue, router, Admin.View);
     }
 
     /// <summary>Makes sessions; without one nothing is delivered.</summary>
@@ -89,10 +90,25 @@ public sealed class MessageQueue : IReplay
     /// <summary>What the operator can see and do.</summary>
     public QueueAdmin Admin { get; }
 
+    /// <summary>What the operator can do to sites.</summary>
+    public SiteAdmin SiteAdmin { get; }
+
     /// <summary>Says what mail waits for, and why.</summary>
     public Explainer Explainer { get; }
 
     internal QueueState State => _queue;
+
+    /// <summary>Reads which sites the operator has suspended, before the loop runs.</summary>
+    /// <returns>What is wrong with the list; empty when nothing is.</returns>
+    public string RecallSuspensions()
+    {
+        string wrong = _queue.Gears.Suspensions.Read();
+        foreach (Site site in _queue.Sites.All)
+        {
+            _queue.Gears.Recall(site);
+        }
+        return wrong;
+    }
 
     /// <summary>Gives the journal, after it has replayed into this queue and before the loop runs.</summary>
     public void Attach(MessageJournal journal)
@@ -177,7 +193,8 @@ public sealed class MessageQueue : IReplay
         }
         for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
         {
-            _queue.Slab[handle].Flags |= shared ? EntryFlags.Shared : EntryFlags.None;
+            _queue.Slab[handle].Flags |= (shared ? EntryFlags.Shared : EntryFlags.None)
+                | (_queue.Warner.IsOld(in _queue.Slab[handle], _queue.NowSeconds) ? EntryFlags.Warned : EntryFlags.None);
             int waitSeconds = _queue.Slab[handle].DueSeconds - _queue.NowSeconds;
             if (state.Hold)
             {
@@ -200,7 +217,7 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         delivery = default;
-        if (_queue.Stopping || site.Turn is not { } destination)
+        if (_queue.Stopping || site.Turn is not { } destination || _queue.Gears.IsSuspended(site))
         {
             return false;
         }
@@ -295,10 +312,11 @@ public sealed class MessageQueue : IReplay
     /// <param name="site">The site.</param>
     /// <param name="outcome">Why.</param>
     /// <param name="reason">The same in words, or in those of the host.</param>
-    public void SiteFailed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason)
+    /// <param name="counted">The same reply was reported for a message before.</param>
+    public void SiteFailed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason, bool counted = false)
     {
         _loop.CheckThread();
-        _queue.Sites.Failed(site, outcome, reason);
+        _queue.Sites.Failed(site, outcome, reason, counted);
     }
 
     /// <summary>A site took a connection or a message: ends its backoff and lets its concurrency grow.</summary>

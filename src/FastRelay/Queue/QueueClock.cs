@@ -77,6 +77,7 @@ internal sealed class QueueClock : LoopItem
             for (; _at < end; _at++)
             {
                 ref Entry entry = ref queue.Slab[_at];
+                queue.Warner.Look(in entry, now);
                 if (entry.State != EntryState.Ready)
                 {
                     continue;
@@ -133,6 +134,7 @@ internal sealed class QueueClock : LoopItem
             return destination.Site is not { } site
                 || site.Failures > 0
                 || queue.World.Loop.NowMs < site.BackoffUntilMs
+                || queue.Gears.IsSuspended(site)
                 || now - entry.ExpireSeconds > OverdueSeconds;
         }
     }

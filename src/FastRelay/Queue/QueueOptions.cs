@@ -1,3 +1,5 @@
+using FastRelay.Config;
+
 namespace FastRelay.Queue;
 
 /// <summary>What the configuration says about retrying.</summary>
@@ -12,6 +14,9 @@ public sealed record QueueOptions
 
     /// <summary>A message is given up this long after its arrival, ms. Default 5 days (RFC 5321 4.5.4.1: at least 4 to 5).</summary>
     public long ExpireMs { get; init; } = 432_000_000;
+
+    /// <summary>The sender is told, once, that a message waits this long after its arrival, ms; 0 for never.</summary>
+    public long WarnMs { get; init; }
 
     /// <summary>How far a wait may differ from the schedule, as a part of it: 0.2 is 20 % to either side.</summary>
     public double Jitter { get; init; } = 0.2;
@@ -44,7 +49,13 @@ public sealed record QueueOptions
     public long ForgetMs { get; init; } = 600_000;
 
     /// <summary>What is allowed for sites; the first that matches one is its rule.</summary>
-    public IReadOnlyList<SiteRule> Sites { get; init; } = [];
+    public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
+
+    /// <summary>What replies do to sites; the first that matches counts.</summary>
+    public IReadOnlyList<ReplyRuleConfig> ReplyRules { get; init; } = [];
+
+    /// <summary>Where the operator's suspensions of sites are kept; null keeps them in memory only.</summary>
+    public string? SuspensionsFile { get; init; }
 
     /// <summary>The longest wait that the schedule can come to, ms.</summary>
     public long LongestWaitMs

@@ -24,10 +24,12 @@ internal sealed class QueueState
         Log = log;
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
+        Gears = new Gears(this);
         Sites = new SiteTable(this);
         Destinations = new DestinationTable(this, router);
         Clock = new QueueClock(this);
         Settler = new Settler(this);
+        Warner = new Warner(this);
         Reporter = new DeliveryReporter(this);
     }
 
@@ -49,6 +51,8 @@ internal sealed class QueueState
 
     public ReasonTable Reasons { get; } = new();
 
+    public Gears Gears { get; }
+
     public SiteTable Sites { get; }
 
     public DestinationTable Destinations { get; }
@@ -56,6 +60,8 @@ internal sealed class QueueState
     public QueueClock Clock { get; }
 
     public Settler Settler { get; }
+
+    public Warner Warner { get; }
 
     public DeliveryReporter Reporter { get; }
 

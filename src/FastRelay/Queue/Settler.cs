@@ -209,7 +209,7 @@ internal sealed class Settler
         }
         else if (last.Length == 0 && destination.Site is { } site)
         {
-            last = site.BackoffReason;
+            last = _queue.Gears.ReasonOf(site);
         }
         string text = last.Length == 0 ? "waited too long in the queue" : "waited too long in the queue; last: " + last;
         return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired), text);

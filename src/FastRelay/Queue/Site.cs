@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Routing;
 
@@ -77,8 +78,26 @@ public sealed class Site
     /// <summary>Failures in a row.</summary>
     public int Failures { get; internal set; }
 
-    /// <summary>It refused our login: only time, or the operator, ends its backoff.</summary>
-    internal bool LoginRefused { get; set; }
+    /// <summary>Only time, or the operator, ends its backoff: it refused our login, or a rule said so.</summary>
+    internal bool BackoffLasts { get; set; }
+
+    /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
+    public long SuspendedUntilMs { get; internal set; }
+
+    /// <summary>Why; empty when it is not.</summary>
+    public string SuspendReason { get; internal set; } = "";
+
+    internal bool SuspendedByOperator { get; set; }
+
+    /// <summary>Until when it gets at most <see cref="SlowMost"/> sessions, on the loop's scale.</summary>
+    internal long SlowUntilMs { get; set; }
+
+    internal int SlowMost { get; set; }
+
+    internal string SlowReason { get; set; } = "";
+
+    /// <summary>By the number of a rule that takes several replies: when the first came, and how many.</summary>
+    internal Dictionary<int, (long SinceMs, int Count)>? RuleCounts { get; set; }
 
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }
@@ -99,16 +118,15 @@ public sealed class Site
     internal double ServiceMs { get; set; }
 
     /// <summary>The operator's rule for it; null when there is none.</summary>
-    public SiteRule? Rule { get; internal init; }
+    public SiteConfig? Rule { get; internal init; }
 
     /// <summary>Its messages a window; null when they are not bounded.</summary>
     internal SitePace? Pace { get; init; }
 
-    internal LoopTimer? PaceTimer { get; set; }
-
     internal LoopTimer? Timer { get; set; }
 
-    internal LoopTimer? QuickTimer { get; set; }
+    /// <summary>Has the site looked at again, at the earliest of the times that were asked for.</summary>
+    internal LoopTimer? LookTimer { get; set; }
 
     /// <summary>The destination whose turn is next.</summary>
     internal Destination? Turn { get; set; }

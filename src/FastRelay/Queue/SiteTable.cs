@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Routing;
 using FastRelay.Smtp;
@@ -49,16 +50,20 @@ internal sealed class SiteTable : LoopItem
             }
             return site;
         }
-        SiteRule? rule = _queue.Options.Sites.FirstOrDefault(rule => rule.Matches(plan));
+        SiteConfig? rule = _queue.Options.Sites.FirstOrDefault(rule => plan.IsAt(rule.Match));
         site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null };
         _sites.Add(plan.SiteKey, site);
+        _queue.Gears.Recall(site);
         return site;
     }
 
     /// <summary>My current share, read here and nowhere else.</summary>
     public int LimitOf(Site site) => site.Failures > 0 || (site.Plan.Credentials is not null && site.ServiceMs == 0)
         ? 1
-        : Math.Clamp((int)site.Window, 1, MostOf(site));
+        : Math.Clamp((int)site.Window, 1, CeilingOf(site));
+
+    /// <summary>Sessions that it may have just now when it bears them: fewer than <see cref="MostOf"/> while a rule slows it.</summary>
+    public int CeilingOf(Site site) => _loop.NowMs < site.SlowUntilMs ? Math.Min(site.SlowMost, MostOf(site)) : MostOf(site);
 
     /// <summary>Sessions that it may have when it bears them.</summary>
     public int MostOf(Site site) => site.Rule is { Sessions: > 0 } rule ? rule.Sessions : Math.Max(1, _queue.Limits.SendSessionsPerSite);
@@ -78,7 +83,7 @@ internal sealed class SiteTable : LoopItem
     }
 
     public bool CanRun(Site site) =>
-        !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && site.Active < LimitOf(site);
+        !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && !_queue.Gears.IsSuspended(site) && site.Active < LimitOf(site);
 
     /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
     public void Wake(Site site)
@@ -110,16 +115,18 @@ internal sealed class SiteTable : LoopItem
         }
     }
 
-    public void Failed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason)
+    /// <summary>None of the site's hosts could be used.</summary>
+    /// <param name="site">The site.</param>
+    /// <param name="outcome">Why.</param>
+    /// <param name="reason">The same in words.</param>
+    /// <param name="counted">The reply was reported for a message already, and counted for the rules there.</param>
+    public void Failed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason, bool counted)
     {
-        long now = _loop.NowMs;
-        if (now < site.BackoffUntilMs)
+        // The rest of a cohort that was dialling at the same time tells nothing new.
+        if (_loop.NowMs < site.BackoffUntilMs || (!counted && _queue.Gears.Replied(site, outcome, reason)))
         {
-            // The rest of a cohort that was dialling at the same time tells nothing new.
             return;
         }
-        site.Window = Math.Max(1, site.Window / 2);
-        site.BackoffReason = System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]);
         long wait;
         bool login = outcome.ReplyCode is 534 or 535 or 538;
         if (site.InFlight > 0 && !login)
@@ -132,21 +139,34 @@ internal sealed class SiteTable : LoopItem
             site.Failures++;
             // A password that is wrong does not become right by trying, and many tries lock the account.
             long first = login ? _queue.Options.RetryMs[^1] : _queue.Options.SiteBackoffMs;
-            site.LoginRefused = login;
             wait = _queue.Options.BackoffMs(first, _queue.Options.RetryMs[^1], site.Failures, _queue.World.Random);
         }
-        site.BackoffUntilMs = now + wait;
-        site.Timer ??= new LoopTimer(_loop, new BackoffOver(this, site));
-        site.Timer.After(wait);
+        BackOff(site, wait, System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]), lasts: login);
         _queue.Log.Warn("site_backoff"u8).Add("site"u8, site.Key).Add("failures"u8, site.Failures).AddSeconds("wait"u8, wait)
             .Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, reason).Write();
+    }
+
+    /// <summary>Gives a site nothing for a while.</summary>
+    /// <param name="site">The site.</param>
+    /// <param name="forMs">For how long.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="lasts">What it takes meanwhile does not end it, and one session tries it afterwards.</param>
+    public void BackOff(Site site, long forMs, string reason, bool lasts)
+    {
+        site.Window = Math.Max(1, site.Window / 2);
+        site.Failures = lasts ? Math.Max(1, site.Failures) : site.Failures;
+        site.BackoffLasts = lasts;
+        site.BackoffReason = reason;
+        site.BackoffUntilMs = _loop.NowMs + forMs;
+        site.Timer ??= new LoopTimer(_loop, new BackoffOver(this, site));
+        site.Timer.After(forMs);
     }
 
     /// <summary>The site has served: it took a connection or a message, or judged one.</summary>
     public void Succeeded(Site site)
     {
         // A connection that was let in before says nothing about a login that is refused now.
-        if (site.Failures > 0 && !site.LoginRefused)
+        if (site.Failures > 0 && !site.BackoffLasts)
         {
             site.Failures = 0;
             site.BackoffUntilMs = 0;
@@ -162,7 +182,7 @@ internal sealed class SiteTable : LoopItem
     public void Delivered(Site site, long tookMs)
     {
         site.ServiceMs += site.ServiceMs > 0 ? (tookMs - site.ServiceMs) / 16 : Math.Max(1, tookMs);
-        int most = MostOf(site);
+        int most = CeilingOf(site);
         if (site.Window < most)
         {
             int before = (int)site.Window;
@@ -181,8 +201,9 @@ internal sealed class SiteTable : LoopItem
         site.BackoffUntilMs = 0;
         site.BackoffReason = "";
         site.Failures = 0;
-        site.LoginRefused = false;
+        site.BackoffLasts = false;
         site.Timer?.Cancel();
+        _queue.Gears.Forgive(site);
         Wake(site);
     }
 
@@ -240,9 +261,14 @@ internal sealed class SiteTable : LoopItem
                 LookAgain(site, owesMs);
                 return;
             }
+            if (Math.Max(site.SlowUntilMs, site.SuspendedByOperator ? 0 : site.SuspendedUntilMs) - _loop.NowMs is > 0 and long shiftedMs)
+            {
+                // Nor does a rule forget what a host has said; what the operator has said is known without the site.
+                LookAgain(site, shiftedMs);
+                return;
+            }
             site.Timer?.Cancel();
-            site.QuickTimer?.Cancel();
-            site.PaceTimer?.Cancel();
+            site.LookTimer?.Cancel();
             // Another of its name may have come meanwhile.
             if (Find(site.Key) == site)
             {
@@ -263,6 +289,11 @@ internal sealed class SiteTable : LoopItem
             Starve(site);
             _roomTimer.After(RoomLookMs);
             return;
+        }
+        long pausedMs = Math.Max(site.SlowUntilMs, site.SuspendedUntilMs == long.MaxValue ? 0 : site.SuspendedUntilMs) - _loop.NowMs;
+        if (pausedMs > 0)
+        {
+            LookAgain(site, pausedMs);
         }
         while (site.Ready > 0 && CanRun(site) && IsInPace(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site))
         {
@@ -292,20 +323,17 @@ internal sealed class SiteTable : LoopItem
         {
             return false;
         }
-        site.QuickTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
-        if (!site.QuickTimer.IsArmed)
-        {
-            site.QuickTimer.After(quickMs);
-        }
+        LookAgain(site, quickMs);
         return true;
     }
 
-    private void LookAgain(Site site, long afterMs)
+    /// <summary>Has the site looked at after this long. The earliest time wins: whoever finds at that look that it was too early asks again.</summary>
+    public void LookAgain(Site site, long afterMs)
     {
-        site.PaceTimer ??= new LoopTimer(_loop, new QuickOver(this, site));
-        if (!site.PaceTimer.IsArmed)
+        site.LookTimer ??= new LoopTimer(_loop, new LookDue(this, site));
+        if (_loop.NowMs + afterMs < site.LookTimer.DueMs)
         {
-            site.PaceTimer.After(afterMs);
+            site.LookTimer.After(afterMs);
         }
     }
 
@@ -332,7 +360,7 @@ internal sealed class SiteTable : LoopItem
         protected override void Run() => table.RoomAgain();
     }
 
-    private sealed class QuickOver(SiteTable table, Site site) : LoopItem
+    private sealed class LookDue(SiteTable table, Site site) : LoopItem
     {
         protected override void Run() => table.Wake(site);
     }
@@ -341,7 +369,7 @@ internal sealed class SiteTable : LoopItem
     {
         protected override void Run()
         {
-            site.LoginRefused = false;
+            site.BackoffLasts = false;
             if (site.Failures == 0)
             {
                 site.BackoffReason = "";

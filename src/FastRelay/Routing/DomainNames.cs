@@ -47,6 +47,10 @@ public static class DomainNames
         return domain.Length;
     }
 
+    /// <summary>True when a name is a domain or below it.</summary>
+    public static bool IsWithin(ReadOnlySpan<char> name, ReadOnlySpan<char> domain) =>
+        name.EndsWith(domain, StringComparison.Ordinal) && (name.Length == domain.Length || name[name.Length - domain.Length - 1] == '.');
+
     /// <summary>
     /// True for a name that may be asked of DNS: labels of 1 to 63 letters, digits, hyphens and underscores (which some
     /// hosts have, against RFC 952), 253 characters in all.

@@ -92,6 +92,9 @@ public sealed class Plan
     /// <summary>Why it is not ok, for people: printable ASCII, starts with the enhanced code for <see cref="PlanStatus.Error"/>. Empty when ok.</summary>
     public string Reason { get; }
 
+    /// <summary>True when this is what an operator means by a name: its provider, or a domain that one of its hosts is or is below.</summary>
+    public bool IsAt(string name) => Provider == name || Array.Exists(_hosts, host => DomainNames.IsWithin(host.Name, name));
+
     /// <summary>
     /// The addresses of one attempt, best first: hosts by preference, equal ones in random order, each host's IPv4
     /// addresses before its IPv6 ones. When there are more than fit, every host keeps at least one, best hosts first.

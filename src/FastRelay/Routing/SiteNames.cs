@@ -103,8 +103,7 @@ public static class SiteNames
     {
         foreach ((string suffix, string provider) in s_providers)
         {
-            if (host.EndsWith(suffix, StringComparison.Ordinal)
-                && (host.Length == suffix.Length || host[host.Length - suffix.Length - 1] == '.'))
+            if (DomainNames.IsWithin(host, suffix))
             {
                 return provider;
             }

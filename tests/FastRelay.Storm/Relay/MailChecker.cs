@@ -289,6 +289,13 @@ internal sealed partial class MailChecker(SimUniverse universe)
                 continue;
             }
             universe.Require(mailboxes.Count == 1 && mailboxes[0] == message.Sender, $"5: the notification of {mailbox} went to {string.Join(' ', mailboxes)}");
+            if (text.Contains("\r\nAction: delayed\r\n", StringComparison.Ordinal))
+            {
+                recipient.Warnings.Add(id);
+                universe.Require(recipient.Warnings.Count == 1 || RecordsLost, $"{mailbox}: its delay was told twice");
+                universe.Faults.Hit("relay: delay told");
+                continue;
+            }
             universe.Require(message.State is MailState.Acknowledged or MailState.InDoubt || message.MayReturn || RecordsLost, $"{mailbox} bounced and is {message.State}");
             universe.Require(recipient.Deliveries == 0 || recipient.Doubt || RecordsLost, $"2: {mailbox} was delivered and bounced");
             recipient.Bounces.Add(id);

@@ -38,6 +38,9 @@ internal sealed class MailRecipient(string mailbox)
     /// <summary>Different notifications that named it.</summary>
     public HashSet<string> Bounces { get; } = [];
 
+    /// <summary>Ids of the reports of its delay.</summary>
+    public HashSet<string> Warnings { get; } = [];
+
     /// <summary>The relay logged it as failed for good.</summary>
     public bool Failed { get; set; }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using FastRelay.Bounce;
+using FastRelay.Queue;
 using FastRelay.Smtp;
 using MimeKit;
 using Xunit;
@@ -148,6 +149,40 @@ public sealed class BounceTextTests
         }
     }
 
+    [Theory]
+    [InlineData(NoticeKind.Relayed, "2.1.5", "relayed", "2.1.5", "Mail relayed", "was passed on to a host that does not report")]
+    [InlineData(NoticeKind.Relayed, "", "relayed", "2.0.0", "Mail relayed", "was passed on to a host that does not report")]
+    [InlineData(NoticeKind.Delayed, "4.4.1", "delayed", "4.4.1", "Delayed mail", "you need not send your message again")]
+    [InlineData(NoticeKind.Delayed, "", "delayed", "4.0.0", "Delayed mail", "you need not send your message again")]
+    public void What_is_no_failure_is_not_called_one(NoticeKind kind, string code, string action, string status, string subject, string says)
+    {
+        EnhancedCode.TryParse(Encoding.ASCII.GetBytes(code), out EnhancedCode enhanced, out _);
+        var outcome = new Outcome(OutcomeClass.Deferred, Reach.Recipient, OutcomeCause.None, 0, enhanced);
+        string stored = Write(With(Facts(Small), [new FailedNotice("b@far.example"u8.ToArray(), outcome, "", "some words"u8.ToArray()) { Kind = kind }]), out _);
+        Assert.StartsWith(subject, Parse(stored).Subject);
+        MultipartReport report = ReportOf(stored);
+        string text = ((TextPart)report[0]).Text;
+        Assert.Contains(says, text);
+        Assert.Contains("some words", text);
+        Assert.DoesNotContain("will not be tried again", text);
+        HeaderList group = ((MessageDeliveryStatus)report[1]).StatusGroups[1];
+        Assert.Equal((action, status), (group["Action"], group["Status"]));
+        // RFC 3464 2.3.9: only what is delayed has an end.
+        Assert.Equal(kind == NoticeKind.Delayed, group["Will-Retry-Until"] is not null);
+    }
+
+    [Fact]
+    public void A_report_may_say_of_one_that_it_failed_and_of_another_that_it_went_on()
+    {
+        FailedNotice[] both = [.. Facts(Small).Failed.Take(1), new FailedNotice("d@far.example"u8.ToArray(), OutcomePolicy.From(SmtpStage.Dot, 250, default), "mx.far.example (192.0.2.1)", "2.0.0 ok"u8.ToArray()) { Kind = NoticeKind.Relayed }];
+        string stored = Write(With(Facts(Small), both), out _);
+        Assert.Equal("Undelivered mail returned to sender", Parse(stored).Subject);
+        string text = ((TextPart)ReportOf(stored)[0]).Text;
+        Assert.True(text.IndexOf("<b@far.example>", StringComparison.Ordinal) < text.IndexOf("It will not be tried again.", StringComparison.Ordinal));
+        Assert.True(text.IndexOf("It will not be tried again.", StringComparison.Ordinal) < text.IndexOf("<d@far.example>", StringComparison.Ordinal));
+        Assert.Contains("host mx.far.example (192.0.2.1) said: 250 2.0.0 ok", text);
+    }
+
     private static BounceFacts Facts(string original, ReturnedPart part = ReturnedPart.Message, byte[]? reply = null) => With(
         new BounceFacts
         {
@@ -175,6 +210,7 @@ public sealed class BounceTextTests
         OriginalId = facts.OriginalId,
         ReversePath = facts.ReversePath,
         Failed = failed,
+        RetryUntil = s_now.AddDays(5),
         Arrival = facts.Arrival,
         LastAttempt = facts.LastAttempt,
         Now = facts.Now,

@@ -49,7 +49,7 @@ public sealed class ExplainCommandTests : IAsyncLifetime
             queued     41 for this destination, 40 of them ready
             limit          1 of 1      site sessions  <- used up
             limit          7 of 2,000  send_sessions
-            ceiling    none while it backs off; 91.5 ms a delivery lately
+            ceiling    none in this gear; 91.5 ms a delivery lately
 
             """,
             output);
@@ -79,5 +79,18 @@ public sealed class ExplainCommandTests : IAsyncLifetime
         (int code, string output, string error) = Run("explain", "nothing here");
         Assert.Equal((1, ""), (code, output));
         Assert.StartsWith("fastrelay: nothing here is no message in the queue", error);
+    }
+
+    [Theory]
+    [InlineData("<someone@one.test>")]
+    [InlineData("some one@one.test")]
+    [InlineData("someone@one.test>x")]
+    [InlineData("someone@one.test ORCPT=x")]
+    [InlineData("someone@one.test\r\nRSET")]
+    public void What_could_not_stand_in_RCPT_is_no_address(string target)
+    {
+        (int code, string output, string error) = Run("explain", target, "--try");
+        Assert.Equal((2, ""), (code, output));
+        Assert.Contains("is no address: write it without brackets or spaces", error);
     }
 }

@@ -154,4 +154,30 @@ public sealed class QueueCommandTests : IAsyncLifetime
         Assert.Equal(ExitCode.BadConfig, code);
         Assert.Contains($"{file}:2: admin.htpp: unknown key; did you mean \"http\"?", error);
     }
+
+    [Theory]
+    [InlineData("queue suspend --site one.test --for 2h", "suspend one.test 7200")]
+    [InlineData("queue suspend --site one.test", "suspend one.test ")]
+    [InlineData("queue resume --site one.test", "resume one.test ")]
+    [InlineData("queue suspend", null)]
+    public void Sites_are_suspended_and_resumed_and_what_is_suspended_is_listed(string line, string? asked)
+    {
+        (int code, string output, string error) = Run(line);
+        Assert.Equal((0, "one.test  until it is resumed\ntwo.test  until 2026-01-02 03:04:05Z\n", ""), (code, output, error));
+        Assert.Equal(asked, _admin.Desk.Asked.SingleOrDefault());
+        using JsonDocument json = JsonDocument.Parse(Run(line + " --json").Output);
+        Assert.Equal(2, json.RootElement.GetProperty("suspensions").GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData("queue resume", 2, "--site")]
+    [InlineData("queue suspend --for 2h", 2, "--for needs --site")]
+    [InlineData("queue suspend --site a --for soon", 2, "is no duration")]
+    [InlineData("queue resume --site wrong", 1, "\"wrong\" is not suspended")]
+    public void A_wrong_suspension_is_refused_clearly(string line, int code, string says)
+    {
+        (int got, string output, string error) = Run(line);
+        Assert.Equal((code, ""), (got, output));
+        Assert.Contains(says, error);
+    }
 }

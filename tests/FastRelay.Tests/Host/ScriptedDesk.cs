@@ -43,6 +43,15 @@ internal sealed class ScriptedDesk : AdminDesk
         return Task.FromResult(new QueueChange(selection.All ? Items.Length : Math.Max(1, ids.Length - missing.Length), missing));
     }
 
+    public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)
+    {
+        Asked.Add($"{(suspend ? "suspend" : "resume")} {wanted.Site} {wanted.ForSeconds}");
+        return wanted.Site == "wrong" ? throw new AdminException("\"wrong\" is not suspended") : SuspensionsAsync();
+    }
+
+    public override Task<SiteSuspensions> SuspensionsAsync() => Task.FromResult(new SiteSuspensions(
+        [new SiteSuspension("one.test"), new SiteSuspension("two.test", null, new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero))]));
+
     public override Task<long[]> FiguresAsync() => Task.FromResult(Figure.All.Select(f => f.Name switch
     {
         "accepted_total" => 42L,

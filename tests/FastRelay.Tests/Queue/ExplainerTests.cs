@@ -167,6 +167,60 @@ public class ExplainerTests
     }
 
     [Fact]
+    public void A_spool_that_takes_no_outcomes_is_what_mail_waits_for()
+    {
+        var message = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Disk.Fault = new DiskError(5, "write");
+        Delivery delivery = _rig.Take("mx.a.test");
+        var next = WaitingBehind(delivery);
+        Assert.Equal(new WaitReason(WaitKind.Disk, "the disk: the spool cannot record what deliveries come to, so none is begun"), WaitOf(message));
+        Assert.False(next);
+        _rig.Disk.Fault = default;
+        _rig.Loop.Pass(60_000);
+        Assert.NotEqual(WaitKind.Disk, WaitOf(message).For);
+    }
+
+    // Puts a delivery off, which is owed to a disk that takes nothing; true when another may be taken all the same.
+    private bool WaitingBehind(in Delivery delivery)
+    {
+        _rig.Report(delivery, _ => QueueRig.Later);
+        _rig.Loop.Wait(_rig.Queue.Admin.RetryAsync(new QueueFilter()));
+        _rig.Loop.Settle();
+        return _rig.Queue.TryTake(_rig.SiteOf("mx.a.test"), out _);
+    }
+
+    [Fact]
+    public void Bounces_that_have_to_catch_up_are_named_with_their_bound()
+    {
+        var message = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Bounces.Room = false;
+        Assert.Equal((WaitKind.Bounces, true), (WaitOf(message).For, WaitOf(message).Text.Contains("limits.bounces_waiting", StringComparison.Ordinal)));
+        // Then what fails is tried again later, and nothing has to wait.
+        _rig.Bounces.Stuck = true;
+        Assert.Equal(WaitKind.Turn, WaitOf(message).For);
+    }
+
+    [Fact]
+    public void Mail_that_a_session_is_about_to_take_waits_for_its_turn()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        var second = _rig.Accept("s@x.test", "u@a.test");
+        Assert.Equal(new WaitReason(WaitKind.Turn, "its turn among the 2 that are ready for its site"), WaitOf(second));
+    }
+
+    [Fact]
+    public void Mail_that_is_being_settled_says_so()
+    {
+        _rig.Bounces.Room = false;
+        var message = _rig.Accept("s@x.test", "u@b.closed.test");
+        Assert.Equal(WaitKind.Bounces, WaitOf(message).For);
+        _rig.Queue.Stopping = true;
+        var removed = _rig.Accept("s@x.test", "u@a.test");
+        _rig.Loop.Wait(_rig.Queue.Admin.RemoveAsync(new QueueFilter { Id = _rig.Journal.IdOf(removed) }));
+        Assert.Equal(new WaitReason(WaitKind.Settling, "its turn to be settled: it is expired, refused by its route, or being removed"), WaitOf(removed));
+    }
+
+    [Fact]
     public void The_ceiling_follows_from_the_sessions_and_what_a_delivery_takes()
     {
         _rig.Accept("s@x.test", "u@a.test");

@@ -95,12 +95,22 @@ public sealed class QueueRig
     }
 
     /// <summary>Commits and adds, without letting the queue work.</summary>
-    public MessageHandle Commit(string from, params string[] to)
+    public MessageHandle Commit(string from, params string[] to) => Commit(from, NotifyOn.Unspecified, to);
+
+    /// <summary>Commits mail for one recipient with NOTIFY, and lets the queue work.</summary>
+    public MessageHandle CommitNotify(string from, string to, NotifyOn notify)
+    {
+        MessageHandle message = Commit(from, notify, to);
+        Loop.Settle();
+        return message;
+    }
+
+    private MessageHandle Commit(string from, NotifyOn notify, params string[] to)
     {
         _envelope.Start(Encoding.UTF8.GetBytes(from), EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
         foreach (string mailbox in to)
         {
-            Assert.True(_envelope.TryAddRecipient(Encoding.UTF8.GetBytes(mailbox)));
+            Assert.True(_envelope.TryAddRecipient(Encoding.UTF8.GetBytes(mailbox), (byte)notify));
         }
         _writer.Begin();
         "Subject: x\r\n\r\nbody\r\n"u8.CopyTo(_writer.GetSpan(64));
@@ -137,7 +147,7 @@ public sealed class QueueRig
     }
 
     /// <summary>Reports every collected recipient by its mailbox, then lets the loop work.</summary>
-    public string Report(in Delivery delivery, Func<string, Outcome> judge, string reply = "said so")
+    public string Report(in Delivery delivery, Func<string, Outcome> judge, string reply = "said so", bool hasDsn = false)
     {
         BodyReader body = Open(delivery.Message);
         Span<int> indexes = stackalloc int[256];
@@ -150,7 +160,7 @@ public sealed class QueueRig
             text += (text.Length == 0 ? "" : " ") + mailbox;
             reports[i] = new RecipientReport(indexes[i], judge(mailbox), Encoding.UTF8.GetBytes(reply));
         }
-        Queue.Report(delivery, body.Envelope, new AttemptInfo("mx.test", new System.Net.IPEndPoint(0x08080808, 25), null, 3, false), reports);
+        Queue.Report(delivery, body.Envelope, new AttemptInfo("mx.test", new System.Net.IPEndPoint(0x08080808, 25), null, 3, false) { HasDsn = hasDsn }, reports);
         body.Close();
         Loop.Settle();
         return text;
@@ -216,6 +226,18 @@ public sealed class QueueRig
         public bool Room { get; set; } = true;
 
         public bool Stuck { get; set; }
+
+        public List<string> Warned { get; } = [];
+
+        public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until)
+        {
+            foreach (FailedRecipient one in delayed)
+            {
+                Assert.True(rig.Journal.IsPending(message, one.Index));
+                Assert.Equal(NoticeKind.Delayed, one.Kind);
+                Warned.Add($"{one.Index} {one.Outcome.EnhancedCode} {Encoding.ASCII.GetString(one.ReplyText)} until {until:HH:mm:ss}");
+            }
+        }
 
         public override bool HasRoom => Room;
 

@@ -72,6 +72,22 @@ public sealed class ExtensionSocketTests : IDisposable
         Assert.DoesNotContain("the body", bounce, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Success_is_told_of_by_us_where_the_next_host_makes_no_reports()
+    {
+        Send("<s@b.test> ENVID=42", "<fine@d.test> ORCPT=rfc822;first@d.test NOTIFY=SUCCESS");
+        string report = _rig.Sink.WaitFor(a => a.From == "").Text;
+        Assert.Contains("\r\nOriginal-Envelope-Id: 42\r\n", report, StringComparison.Ordinal);
+        Assert.Contains("\r\nOriginal-Recipient: rfc822; first@d.test\r\nFinal-Recipient: rfc822; fine@d.test\r\nAction: relayed\r\nStatus: 2.", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("the body", report, StringComparison.Ordinal);
+        Assert.Single(_rig.Sink.Arrivals, a => a.To.Contains("fine@d.test"));
+        using var rig = new RelayRig(extensions: ["PIPELINING", "8BITMIME", "DSN"]);
+        Send("<s@b.test>", "<fine@d.test> NOTIFY=SUCCESS", rig);
+        Send("<s@b.test>", "<next@d.test>", rig);
+        rig.Sink.WaitFor(a => a.To.Contains("next@d.test"));
+        Assert.DoesNotContain(rig.Sink.Arrivals, a => a.From == "");
+    }
+
     [Theory]
     [InlineData("NEVER")]
     [InlineData("SUCCESS,DELAY")]

@@ -103,4 +103,13 @@ public class DomainNamesTests
     [InlineData("2a00:1450:4001::1b", false)]
     public void Addresses_off_the_public_internet_are_known(string address, bool isPrivate) =>
         Assert.Equal(isPrivate, AddressRules.IsPrivate(IPAddress.Parse(address)));
+
+    [Theory]
+    [InlineData("a.test", "a.test", true)]
+    [InlineData("mx.a.test", "a.test", true)]
+    [InlineData("nota.test", "a.test", false)]
+    [InlineData("a.test", "mx.a.test", false)]
+    [InlineData("test", "a.test", false)]
+    public void A_name_is_within_a_domain_by_whole_labels(string name, string domain, bool within) =>
+        Assert.Equal(within, DomainNames.IsWithin(name, domain));
 }

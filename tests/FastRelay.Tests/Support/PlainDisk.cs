@@ -2,11 +2,14 @@ using FastRelay.Outside;
 
 namespace FastRelay.Tests.Support;
 
-/// <summary>A disk in memory on which nothing goes wrong; what it holds survives the stages on it. Jobs run at once and complete from the loop.</summary>
+/// <summary>A disk in memory on which nothing goes wrong unless <see cref="Fault"/> says so; what it holds survives the stages on it. Jobs run at once and complete from the loop.</summary>
 public sealed class PlainDisk(Loop loop) : Disk
 {
     private readonly Dictionary<string, Content> _files = [];
     private Loop _loop = loop;
+
+    /// <summary>What every write and sync comes to.</summary>
+    public DiskError Fault { get; set; }
 
     /// <summary>The next process runs on another loop.</summary>
     public void Move(Loop to) => _loop = to;
@@ -36,7 +39,7 @@ public sealed class PlainDisk(Loop loop) : Disk
         {
             return new DiskError(2, "open");
         }
-        file = new File(content!);
+        file = new File(this, content!);
         return DiskError.None;
     }
 
@@ -77,12 +80,16 @@ public sealed class PlainDisk(Loop loop) : Disk
         public byte[] Bytes { get; set; } = [];
     }
 
-    private sealed class File(Content content) : DiskFile
+    private sealed class File(PlainDisk disk, Content content) : DiskFile
     {
         public override long Length => content.Bytes.Length;
 
         public override DiskError Write(long offset, ReadOnlySpan<byte> data)
         {
+            if (!disk.Fault.Ok)
+            {
+                return disk.Fault;
+            }
             if (offset + data.Length > content.Bytes.Length)
             {
                 byte[] bytes = content.Bytes;
@@ -100,7 +107,7 @@ public sealed class PlainDisk(Loop loop) : Disk
             return DiskError.None;
         }
 
-        public override DiskError SyncData() => DiskError.None;
+        public override DiskError SyncData() => disk.Fault;
 
         public override DiskError ZeroFill(long length)
         {

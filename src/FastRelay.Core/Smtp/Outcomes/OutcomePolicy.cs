@@ -122,7 +122,7 @@ public static class OutcomePolicy
             OutcomeCause.TooBig => Failed(cause, 3, 4),
             OutcomeCause.CorruptBody => Failed(cause, 3, 0),
             OutcomeCause.ByOperator => Failed(cause, 0, 0),
-            OutcomeCause.NotSupported => Failed(cause, 6, 3),
+            OutcomeCause.NotSupported => Failed(cause, 6, 7),
             OutcomeCause.ByRoute => Failed(cause, 7, 1),
             OutcomeCause.Discarded => new Outcome(OutcomeClass.Delivered, Reach.Message, cause, 0, new EnhancedCode(2, 0, 0)),
             _ => throw new ArgumentOutOfRangeException(nameof(cause)),

@@ -15,6 +15,18 @@ public struct EhloCapabilities : IReplyLineSink
     /// <summary>True when every given extension is offered.</summary>
     public readonly bool Has(SmtpExtensions extensions) => (Extensions & extensions) == extensions;
 
+    /// <summary>
+    /// Why the server cannot have a message: <see cref="OutcomeCause.TooBig"/> for what is over its SIZE (RFC 1870 6.2),
+    /// <see cref="OutcomeCause.NotSupported"/> without the SMTPUTF8 that the message needs (RFC 6531 3.6), else
+    /// <see cref="OutcomeCause.None"/>. 8-bit content is sent as it is to one without 8BITMIME.
+    /// </summary>
+    /// <param name="contentBytes">Octets of the content as SIZE counts them: without stuffed dots.</param>
+    /// <param name="needsUtf8">An address or the header is not ASCII.</param>
+    public readonly OutcomeCause HindranceTo(long contentBytes, bool needsUtf8) =>
+        SizeMax > 0 && contentBytes > SizeMax ? OutcomeCause.TooBig
+        : needsUtf8 && !Has(SmtpExtensions.SmtpUtf8) ? OutcomeCause.NotSupported
+        : OutcomeCause.None;
+
     /// <inheritdoc/>
     public void OnLine(int code, int index, ReadOnlySpan<byte> text)
     {

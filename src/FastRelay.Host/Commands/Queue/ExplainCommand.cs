@@ -1,8 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Smtp;
+using Command = System.CommandLine.Command;
 
 namespace FastRelay.Host.Commands;
 
@@ -29,6 +32,12 @@ public static class ExplainCommand
         command.SetAction(result => QueueCommand.Ask(result, config, async (client, output) =>
         {
             string wanted = result.GetValue(target)!;
+            if (wanted.Contains('@', StringComparison.Ordinal) && !IsMailbox(wanted))
+            {
+                await result.InvocationConfiguration.Error.WriteLineAsync(
+                    $"fastrelay: {QueueListCommand.Printable(wanted)} is no address: write it without brackets or spaces around it, as in someone@example.com");
+                return ExitCode.Usage;
+            }
             ExplainView? view = await client.GetAsync($"/api/explain?target={Uri.EscapeDataString(wanted)}", AdminJson.Default.ExplainView);
             if (view is null)
             {
@@ -54,10 +63,16 @@ public static class ExplainCommand
             string recipient = view.Message is { Destinations: [{ Recipients: [var first, ..] }, ..] } ? first
                 : wanted.Contains('@', StringComparison.Ordinal) ? wanted : "";
             await dialogue.WriteLineAsync();
+            TrustStore.Prepare(loaded.Tls.Authorities);
             return await new TryDialogue(loaded, dialogue).RunAsync(view.Ways[0], recipient) ? ExitCode.Ok : ExitCode.Failure;
         }));
         return command;
     }
+
+    // What RCPT would take (RFC 5321 4.1.2), so that nothing else stands in a command.
+    private static bool IsMailbox(string text) =>
+        MailPath.ParseForward(Encoding.UTF8.GetBytes($"<{text}>"), utf8: true, out MailPath path, out int consumed) == PathStatus.Ok
+        && consumed == Encoding.UTF8.GetByteCount(text) + 2 && path.Mailbox.Length == consumed - 2;
 
     private static string Describe(ExplainView view)
     {
@@ -101,7 +116,7 @@ public static class ExplainCommand
         {
             Line(text, "site", site.Name + (site.Provider is { } provider ? $" ({provider})" : "")
                 + $": {site.Ready:N0} ready, {site.InFlight:N0} in delivery, {site.Sessions:N0} {(site.Sessions == 1 ? "connection" : "connections")}");
-            Line(text, "gear", site.Gear == "normal" ? "normal" : $"backoff for {site.BackoffSeconds:N0} s, after {site.Failures} failures in a row: {site.GearReason}");
+            Line(text, "gear", Gear(site));
         }
         Line(text, "queued", $"{way.Queued:N0} for this destination, {way.Ready:N0} of them ready");
         foreach (ExplainLimit limit in way.Limits)
@@ -112,8 +127,19 @@ public static class ExplainCommand
         {
             Line(text, "ceiling", way.CeilingPerSecond is { } rate
                 ? $"about {rate:N0} messages/s: {way.Limits[0].Most:N0} sessions, {took:N1} ms a delivery lately"
-                : $"none while it backs off; {took:N1} ms a delivery lately");
+                : $"none in this gear; {took:N1} ms a delivery lately");
         }
+    }
+
+    private static string Gear(ExplainSite site)
+    {
+        if (site.Gear == "normal")
+        {
+            return "normal";
+        }
+        string until = site.GearSeconds is not { } left ? " until queue resume" : left > 0 ? $" for {left:N0} s" : " until it has taken something";
+        string failures = site is { Gear: "backoff", Failures: > 0 } ? $", after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
+        return $"{site.Gear}{until}{failures}: {site.GearReason}";
     }
 
     private static void Line(StringWriter text, string name, string value) =>

@@ -22,6 +22,8 @@ public static class QueueCommand
         {
             command.Subcommands.Add(QueueChangeCommand.Build(action));
         }
+        command.Subcommands.Add(SuspendCommand.Build(suspend: true));
+        command.Subcommands.Add(SuspendCommand.Build(suspend: false));
         return command;
     }
 

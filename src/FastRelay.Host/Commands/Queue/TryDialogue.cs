@@ -1,196 +1,116 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using FastRelay.Config;
+using FastRelay.Deliver;
 using FastRelay.Host.Admin;
 using FastRelay.Host.Secrets;
+using FastRelay.Routing;
+using FastRelay.Smtp;
 
 namespace FastRelay.Host.Commands;
 
 /// <summary>
-/// Holds the dialogue of a delivery up to the point where a message would follow, and shows it. A conversation for one
-/// operator: it shares nothing with the relay's own sessions, so that it can be had while they are all busy.
+/// Holds the dialogue of a delivery up to the point where a message would follow, and shows it. It goes by the machine
+/// and the TLS rules of a delivery, over sockets of its own, so that it can be had while the relay's sessions are all busy.
 /// </summary>
-/// <param name="config">Our name, source address and certification authorities.</param>
+/// <param name="config">Our name, source address, certification authorities and passwords.</param>
 /// <param name="output">Where it is shown.</param>
 public sealed class TryDialogue(RelayConfig config, TextWriter output)
 {
-    private const int AddressesTried = 5;
-    private const int LineBytes = 8_192;
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private readonly ClientTls _tls = new(new DeliverOptions { HelloName = config.HostName, Authorities = TlsFiles.Authorities(config.Tls) });
+    private Credentials? _credentials;
+    private TlsPolicy _policy;
 
-    /// <summary>Tries the hosts in their order until one answers.</summary>
-    /// <param name="way">Hosts and TLS policy.</param>
-    /// <param name="recipient">Asked for by RCPT; empty ends after EHLO.</param>
+    /// <summary>Tries the hosts in the order of a delivery until one comes to the point.</summary>
+    /// <param name="way">Hosts, TLS policy and user.</param>
+    /// <param name="recipient">Asked for by RCPT, a mailbox without brackets; empty ends when mail could begin.</param>
     /// <returns>True when a host would take mail (for the recipient).</returns>
     public async Task<bool> RunAsync(ExplainWay way, string recipient)
     {
-        (ExplainHost Host, string Address)[] all = [.. way.Hosts.SelectMany(static host => host.Addresses.Select(address => (host, address))).Take(AddressesTried)];
+        _policy = PolicyOf(way.Tls);
+        (ExplainHost Host, string Address)[] all =
+            [.. way.Hosts.SelectMany(static host => host.Addresses.Select(address => (host, address))).Take(config.Limits.MxAddressesTried)];
         if (all.Length == 0)
         {
             Say('=', $"there is no host to connect to: {way.PlanReason ?? way.Plan}");
             return false;
         }
+        if (way.User is not null && !HasPassword(way))
+        {
+            return false;
+        }
         foreach ((ExplainHost host, string address) in all)
         {
-            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-            long started = Stopwatch.GetTimestamp();
-            try
+            TryConnection last = await ConnectAsync(host.Name, IPEndPoint.Parse(address), _tls.UseFor(_policy, host.Name, 0), recipient);
+            if (last.MayGoInClear)
             {
-                IPEndPoint end = IPEndPoint.Parse(address);
-                if (config.Deliver.Source is { } source && source.AddressFamily == end.AddressFamily)
-                {
-                    socket.Bind(new IPEndPoint(source, 0));
-                }
-                Say('=', $"connecting to {host.Name} ({address})");
-                using var patience = new CancellationTokenSource(s_patience);
-                await socket.ConnectAsync(end, patience.Token);
-                Say('=', $"connected from {socket.LocalEndPoint} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms");
-                if (await TalkAsync(new NetworkStream(socket), host.Name, way, recipient) is { } taken)
-                {
-                    return taken;
-                }
+                Say('=', "the handshake failed, and this route's tls = \"opportunistic\": a delivery goes on in clear, and so does this");
+                last = await ConnectAsync(host.Name, IPEndPoint.Parse(address), StartTlsUse.Never, recipient);
             }
-            catch (OperationCanceledException)
+            if (last.Taken is { } taken)
             {
-                Say('=', $"no answer in {s_patience.TotalSeconds:F0} s");
+                return taken;
             }
-            catch (Exception e) when (e is SocketException or IOException or AuthenticationException)
+            if (last.LoginRefused)
             {
-                Say('=', e.GetBaseException().Message);
+                Say('=', "no other host is tried: a wrong password that is tried often locks the account");
+                return false;
             }
         }
         return false;
     }
 
-    // Null when the host did not come to the point, and the next one is to be asked.
-    private async Task<bool?> TalkAsync(Stream stream, string host, ExplainWay way, string recipient)
+    private bool HasPassword(ExplainWay way)
     {
-        string tls = way.Tls;
-        string ehlo = $"EHLO {config.HostName}";
-        if (tls == "implicit")
+        string problem = "the running relay has it, and this configuration has no route with it";
+        _credentials = config.Routes.FirstOrDefault(route => route.User == way.User && (way.Pattern is null || route.Domain == way.Pattern)) is { } found
+            ? PasswordFile.Load(found, out problem)
+            : null;
+        if (_credentials is null)
         {
-            stream = await ShakeAsync(stream, host, verify: true);
+            Say('=', $"no password for user {way.User}: {problem}");
         }
-        if (await ReadAsync(stream) is not { Code: 220 } || await AskAsync(stream, ehlo) is not { Code: 250 } hello)
-        {
-            await AskAsync(stream, "QUIT");
-            return null;
-        }
-        bool offered = hello.Lines.Any(static line => line.AsSpan(Math.Min(4, line.Length)).Trim().Equals("STARTTLS", StringComparison.OrdinalIgnoreCase));
-        if (tls is not ("none" or "implicit") && offered)
-        {
-            if (await AskAsync(stream, "STARTTLS") is not { Code: 220 })
-            {
-                Say('=', tls == "opportunistic" ? "a delivery goes on in clear" : $"this route's tls = \"{tls}\" wants it: mail is deferred");
-                return null;
-            }
-            stream = await ShakeAsync(stream, host, tls == "verified");
-            if (await AskAsync(stream, ehlo) is not { Code: 250 })
-            {
-                return null;
-            }
-        }
-        else if (tls is "required" or "verified")
-        {
-            Say('=', $"STARTTLS is not offered, and this route's tls = \"{tls}\" wants it: mail is deferred");
-            await AskAsync(stream, "QUIT");
-            return null;
-        }
-        if (way.User is { } user)
-        {
-            Say('=', $"a delivery authenticates as {user} here; a try does not");
-            await AskAsync(stream, "QUIT");
-            return true;
-        }
-        bool taken = true;
-        if (recipient.Length > 0 && recipient.All(static c => c is > ' ' and not ('<' or '>') && !char.IsControl(c)))
-        {
-            taken = await AskAsync(stream, "MAIL FROM:<>") is { Code: 250 } && await AskAsync(stream, $"RCPT TO:<{recipient}>") is { Code: 250 or 251 };
-        }
-        await AskAsync(stream, "QUIT");
-        return taken;
+        return _credentials is not null;
     }
 
-    private async Task<SslStream> ShakeAsync(Stream stream, string host, bool verify)
+    private async Task<TryConnection> ConnectAsync(string host, IPEndPoint end, StartTlsUse use, string recipient)
     {
-        SslPolicyErrors problems = SslPolicyErrors.None;
-        var options = new SslClientAuthenticationOptions
-        {
-            TargetHost = host,
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-            RemoteCertificateValidationCallback = (_, _, _, errors) =>
-            {
-                problems = errors;
-                return !verify || errors == SslPolicyErrors.None;
-            },
-        };
-        if (TlsFiles.Authorities(config.Tls) is { } authorities)
-        {
-            options.CertificateChainPolicy = new X509ChainPolicy
-            {
-                TrustMode = X509ChainTrustMode.CustomRootTrust,
-                RevocationMode = X509RevocationMode.NoCheck,
-                DisableCertificateDownloads = true,
-            };
-            options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
-        }
-        var secure = new SslStream(stream);
-        using var patience = new CancellationTokenSource(s_patience);
-        await secure.AuthenticateAsClientAsync(options, patience.Token);
-        Say('=', $"{secure.SslProtocol}, {secure.NegotiatedCipherSuite}, certificate of {secure.RemoteCertificate?.Subject}: {(problems == SslPolicyErrors.None ? "valid for this host" : "not valid: " + problems)}");
-        return secure;
-    }
-
-    private async Task<Reply?> AskAsync(Stream stream, string command)
-    {
-        Say('>', command);
-        using var patience = new CancellationTokenSource(s_patience);
-        await stream.WriteAsync(Encoding.UTF8.GetBytes(command + "\r\n"), patience.Token);
-        return await ReadAsync(stream);
-    }
-
-    private async Task<Reply?> ReadAsync(Stream stream)
-    {
+        var connection = new TryConnection(config, Say) { Options = () => _tls.For(_policy, host) };
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         long started = Stopwatch.GetTimestamp();
-        using var patience = new CancellationTokenSource(s_patience);
-        var lines = new List<string>();
-        var bytes = new List<byte>();
-        byte[] one = new byte[1];
-        while (bytes.Count < Limits.ReplyBytes && lines.Sum(static line => line.Length) < Limits.ReplyBytes)
+        try
         {
-            if (await stream.ReadAsync(one, patience.Token) == 0)
+            if (config.Deliver.Source is { } source && source.AddressFamily == end.AddressFamily)
             {
-                Say('=', "the host closed the connection");
-                return null;
+                socket.Bind(new IPEndPoint(source, 0));
             }
-            if (one[0] != '\n' && bytes.Count < LineBytes)
-            {
-                bytes.Add(one[0]);
-                continue;
-            }
-            string line = Encoding.Latin1.GetString([.. bytes]).TrimEnd('\r');
-            bytes.Clear();
-            lines.Add(line);
-            bool last = line.Length < 4 || line[3] != '-';
-            Say('<', last ? $"{line}  ({Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms)" : line);
-            if (last)
-            {
-                int code = line.Length >= 3 && int.TryParse(line.AsSpan(0, 3), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;
-                return new Reply(code, lines);
-            }
+            Say('=', $"connecting to {host} ({end})");
+            using var patience = new CancellationTokenSource(config.Limits.ConnectTimeoutMs);
+            await socket.ConnectAsync(end, patience.Token);
+            Say('=', string.Create(CultureInfo.InvariantCulture, $"connected from {socket.LocalEndPoint} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms"));
+            await connection.TalkAsync(new NetworkStream(socket), use, _credentials, recipient);
         }
-        Say('=', $"a reply of more than {Limits.ReplyBytes} octets");
-        return null;
+        catch (OperationCanceledException)
+        {
+            Say('=', string.Create(CultureInfo.InvariantCulture, $"no answer in {Stopwatch.GetElapsedTime(started).TotalSeconds:F0} s"));
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            Say('=', e.GetBaseException().Message);
+        }
+        return connection;
     }
+
+    private static TlsPolicy PolicyOf(string name) => name switch
+    {
+        "none" => TlsPolicy.None,
+        "required" => TlsPolicy.Required,
+        "verified" => TlsPolicy.Verified,
+        "implicit" => TlsPolicy.Implicit,
+        _ => TlsPolicy.Opportunistic,
+    };
 
     private void Say(char who, string text) => output.WriteLine($"{who} {QueueListCommand.Printable(text)}");
-
-    private sealed record Reply(int Code, List<string> Lines);
 }

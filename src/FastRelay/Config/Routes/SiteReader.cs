@@ -31,7 +31,7 @@ internal static class SiteReader
                 owner.Warn(table.Line, table.Key("match"), $"never matches: \"{wider.Match}\" stands before it, and the first match wins");
             }
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
-            (int messages, long windowMs) = Rate(table);
+            (int messages, long windowMs) = Rate(table, "rate", "600/1m", MessagesMax);
             if (sessions == 0 && messages == 0 && table.Node("rate") is null && table.Node("sessions") is null)
             {
                 owner.Error(table.Line, table.Key("rate"), "or sessions must be given, as in rate = \"600/1m\"");
@@ -45,20 +45,21 @@ internal static class SiteReader
     /// <summary>A rate as the configuration writes it.</summary>
     public static string Show(int messages, long windowMs) => string.Create(CultureInfo.InvariantCulture, $"{messages}/{ConfigText.FormatDuration(windowMs)}");
 
-    private static (int Messages, long WindowMs) Rate(TableReader table)
+    /// <summary>A count and its window; zeros when the key is absent or wrong.</summary>
+    public static (int Count, long WindowMs) Rate(TableReader table, string key, string example, int most)
     {
-        if (table.Text("rate", "600/1m") is not { } text)
+        if (table.Text(key, example) is not { } text)
         {
             return default;
         }
         int slash = text.IndexOf('/', StringComparison.Ordinal);
         if (slash > 0
-            && int.TryParse(text.AsSpan(0, slash), NumberStyles.None, CultureInfo.InvariantCulture, out int messages) && messages is > 0 and <= MessagesMax
+            && int.TryParse(text.AsSpan(0, slash), NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0 && count <= most
             && ConfigText.TryParseDuration(text[(slash + 1)..], out long windowMs) && windowMs is >= 1_000 and <= WindowMsMax)
         {
-            return (messages, windowMs);
+            return (count, windowMs);
         }
-        table.Error(table.Node("rate")!, "rate", $"\"{text}\" is no rate: write messages and a window of 1s to 30d, as in \"600/1m\" or \"10000/1d\"");
+        table.Error(table.Node(key)!, key, $"\"{text}\" is no rate: write a number and a window of 1s to 30d, as in \"{example}\" or \"10000/1d\"");
         return default;
     }
 }

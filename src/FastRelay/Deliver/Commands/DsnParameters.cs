@@ -43,6 +43,9 @@ public static class DsnParameters
         return Put(line, at, "\r\n"u8);
     }
 
+    /// <summary>Adds SMTPUTF8 alone to MAIL; see <see cref="AddToMail"/>.</summary>
+    public static int AddUtf8(Span<byte> line, int length) => Put(line, length - 2, " SMTPUTF8\r\n"u8);
+
     /// <summary>Adds to RCPT; see <see cref="AddToMail"/>.</summary>
     public static int AddToRcpt(Span<byte> line, int length, in EnvelopeRecipient recipient, SmtpExtensions offered)
     {

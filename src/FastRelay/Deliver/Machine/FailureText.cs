@@ -55,7 +55,7 @@ public static class FailureText
         OutcomeCause.TlsFailed => "the TLS handshake failed"u8,
         OutcomeCause.TooBig => "the message is larger than the host takes"u8,
         OutcomeCause.CorruptBody => "the stored message is damaged and was not sent"u8,
-        OutcomeCause.NotSupported => "the host does not offer an extension that the message needs"u8,
+        OutcomeCause.NotSupported => "the message needs SMTPUTF8 and the host does not offer it"u8,
         OutcomeCause.ShuttingDown => "the relay stopped before the message was sent"u8,
         _ => default,
     };

@@ -116,6 +116,9 @@ public sealed class SendMachine
     /// <summary>The envelope index of the recipient that the next <see cref="Write"/> names; -1 when it names none.</summary>
     public int NextRecipient => _phase == Phase.Transaction ? Writing.NextRecipient : -1;
 
+    /// <summary>The next <see cref="Write"/> gives MAIL, if it gives anything.</summary>
+    public bool NextIsMail => _phase == Phase.Transaction && Writing.NextIsMail;
+
     // After the final dot only the next one has something to say.
     private SendTransaction Writing => _transaction.IsAtDot ? _following : _transaction;
 
@@ -217,14 +220,10 @@ public sealed class SendMachine
         Check.That(IsUsable);
         NotAttempted = DotAnswered = DotInDoubt = false;
         _transaction.Begin(recipients, contentBytes, eightBit);
-        if (_capabilities.SizeMax > 0 && contentBytes > _capabilities.SizeMax)
+        OutcomeCause hindrance = _capabilities.HindranceTo(contentBytes, needsUtf8);
+        if (hindrance != OutcomeCause.None)
         {
-            _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.TooBig), FailureText.Of(OutcomeCause.TooBig).Span);
-            return SendStep.Done;
-        }
-        if (needsUtf8 && !_capabilities.Has(SmtpExtensions.SmtpUtf8))
-        {
-            _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, OutcomeCause.NotSupported) with { EnhancedCode = new EnhancedCode(5, 6, 7) }, FailureText.Of(OutcomeCause.NotSupported).Span);
+            _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, hindrance), FailureText.Of(hindrance).Span);
             return SendStep.Done;
         }
         return Enter(Phase.Transaction, SmtpStage.Mail);
@@ -242,14 +241,14 @@ public sealed class SendMachine
     /// Another transaction may join the one whose final dot has just gone out: its RSET, MAIL, RCPT and DATA leave in
     /// the same flight (RFC 2920 3.1). RSET comes first always, so that no reply can be taken for another's.
     /// </summary>
-    /// <param name="contentBytes">Octets of its content; what the peer's SIZE forbids is not joined.</param>
-    public bool CanJoin(long contentBytes) => _phase == Phase.Transaction && _transaction.IsAtDot && !_following.IsOpen
-        && _capabilities.Has(SmtpExtensions.Pipelining) && (_capabilities.SizeMax == 0 || contentBytes <= _capabilities.SizeMax);
+    /// <remarks>What the peer cannot have is not joined: <see cref="Begin"/> refuses it on its own.</remarks>
+    public bool CanJoin(long contentBytes, bool needsUtf8) => _phase == Phase.Transaction && _transaction.IsAtDot && !_following.IsOpen
+        && _capabilities.Has(SmtpExtensions.Pipelining) && _capabilities.HindranceTo(contentBytes, needsUtf8) == OutcomeCause.None;
 
     /// <summary>Joins a transaction; see <see cref="CanJoin"/> and <see cref="Begin"/>.</summary>
     public void Join(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit)
     {
-        Check.That(CanJoin(contentBytes));
+        Check.That(_transaction.IsAtDot && !_following.IsOpen);
         _following.Begin(recipients, contentBytes, eightBit, reset: true);
     }
 

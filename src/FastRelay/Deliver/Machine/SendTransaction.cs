@@ -74,6 +74,9 @@ public sealed class SendTransaction
         ? Ledger.IndexAt(_written - 1)
         : -1;
 
+    /// <summary>The next <see cref="Write"/> gives MAIL, if it gives anything.</summary>
+    public bool NextIsMail => _phase == Phase.Envelope && _written == MailPosition;
+
     private int DataPosition => Ledger.Count + 1;
 
     /// <summary>A new connection: nothing is left to reset.</summary>

@@ -20,8 +20,8 @@ internal enum SpoolFile : byte
     /// <summary>A damaged segment that nothing needs any more, kept for the operator.</summary>
     Aside,
 
-    /// <summary>The lock.</summary>
-    Lock,
+    /// <summary>The lock, and files of other stages.</summary>
+    Beside,
 }
 
 /// <summary>Names of the spool's files: sixteen digits and what it is.</summary>
@@ -29,6 +29,9 @@ internal static class SegmentNames
 {
     /// <summary>The file whose lock keeps other processes out.</summary>
     public const string Lock = "lock";
+
+    /// <summary>The queue's list of the sites that the operator has suspended; a new one is made beside it as <c>suspensions.new</c>.</summary>
+    public const string Suspensions = "suspensions";
 
     private const int Digits = 16;
 
@@ -48,9 +51,9 @@ internal static class SegmentNames
     public static SpoolFile Parse(string name, out ulong number)
     {
         number = 0;
-        if (name == Lock)
+        if (name is Lock or Suspensions or Suspensions + ".new")
         {
-            return SpoolFile.Lock;
+            return SpoolFile.Beside;
         }
         if (name.Length <= Digits || !ulong.TryParse(name.AsSpan(0, Digits), NumberStyles.None, CultureInfo.InvariantCulture, out number))
         {

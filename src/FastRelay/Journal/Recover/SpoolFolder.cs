@@ -129,7 +129,7 @@ internal sealed class SpoolFolder(Disk disk, string path)
                 Aside.Add(full);
                 MaxNumber = Math.Max(MaxNumber, number);
                 break;
-            case SpoolFile.Lock:
+            case SpoolFile.Beside:
                 break;
             default:
                 Foreign.Add(name);

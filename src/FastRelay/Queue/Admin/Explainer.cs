@@ -19,9 +19,11 @@ public sealed class Explainer
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
+    private readonly Func<Site, SiteView> _view;
 
-    internal Explainer(QueueState queue, Router router)
+    internal Explainer(QueueState queue, Router router, Func<Site, SiteView> view)
     {
+        _view = view;
         _queue = queue;
         _router = router;
         _loop = queue.World.Loop;
@@ -92,7 +94,7 @@ public sealed class Explainer
     {
         Site? site = destination?.Site ?? _queue.Sites.Find(plan.SiteKey);
         WaitReason shared = OfReady(destination, plan, site);
-        double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs ? site.Limit * 1000 / site.ServiceMs : 0;
+        double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site) ? site.Limit * 1000 / site.ServiceMs : 0;
         return new Explanation
         {
             Destination = route.Key,
@@ -104,7 +106,7 @@ public sealed class Explainer
             Dns = CachedOf(route, plan),
             Entries = destination?.Entries ?? 0,
             Ready = destination?.Ready ?? 0,
-            Site = site is null ? null : QueueAdmin.View(site, _loop.NowMs),
+            Site = site is null ? null : _view(site),
             Limits = LimitsOf(site),
             Waits = entry is null ? shared : OfEntry(entry, shared),
             DeliveryMs = site?.ServiceMs ?? 0,
@@ -123,7 +125,7 @@ public sealed class Explainer
         _ => shared,
     };
 
-    /// <summary>The order is that of <see cref="DestinationTable.HasReady"/> and <see cref="SiteTable"/>: plan, disk, backoff, sessions, turn.</summary>
+    /// <summary>The order is that of <see cref="DestinationTable.HasReady"/> and <see cref="SiteTable"/>: plan, disk, suspension, backoff, sessions, turn.</summary>
     private WaitReason OfReady(Destination? destination, Plan plan, Site? site)
     {
         if (_queue.Stopping)
@@ -163,6 +165,12 @@ public sealed class Explainer
     {
         long now = _loop.NowMs;
         int limit = site.Limit;
+        if (_queue.Gears.IsSuspended(site))
+        {
+            return new WaitReason(WaitKind.Suspension, site.SuspendedUntilMs == long.MaxValue
+                ? $"the operator: fastrelay queue resume ends the suspension of its site{Because(site.SuspendReason)}"
+                : $"the end of the site's suspension, in {Span(site.SuspendedUntilMs - now)}{Because(site.SuspendReason)}");
+        }
         if (site.BackoffUntilMs > now)
         {
             string failures = site.Failures > 0 ? $" after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
@@ -184,6 +192,8 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Session, site.Failures > 0
                 ? "the one session that tries the site again after its backoff"
+                : _queue.Gears.Of(site) == SiteGear.Slow
+                    ? $"a session: all {limit} that a rule leaves the site for {Span(site.SlowUntilMs - now)} are at work{Because(site.SlowReason)}"
                 : limit >= _queue.Sites.MostOf(site)
                     ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
                     : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");

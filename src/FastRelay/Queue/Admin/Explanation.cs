@@ -15,6 +15,9 @@ public enum WaitKind
     /// <summary>The end of its site's backoff.</summary>
     Backoff,
 
+    /// <summary>The end of its site's suspension, or the operator.</summary>
+    Suspension,
+
     /// <summary>One of the sessions that its site may have.</summary>
     Session,
 

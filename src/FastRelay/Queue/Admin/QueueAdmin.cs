@@ -44,7 +44,7 @@ public sealed class QueueAdmin
     public IReadOnlyList<SiteView> Sites(int max)
     {
         _loop.CheckThread();
-        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(site => View(site, _loop.NowMs))];
+        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(View)];
     }
 
     /// <summary>The destinations with the most entries.</summary>
@@ -131,7 +131,7 @@ public sealed class QueueAdmin
         ref Entry entry = ref queue.Slab[handle];
         Destination destination = queue.Destinations[entry.Destination];
         queue.Destinations.Forgive(destination);
-        if (destination.Site is { } site && (site.Failures > 0 || site.BackoffUntilMs > queue.World.Loop.NowMs))
+        if (destination.Site is { } site && queue.Gears.Of(site) != SiteGear.Normal)
         {
             queue.Sites.Forgive(site);
         }
@@ -252,10 +252,10 @@ public sealed class QueueAdmin
             reason = destination.DnsReason;
             next = destination.DnsRetryMs == long.MaxValue ? 0 : destination.DnsRetryMs;
         }
-        else if (ready && destination.Site is { } site && site.BackoffUntilMs > nowMs)
+        else if (ready && destination.Site is { } site && _queue.Gears.Of(site) is SiteGear.Backoff or SiteGear.Suspended && _queue.Gears.EndOf(site) is var end && end > nowMs)
         {
-            reason = site.BackoffReason;
-            next = site.BackoffUntilMs;
+            reason = _queue.Gears.ReasonOf(site);
+            next = end == long.MaxValue ? 0 : end;
         }
         return new QueuedDestination(
             destination.Key,
@@ -269,7 +269,7 @@ public sealed class QueueAdmin
             entry.Pending);
     }
 
-    internal static SiteView View(Site site, long nowMs) => new(
+    internal SiteView View(Site site) => new(
         site.Key,
         site.Plan.Provider ?? "",
         site.Ready,
@@ -277,8 +277,9 @@ public sealed class QueueAdmin
         site.Sessions,
         site.Limit,
         site.Failures,
-        Math.Max(0, site.BackoffUntilMs - nowMs),
-        site.BackoffReason);
+        _queue.Gears.Of(site),
+        _queue.Gears.EndOf(site) is var end && end == long.MaxValue ? end : Math.Max(0, end - _loop.NowMs),
+        _queue.Gears.ReasonOf(site));
 
     private DestinationView View(Destination destination) => new(
         destination.Key,

@@ -54,9 +54,10 @@ public sealed record QueueCounts(long Ready, long InFlight, long Deferred, long 
 /// <param name="Sessions">Connections.</param>
 /// <param name="Limit">Sessions that it may have at work.</param>
 /// <param name="Failures">Failures in a row.</param>
-/// <param name="BackoffMs">For how long it still backs off; 0 when it does not.</param>
-/// <param name="Reason">Why.</param>
-public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, long BackoffMs, string Reason);
+/// <param name="Gear">How it is driven.</param>
+/// <param name="GearMs">For how long the gear still holds; 0 when the next success ends it, <see cref="long.MaxValue"/> when only the operator does.</param>
+/// <param name="Reason">Why; empty in normal.</param>
+public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, SiteGear Gear, long GearMs, string Reason);
 
 /// <summary>A destination, as it was when it was looked at.</summary>
 /// <param name="Key">Its key.</param>

@@ -48,6 +48,9 @@ internal enum EntryFlags : byte
 
     /// <summary>An <see cref="EntryExtra"/> exists.</summary>
     Extra = 64,
+
+    /// <summary>Its sender has been told that it waits, or is not to be.</summary>
+    Warned = 128,
 }
 
 /// <summary>

@@ -1,3 +1,5 @@
+using FastRelay.Config;
+
 namespace FastRelay.Queue;
 
 /// <summary>
@@ -13,7 +15,7 @@ internal sealed class SitePace
 
     /// <summary>An empty bucket.</summary>
     /// <param name="rule">With a number of messages.</param>
-    public SitePace(SiteRule rule)
+    public SitePace(SiteConfig rule)
     {
         // What comes due in 32 ms fits too: the loop's timers are up to 16 ms late.
         int bucket = Math.Max(Math.Max(1, rule.Messages / 20), (int)Math.Ceiling(rule.Messages * 32.0 / rule.WindowMs));

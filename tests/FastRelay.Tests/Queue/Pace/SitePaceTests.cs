@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Queue;
 using FastRelay.Routing;
 using Xunit;
@@ -7,7 +8,7 @@ namespace FastRelay.Tests.Queue;
 /// <summary>A site's rate: never more in any window, not much less, and nothing that waits for it is lost or spins.</summary>
 public class SitePaceTests
 {
-    private static QueueRig Rig(params SiteRule[] rules) => new QueueRig(new QueueOptions { Jitter = 0, Sites = rules }).Domain("a.test");
+    private static QueueRig Rig(params SiteConfig[] rules) => new QueueRig(new QueueOptions { Jitter = 0, Sites = rules }).Domain("a.test");
 
     [Theory]
     [InlineData(1, 1_000)]
@@ -21,7 +22,7 @@ public class SitePaceTests
     [InlineData(10_000, 86_400_000)]
     public void No_window_holds_more_than_its_number_and_a_busy_one_nearly_all(int messages, long windowMs)
     {
-        var pace = new SitePace(new SiteRule("a.test", 0, messages, windowMs));
+        var pace = new SitePace(new SiteConfig("a.test", 0, messages, windowMs));
         var begun = new List<long>();
         var random = new Random(messages);
         for (long now = 0; now < 5 * windowMs;)
@@ -40,7 +41,7 @@ public class SitePaceTests
         {
             Assert.True(begun[i + messages] - begun[i] >= windowMs, $"{messages + 1} messages from {begun[i]} to {begun[i + messages]}");
         }
-        var steady = new SitePace(new SiteRule("a.test", 0, messages, windowMs));
+        var steady = new SitePace(new SiteConfig("a.test", 0, messages, windowMs));
         int count = 0;
         for (long now = 0; now < 10 * windowMs; count++)
         {
@@ -53,7 +54,7 @@ public class SitePaceTests
     [Fact]
     public void Mail_beyond_the_rate_waits_goes_on_by_itself_and_says_so()
     {
-        QueueRig rig = Rig(new SiteRule("a.test", 0, 10, 1_000));
+        QueueRig rig = Rig(new SiteConfig("a.test", 0, 10, 1_000));
         for (int i = 0; i < 5; i++)
         {
             rig.Commit("s@x.test", "u@a.test");
@@ -78,7 +79,7 @@ public class SitePaceTests
     [Fact]
     public void No_connection_is_made_for_mail_that_may_not_go_yet()
     {
-        QueueRig rig = Rig(new SiteRule("a.test", 0, 10, 1_000));
+        QueueRig rig = Rig(new SiteConfig("a.test", 0, 10, 1_000));
         rig.Accept("s@x.test", "u@a.test");
         rig.Deliver("mx.a.test");
         rig.SiteOf("mx.a.test").Sessions--;
@@ -92,9 +93,31 @@ public class SitePaceTests
     }
 
     [Fact]
+    public void A_later_look_that_was_asked_for_first_does_not_make_mail_wait()
+    {
+        // A step is 1,579 ms, and two may go at once.
+        QueueRig rig = Rig(new SiteConfig("a.test", 0, 40, 60_000));
+        for (int i = 0; i < 2; i++)
+        {
+            rig.Accept("s@x.test", "u@a.test");
+            rig.Deliver("mx.a.test");
+        }
+        Site site = rig.SiteOf("mx.a.test");
+        site.Sessions--;
+        rig.Loop.Settle();
+        int calls = rig.Dispatcher.Calls.Count;
+        // Without mail the site is looked at when nothing counts any more, two steps from now; what comes may go after one.
+        rig.Accept("s@x.test", "u@a.test");
+        Assert.Equal((calls, 1), (rig.Dispatcher.Calls.Count, site.Ready));
+        rig.Loop.Time.Advance(1_600);
+        rig.Loop.Settle();
+        Assert.Equal(calls + 1, rig.Dispatcher.Calls.Count);
+    }
+
+    [Fact]
     public void Sessions_of_a_rule_bound_a_site_in_place_of_the_limit()
     {
-        QueueRig rig = Rig(new SiteRule("a.test", 2, 0, 0));
+        QueueRig rig = Rig(new SiteConfig("a.test", 2, 0, 0));
         for (int i = 0; i < 50; i++)
         {
             rig.Commit("s@x.test", "u@a.test");
@@ -108,7 +131,7 @@ public class SitePaceTests
     [Fact]
     public void The_first_rule_that_matches_counts_and_a_name_is_matched_by_whole_labels()
     {
-        QueueRig rig = Rig(new SiteRule("x.a.test", 3, 0, 0), new SiteRule("a.test", 4, 0, 0), new SiteRule("mx.a.test", 5, 0, 0));
+        QueueRig rig = Rig(new SiteConfig("x.a.test", 3, 0, 0), new SiteConfig("a.test", 4, 0, 0), new SiteConfig("mx.a.test", 5, 0, 0));
         rig.Domain("nota.test").Accept("s@x.test", "u@a.test");
         rig.Accept("s@x.test", "u@nota.test");
         Assert.Equal(4, rig.SiteOf("mx.a.test").Rule!.Sessions);

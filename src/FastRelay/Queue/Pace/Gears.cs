@@ -1,0 +1,152 @@
+using System.Text;
+using FastRelay.Config;
+using FastRelay.Outside;
+using FastRelay.Smtp;
+
+namespace FastRelay.Queue;
+
+/// <summary>How a site is driven.</summary>
+public enum SiteGear : byte
+{
+    /// <summary>As fast as it bears.</summary>
+    Normal,
+
+    /// <summary>With fewer sessions, by a rule for replies.</summary>
+    Slow,
+
+    /// <summary>Not at all for a while, then by one session until it has taken something.</summary>
+    Backoff,
+
+    /// <summary>Not at all: by a rule for a while, by the operator until it is resumed.</summary>
+    Suspended,
+}
+
+/// <summary>
+/// Shifts sites into lower gears: by what their hosts reply, and by the operator. No message's timer is touched: mail that
+/// comes due waits, ready, and expires like any other.
+/// </summary>
+internal sealed class Gears
+{
+    private readonly QueueState _queue;
+    private readonly Loop _loop;
+    private readonly ReplyRules _rules;
+
+    public Gears(QueueState queue)
+    {
+        _queue = queue;
+        _loop = queue.World.Loop;
+        _rules = new ReplyRules(queue.Options.ReplyRules);
+        Suspensions = new Suspensions(queue.World, queue.Options.SuspensionsFile);
+    }
+
+    /// <summary>What the operator has suspended.</summary>
+    public Suspensions Suspensions { get; }
+
+    public bool IsSuspended(Site site) => _loop.NowMs < site.SuspendedUntilMs;
+
+    public SiteGear Of(Site site) => IsSuspended(site) ? SiteGear.Suspended
+        : _loop.NowMs < site.BackoffUntilMs || site.Failures > 0 ? SiteGear.Backoff
+        : _loop.NowMs < site.SlowUntilMs ? SiteGear.Slow
+        : SiteGear.Normal;
+
+    /// <summary>Until when its gear holds, on the loop's scale; <see cref="long.MaxValue"/> when no time ends it, less than now when the next success does.</summary>
+    public long EndOf(Site site) => Of(site) switch
+    {
+        SiteGear.Suspended => site.SuspendedUntilMs,
+        SiteGear.Backoff => site.BackoffUntilMs,
+        SiteGear.Slow => site.SlowUntilMs,
+        _ => 0,
+    };
+
+    /// <summary>Why it is in its gear; empty in normal.</summary>
+    public string ReasonOf(Site site) => Of(site) switch
+    {
+        SiteGear.Suspended => site.SuspendReason,
+        SiteGear.Backoff => site.BackoffReason,
+        SiteGear.Slow => site.SlowReason,
+        _ => "",
+    };
+
+    /// <summary>A host of the site has refused or put off something.</summary>
+    /// <returns>True when a rule has stopped the site for a while.</returns>
+    public bool Replied(Site site, in Outcome outcome, ReadOnlySpan<byte> text)
+    {
+        long now = _loop.NowMs;
+        if (IsSuspended(site) || now < site.BackoffUntilMs || _rules.SetOff(site, outcome.ReplyCode, text, now) is not { } rule)
+        {
+            // The rest of those that were under way together tells nothing new.
+            return false;
+        }
+        string reason = $"{outcome.ReplyCode} {Encoding.Latin1.GetString(text[..Math.Min(text.Length, Limits.ReplyTextBytes)])}";
+        switch (rule.Action)
+        {
+            case ReplyAction.Slow:
+                site.SlowMost = Math.Max(1, site.Limit / 2);
+                site.SlowUntilMs = now + rule.ForMs;
+                site.SlowReason = reason;
+                _queue.Sites.LookAgain(site, rule.ForMs);
+                break;
+            case ReplyAction.Backoff:
+                _queue.Sites.BackOff(site, rule.ForMs, reason, lasts: true);
+                break;
+            default:
+                Suspend(site, now + rule.ForMs, reason, byOperator: false);
+                break;
+        }
+        _queue.Counters.RuleShifts++;
+        _queue.Log.Warn("site_gear"u8).Add("site"u8, site.Key).Add("gear"u8, NameOf(rule.Action)).Add("rule"u8, rule.Match)
+            .AddSeconds("for"u8, rule.ForMs).Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, text).Write();
+        return rule.Action != ReplyAction.Slow;
+    }
+
+    /// <summary>A site that has just been made, or a list of suspensions that has changed.</summary>
+    public void Recall(Site site)
+    {
+        if (Suspensions.Of(site) is { } suspension)
+        {
+            long left = suspension.UntilUnixMs == 0 ? 0 : suspension.UntilUnixMs - _queue.UnixMs;
+            Suspend(site, suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + left, $"the operator has suspended \"{suspension.Name}\"", byOperator: true);
+        }
+        else if (site.SuspendedByOperator)
+        {
+            Resume(site);
+        }
+    }
+
+    /// <summary>Ends what rules have done, by the operator's wish; a suspension of his own goes on.</summary>
+    public void Forgive(Site site)
+    {
+        if (!site.SuspendedByOperator)
+        {
+            Resume(site);
+        }
+        site.SlowUntilMs = 0;
+        site.RuleCounts = null;
+    }
+
+    private void Resume(Site site)
+    {
+        site.SuspendedUntilMs = 0;
+        site.SuspendReason = "";
+        site.SuspendedByOperator = false;
+        _queue.Sites.Wake(site);
+    }
+
+    private void Suspend(Site site, long untilMs, string reason, bool byOperator)
+    {
+        site.SuspendedUntilMs = untilMs;
+        site.SuspendReason = reason;
+        site.SuspendedByOperator = byOperator;
+        if (untilMs != long.MaxValue)
+        {
+            _queue.Sites.LookAgain(site, untilMs - _loop.NowMs);
+        }
+    }
+
+    private static ReadOnlySpan<byte> NameOf(ReplyAction action) => action switch
+    {
+        ReplyAction.Slow => "slow"u8,
+        ReplyAction.Backoff => "backoff"u8,
+        _ => "suspended"u8,
+    };
+}

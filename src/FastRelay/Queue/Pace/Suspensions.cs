@@ -1,0 +1,165 @@
+using System.Globalization;
+using System.Text;
+using FastRelay.Outside;
+
+namespace FastRelay.Queue;
+
+/// <summary>A suspension of sites by the operator.</summary>
+/// <param name="Name">A site, a provider, or a domain that hosts are or are below; lower case.</param>
+/// <param name="UntilUnixMs">When it ends by the wall clock; 0 when only the operator ends it.</param>
+public sealed record Suspension(string Name, long UntilUnixMs);
+
+/// <summary>
+/// The operator's suspensions. They are few and belong to no message, so they are a file of the spool and not records of
+/// the journal (decision 0010): it is written anew in one step, and read at every start. Loop thread.
+/// </summary>
+internal sealed class Suspensions(World world, string? file)
+{
+    /// <summary>Names that may be suspended at once.</summary>
+    public const int NamesMax = 1_000;
+
+    /// <summary>Characters of a name at most.</summary>
+    public const int NameMax = 255;
+
+    private const string Head = "# sites that the operator has suspended, each with the end in ms since 1970 or 0; kept by fastrelay";
+    private const int FileBytesMax = NamesMax * (NameMax + 32) + 1024;
+    private List<Suspension> _all = [];
+    private bool _storing;
+
+    /// <summary>All that have not ended.</summary>
+    public IReadOnlyList<Suspension> All => [.. _all.Where(IsInForce)];
+
+    /// <summary>How many there are.</summary>
+    public int Count => _all.Count;
+
+    /// <summary>That of a site; null when it is not suspended.</summary>
+    public Suspension? Of(Site site)
+    {
+        foreach (Suspension one in _all)
+        {
+            if (IsInForce(one) && (site.Key == one.Name || site.Plan.IsAt(one.Name)))
+            {
+                return one;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>True for what may be a name: printable ASCII without a tab.</summary>
+    public static bool IsName(string name) => name.Length is > 0 and <= NameMax && name.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
+
+    /// <summary>Reads the file, before the loop runs.</summary>
+    /// <returns>What is wrong with it; empty when nothing is, or there is none.</returns>
+    public string Read()
+    {
+        if (file is null)
+        {
+            return "";
+        }
+        DiskError error = world.Disk.Open(file, DiskOpen.Read, out DiskFile? open);
+        if (error.Errno == 2)
+        {
+            return "";
+        }
+        if (!error.Ok)
+        {
+            return $"{file}: {error}";
+        }
+        using (open)
+        {
+            var bytes = new byte[Math.Min(open!.Length, FileBytesMax + 1)];
+            error = open.Read(0, bytes, out int read);
+            return !error.Ok ? $"{file}: {error}"
+                : read > FileBytesMax ? $"{file}: is longer than {FileBytesMax} octets"
+                : Parse(Encoding.ASCII.GetString(bytes, 0, read));
+        }
+    }
+
+    /// <summary>Adds a suspension or changes its end; what it says is durable when this returns well.</summary>
+    /// <returns>What went wrong, with nothing changed; empty when nothing did.</returns>
+    public ValueTask<string> SetAsync(Suspension suspension)
+    {
+        List<Suspension> next = [.. _all.Where(one => one.Name != suspension.Name && IsInForce(one)), suspension];
+        return next.Count > NamesMax ? new ValueTask<string>($"there are {NamesMax} suspensions already") : StoreAsync(next);
+    }
+
+    /// <summary>Ends a suspension; as <see cref="SetAsync"/>.</summary>
+    public ValueTask<string> ClearAsync(string name) => StoreAsync([.. _all.Where(one => one.Name != name && IsInForce(one))]);
+
+    private bool IsInForce(Suspension one) => one.UntilUnixMs == 0 || one.UntilUnixMs > world.Time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    private async ValueTask<string> StoreAsync(List<Suspension> next)
+    {
+        if (file is not null)
+        {
+            var text = new StringBuilder(Head).Append('\n');
+            foreach (Suspension one in next)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{one.Name}\t{one.UntilUnixMs}\n");
+            }
+            if (_storing)
+            {
+                return "another suspension is being stored just now: say it again";
+            }
+            _storing = true;
+            var job = new StoreJob(world, file, Encoding.ASCII.GetBytes(text.ToString()));
+            DiskError error = await job.RunAsync();
+            _storing = false;
+            if (!error.Ok)
+            {
+                return $"{file}: {error}";
+            }
+        }
+        _all = next;
+        return "";
+    }
+
+    private string Parse(string text)
+    {
+        string[] lines = text.Split('\n');
+        for (int i = 0; i < lines.Length; i++)
+        {
+            string line = lines[i].TrimEnd('\r');
+            if (line.Length == 0 || line[0] == '#')
+            {
+                continue;
+            }
+            string[] parts = line.Split('\t');
+            if (parts.Length != 2 || !IsName(parts[0]) || !long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out long until) || _all.Count == NamesMax)
+            {
+                return string.Create(CultureInfo.InvariantCulture, $"{file}: line {i + 1}: must be a site, a tab and a number, {NamesMax} lines at most; mend or remove the file");
+            }
+            _all.Add(new Suspension(parts[0], until));
+        }
+        return "";
+    }
+
+    /// <summary>Writes beside the old file, syncs, and takes its place.</summary>
+    private sealed class StoreJob(World world, string path, byte[] content) : DiskJob
+    {
+        private readonly Signal<DiskError> _done = new(world.Loop);
+        private DiskError _error;
+
+        public ValueTask<DiskError> RunAsync()
+        {
+            world.Disk.Submit(this, DiskLane.Write);
+            return _done.WaitAsync();
+        }
+
+        protected override void Execute()
+        {
+            string fresh = path + ".new";
+            world.Disk.Delete(fresh);
+            _error = world.Disk.Open(fresh, DiskOpen.CreateNew, out DiskFile? file);
+            using (file)
+            {
+                _error = _error.Ok ? file!.Write(0, content) : _error;
+                _error = _error.Ok ? file!.SyncData() : _error;
+            }
+            _error = _error.Ok ? world.Disk.Rename(fresh, path) : _error;
+            _error = _error.Ok ? world.Disk.SyncDirectory(Path.GetDirectoryName(path)!) : _error;
+        }
+
+        protected override void Run() => _done.Set(_error);
+    }
+}
