@@ -265,7 +265,7 @@ internal sealed class SendDialogue : LoopItem
         {
             ReadResult read = await input.ReadAsync();
             ReadOnlySpan<byte> bytes = read.Buffer.FirstSpan;
-            SendStep step = Feed(bytes, out int consumed);
+            SendStep step = Feed(bytes, out int consumed, out bool answered);
             SequencePosition end = read.Buffer.GetPosition(consumed);
             if (step == SendStep.Done && Machine.HasFollowing)
             {
@@ -282,16 +282,23 @@ internal sealed class SendDialogue : LoopItem
             {
                 return Machine.Lost(LossCause());
             }
+            if (answered)
+            {
+                // Each of a flight's replies has its own time (RFC 5321 4.5.3.2), and a reply that drips has one for all of it.
+                Arm(TimeoutOf(Machine.Stage));
+            }
         }
     }
 
-    private SendStep Feed(ReadOnlySpan<byte> bytes, out int consumed)
+    private SendStep Feed(ReadOnlySpan<byte> bytes, out int consumed, out bool answered)
     {
         consumed = 0;
+        answered = false;
         while (consumed < bytes.Length)
         {
             SendStep step = Machine.Receive(bytes[consumed..], out int taken);
             consumed += taken;
+            answered |= Machine.HasWholeReply;
             if (step != SendStep.Read || taken == 0)
             {
                 return step;

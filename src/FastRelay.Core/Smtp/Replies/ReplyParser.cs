@@ -77,6 +77,9 @@ public struct ReplyParser
     /// </summary>
     public int TextLength { get; private set; }
 
+    /// <summary>A whole reply has been taken, and nothing of the next.</summary>
+    public readonly bool IsComplete => _status == ReplyStatus.Complete;
+
     /// <summary>Takes what is there of a reply. After Complete the next call begins the next reply.</summary>
     /// <param name="input">The unconsumed bytes of the last call followed by newer ones.</param>
     /// <param name="text">Receives the text; the same span, with what is in it, through one reply.</param>

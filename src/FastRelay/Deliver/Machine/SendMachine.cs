@@ -30,9 +30,7 @@ public sealed class SendMachine
     private readonly byte[] _helloName;
     private readonly byte[] _text = new byte[Limits.ReplyTextBytes];
     private SendTransaction _transaction;
-
-    // Written behind the final dot of the other one; the two change places.
-    private SendTransaction _following;
+    private SendTransaction _following; // behind the final dot of the other one; the two change places
     private ReplyParser _parser = new(ReplyParser.LineOctetsUsual, Limits.ReplyBytes, ReplyParser.LinesUsual);
     private EhloCapabilities _capabilities;
     private Phase _phase = Phase.Closed;
@@ -73,6 +71,9 @@ public sealed class SendMachine
         Phase.Transaction => _transaction.AwaitsReply,
         _ => false,
     };
+
+    /// <summary>The octets taken last ended a reply.</summary>
+    public bool HasWholeReply => _parser.IsComplete;
 
     /// <summary>Another transaction may begin.</summary>
     public bool IsUsable => CanQuit && !_transaction.IsSuspect;
