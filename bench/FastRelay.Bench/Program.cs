@@ -9,6 +9,13 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using BenchmarkDotNet.Toolchains.NativeAot;
+using FastRelay.Bench;
+
+// Not benchmarks: what perf/scale and perf/commit need of the journal.
+if (args is ["fill" or "commit", ..])
+{
+    return SpoolFiller.Run(args);
+}
 
 // In this process, whose collector is set in the project file: nothing is built for a run. --aot adds the compiler that
 // the product is built with, and takes minutes a class. Every other option is BenchmarkDotNet's own.
@@ -26,6 +33,7 @@ if (args.Contains("--aot"))
         NativeAotToolchain.CreateBuilder().UseNuGet("", PackageSource()).TargetFrameworkMoniker("net10.0").ToToolchain()));
 }
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run([.. args.Where(a => a != "--aot")], config);
+return 0;
 
 // The machine's own: BenchmarkDotNet would add one with previews that may not be reachable.
 static string PackageSource()

@@ -32,8 +32,11 @@ public sealed class JournalCommandTests : IDisposable
         {
             Send(talk, "Subject: dots\r\n\r\n..one\r\n...\r\n", "later1@mail.test", "now@mail.test", "later2@mail.test");
             Send(talk, "Subject: large\r\n\r\n" + Lines(100_000), "later@mail.test");
-            // More than one segment.
-            for (int i = 0; i < 5; i++)
+            Send(talk, "Subject: held\r\n\r\nbody\r\n", "later@mail.test");
+            Tool.Until(() => _relay.Figure("queue_deferred") == 3, 60, () => $"3 messages should be deferred\n{_relay.Log}");
+            _relay.Command("queue", "hold", "--state", "deferred").Ok();
+            // So many segments that the first, with little left in it, is reclaimed: what is left is copied forward.
+            for (int i = 0; i < 30; i++)
             {
                 Send(talk, $"Subject: passing {i}\r\n\r\n" + Lines(1_000_000), "now@mail.test");
             }

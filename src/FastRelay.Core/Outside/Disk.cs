@@ -103,6 +103,11 @@ public abstract class DiskFile : IDisposable
     /// <summary>Reads until the buffer is full or the file ends.</summary>
     public abstract DiskError Read(long offset, Span<byte> buffer, out int read);
 
+    /// <summary>Says that the whole file will be read soon, so that the disk may begin; nothing depends on it.</summary>
+    public virtual void WillRead()
+    {
+    }
+
     /// <summary>fdatasync, checked. A failed one proves that nothing since the last good one is durable.</summary>
     public abstract DiskError SyncData();
 

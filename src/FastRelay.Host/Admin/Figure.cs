@@ -82,6 +82,8 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("dns_timeouts_total", "Queries that nobody answered.", s => s.Router.Cache.Timeouts),
         new("dns_failures_total", "Queries answered with a failure.", s => s.Router.Cache.Failures),
         new("dns_cache_entries", "Answers kept.", s => s.Router.Cache.Count),
+        new("loop_longest_turn_us", "The longest that the loop was busy with one turn, and everything else waited, microseconds.", s => s.World.Loop.LongestTurnUs),
+        new("loop_stalls_total", "Turns of the loop that took more than 10 ms.", s => s.World.Loop.Stalls),
         new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
         new("log_lines_dropped_total", "Log lines lost to a reader that was too slow.", s => s.World.Output.Dropped),
         new("gc_allocated_bytes_total", "Octets allocated by managed code since the start.", _ => GC.GetTotalAllocatedBytes()),

@@ -43,8 +43,18 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
             }
             at += CopyPiece(text.WrittenSpan[at..]);
         }
+        if (!IsLive(pending))
+        {
+            // Set aside by another bounce, while this one waited for room.
+            _writer.Abandon();
+            return new CommitResult(JournalStatus.Closed, MessageHandle.None);
+        }
         return await CommitAsync(pending);
     }
+
+    /// <summary>The message is still there: its slot may be another's by now.</summary>
+    public bool IsLive(PendingBounce pending) =>
+        journal.TryFind(pending.Id, out MessageHandle message) && message == pending.Message;
 
     private int CopyPiece(ReadOnlySpan<byte> rest)
     {

@@ -156,13 +156,13 @@ public sealed class Bouncer : BounceSink
     {
         var sleeper = new Sleeper(_world.Loop);
         int wait = _options.RetryMs;
-        while (!_stopping && IsLive(pending))
+        while (!_stopping && writer.IsLive(pending))
         {
             if (await writer.WriteAsync(pending) is not { } result)
             {
                 _log.Error("unreadable"u8).Add("id"u8, pending.Id.ToString()).Add("status"u8, "corrupt"u8).Add("envelope"u8, "unreadable"u8).Write();
                 // Another bounce of the same message may have done it while this one read.
-                if (IsLive(pending))
+                if (writer.IsLive(pending))
                 {
                     _queue.SetAside(pending.Message);
                 }
@@ -188,10 +188,6 @@ public sealed class Bouncer : BounceSink
             wait = Math.Min(wait * 2, _options.RetryCapMs);
         }
     }
-
-    // The operator may have removed the message while its bounce waited; its slot may be another's by now.
-    private bool IsLive(PendingBounce pending) =>
-        _journal.TryFind(pending.Id, out MessageHandle message) && message == pending.Message;
 
     private void AddToQueue(MessageHandle bounce, EnvelopeBuilder envelope)
     {

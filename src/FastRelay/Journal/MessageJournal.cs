@@ -125,7 +125,8 @@ public sealed class MessageJournal
         bool settled = Index.PendingCount(message.Slot) == 0;
         reason = reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)];
         _stager.Outcome(message.Slot, outcomes, attempts, nextDueUnixMs, reason, settled);
-        return Result.RemoveIfSettled(message.Slot);
+        Result.RemoveIfDone(message.Slot);
+        return settled;
     }
 
     /// <summary>True while the recipient is not settled.</summary>
@@ -146,7 +147,8 @@ public sealed class MessageJournal
     {
         _world.Loop.CheckThread();
         int slot = id.Value == 0 ? -1 : Index.Find(id.Value);
-        message = Index.IsLive(slot) ? new MessageHandle(slot) : MessageHandle.None;
+        bool found = Index.IsLive(slot) && (Index[slot].Flags & EntryFlags.Aside) == 0;
+        message = found ? new MessageHandle(slot) : MessageHandle.None;
         return message.IsValid;
     }
 
@@ -185,17 +187,16 @@ public sealed class MessageJournal
     /// <summary>
     /// Forgets a message whose envelope cannot be read, so that nobody can be told of it. Nothing is recorded: its segment
     /// is kept aside once nothing needs it, and when the next start can read the envelope after all, the message is back.
+    /// A bounce whose commit is under way is let end; the message goes with it.
     /// </summary>
     public void SetAside(MessageHandle message)
     {
         CheckLive(message);
         ref IndexEntry entry = ref Index[message.Slot];
         _store.Table[entry.Segment].Damaged = true;
-        if (entry.Settling == 0)
-        {
-            Index.Remove(message.Slot);
-            _store.RecycleDead(_flusher.DurableGroup);
-        }
+        entry.Flags |= EntryFlags.Aside;
+        Result.RemoveIfDone(message.Slot);
+        _store.RecycleDead(_flusher.DurableGroup);
     }
 
     /// <summary>What the last attempt at a recipient recorded; reads the map, so it may block: for replay and for <c>queue show</c>.</summary>

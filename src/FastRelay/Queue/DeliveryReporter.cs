@@ -76,6 +76,10 @@ internal sealed class DeliveryReporter(QueueState queue)
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
             queue.Bounces.Bounce(delivery.Message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed));
         }
+        else
+        {
+            queue.SetAsideIfLast(delivery.Message);
+        }
     }
 
     private void TellSite(in Delivery delivery, bool took, bool judged, ReadOnlySpan<RecipientReport> reports)

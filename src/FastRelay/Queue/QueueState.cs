@@ -14,6 +14,7 @@ internal sealed class QueueState
     private readonly long[] _counts = new long[6];
     private readonly Dictionary<int, EntryExtra> _extras = [];
     private readonly Stack<EntryExtra> _idleExtras = new();
+    private readonly HashSet<MessageHandle> _unreadable = [];
     private MessageJournal? _journal;
 
     public QueueState(World world, Router router, QueueOptions options, Limits limits, Log log, Counters counters)
@@ -220,11 +221,28 @@ internal sealed class QueueState
     /// <summary>A message with a damaged envelope: forgotten when no entry of it is left.</summary>
     public void SetAside(MessageHandle message)
     {
-        if (Messages[message.Slot] == 0)
+        if (Messages[message.Slot] != 0)
         {
+            _unreadable.Add(message);
+        }
+        else
+        {
+            _unreadable.Remove(message);
             Counters.SetAside++;
             Log.Error("set_aside"u8).Add("id"u8, Journal.IdOf(message).ToString()).Add("reason"u8, "envelope_damaged"u8).Write();
             Journal.SetAside(message);
+        }
+    }
+
+    /// <summary>
+    /// An entry was freed by a report without a failure. When it was the last of a message that could not be bounced
+    /// because its envelope is damaged, nobody else will look at the message again: it is forgotten now.
+    /// </summary>
+    public void SetAsideIfLast(MessageHandle message)
+    {
+        if (_unreadable.Count > 0 && Messages[message.Slot] == 0 && _unreadable.Remove(message) && Journal.PendingCount(message) > 0)
+        {
+            SetAside(message);
         }
     }
 

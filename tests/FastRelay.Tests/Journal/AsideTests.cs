@@ -101,6 +101,34 @@ public class AsideTests
         Assert.Equal(2, next.Journal.Stats.Messages);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_message_set_aside_while_a_bounce_settles_a_part_of_it_goes_when_the_bounce_is_decided(bool durable)
+    {
+        JournalRig rig = new JournalRig().Open();
+        MessageHandle message = rig.Commit(JournalRig.Body(100), "one@example.net", "two@example.net");
+        MessageId id = rig.Journal.IdOf(message);
+        rig.Disk.Fault = (action, _) => action == DiskAction.Sync && !durable ? 5 : 0;
+        var writer = new MessageWriter(rig.Journal);
+        writer.Begin();
+        EnvelopeBuilder bounce = JournalRig.Envelope("", "sender@example.org");
+        ValueTask<CommitResult> commit = writer.CommitAsync(bounce, message, [0]);
+        rig.Journal.SetAside(message);
+        Assert.False(rig.Journal.TryFind(id, out _));
+        Assert.Equal(1, rig.Journal.Stats.Messages);
+        CommitResult result = rig.Wait(commit);
+        Assert.Equal(durable ? JournalStatus.Ok : JournalStatus.Failed, result.Status);
+        Assert.Equal(durable ? 1 : 0, rig.Journal.Stats.Messages);
+        if (durable)
+        {
+            rig.Deliver(result.Message, 0);
+        }
+        Assert.Equal(0, rig.Journal.Stats.Messages);
+        Assert.Equal(0, rig.Journal.Stats.LiveBytes);
+        Assert.False(rig.Journal.TryFind(id, out _));
+    }
+
     private static void Three(JournalRig rig)
     {
         foreach (string name in new[] { "one", "two", "three" })

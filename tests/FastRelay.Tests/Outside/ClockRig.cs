@@ -22,6 +22,9 @@ internal sealed class ClockRig : IDisposable
         Loop.Turn(canSleep: true);
     }
 
+    /// <summary>Moves the clock under whoever runs.</summary>
+    public void Pass(long milliseconds) => _clock.NowMs += milliseconds;
+
     public void Dispose() => _poller.Dispose();
 
     private sealed class Clock : TimeProvider

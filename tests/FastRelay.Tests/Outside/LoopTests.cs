@@ -218,6 +218,21 @@ public sealed class LoopTests
         Assert.True(thread.Join(30_000));
     }
 
+    [Fact]
+    public void The_longest_turn_is_known_and_long_ones_are_counted()
+    {
+        using var rig = new ClockRig();
+        foreach (int ms in new[] { 5, 10, 15, 7 })
+        {
+            // Two items of one turn: what the turn took is both.
+            rig.Loop.Enqueue(new Item(() => rig.Pass(ms - 2)));
+            rig.Loop.Enqueue(new Item(() => rig.Pass(2)));
+            rig.Loop.Turn(canSleep: false);
+        }
+        Assert.Equal(15_000, rig.Loop.LongestTurnUs);
+        Assert.Equal(1, rig.Loop.Stalls);
+    }
+
     private sealed class Item(Action run) : LoopItem
     {
         protected internal override void Run() => run();

@@ -39,6 +39,30 @@ public class BounceRoomTests
         Assert.Single(rig.Bounces.Seen);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_message_that_cannot_be_bounced_is_set_aside_when_its_last_delivery_ends(bool delivered)
+    {
+        QueueRig rig = new QueueRig(s_short).Domain("a.test").Domain("b.test");
+        MessageHandle message = rig.Accept("s@x.test", "u@a.test", "u@b.test");
+        rig.Report(rig.Take("mx.a.test"), _ => QueueRig.Never);
+        Delivery under = rig.Take("mx.b.test");
+        // What the bouncer does with an envelope that it cannot read.
+        rig.Queue.SetAside(message);
+        Assert.Equal(0, rig.Counters.SetAside);
+        rig.Report(under, _ => delivered ? QueueRig.Ok : QueueRig.Never);
+        Assert.Equal(delivered ? 1 : 0, rig.Counters.SetAside);
+        Assert.Equal(delivered ? 1 : 2, rig.Bounces.Seen.Count);
+        if (!delivered)
+        {
+            // The other failure has a bounce of its own, which finds the same.
+            rig.Queue.SetAside(message);
+        }
+        Assert.Equal(1, rig.Counters.SetAside);
+        Assert.Equal(0, rig.Messages);
+    }
+
     [Fact]
     public void Expired_mail_waits_in_the_queue_until_its_senders_can_be_told()
     {

@@ -15,6 +15,7 @@ internal static unsafe partial class Libc
     public const int MADV_POPULATE_READ = 22;
 
     private const int AT_FDCWD = -100;
+    private const int POSIX_FADV_WILLNEED = 3;
     private const int SEEK_END = 2;
     private const int LOCK_EX_NB = 2 | 4;
     private const int PROT_READ = 1;
@@ -58,6 +59,9 @@ internal static unsafe partial class Libc
 
     /// <summary>Reserves blocks, so that a full disk is found before anything is written.</summary>
     public static int Allocate(int fd, long offset, long length) => Checked(fallocate(fd, 0, offset, length));
+
+    /// <summary>Starts reading a whole file into memory; a hint, so its result says nothing that matters.</summary>
+    public static void WillRead(int fd) => _ = posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
 
     public static int Rename(string from, string to) => Checked(rename(from, to));
 
@@ -143,6 +147,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "lseek")]
     private static partial long lseek(int fd, long offset, int whence);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int posix_fadvise(int fd, long offset, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "fallocate")]
     private static partial int fallocate(int fd, int mode, long offset, long length);

@@ -12,6 +12,9 @@ namespace FastRelay.Outside;
 /// </remarks>
 public sealed class Loop
 {
+    /// <summary>A turn that takes longer is a stall, microseconds.</summary>
+    public const long StallUs = 10_000;
+
     private readonly TimeProvider _time;
     private readonly Poller _poller;
     private readonly Random? _pick;
@@ -56,6 +59,12 @@ public sealed class Loop
 
     /// <summary>Turns begun: the unit in which links share the loop.</summary>
     public long Turns { get; private set; }
+
+    /// <summary>The longest turn so far, polling and sleeping not counted, in microseconds: what everybody else waited for one.</summary>
+    public long LongestTurnUs { get; private set; }
+
+    /// <summary>Turns that took longer than <see cref="StallUs"/>.</summary>
+    public long Stalls { get; private set; }
 
     /// <summary>Items that wait in the run queue.</summary>
     public int QueueLength => _count;
@@ -144,7 +153,7 @@ public sealed class Loop
         Turns++;
         _poller.Poll(this, SleepTime(canSleep));
         Volatile.Write(ref _sleeping, 0);
-        UpdateNow();
+        long began = UpdateNow();
         _inTurn = true;
         _timers.Fire(this, _nowMs);
         TakePosted();
@@ -158,6 +167,7 @@ public sealed class Loop
             item.Run();
         }
         _inTurn = false;
+        Judge(began);
         return batch > 0;
     }
 
@@ -181,7 +191,19 @@ public sealed class Loop
         return _timers.NextWaitMs(_nowMs);
     }
 
-    private void UpdateNow() => _nowMs = (long)_time.GetElapsedTime(_startTimestamp).TotalMilliseconds;
+    private long UpdateNow()
+    {
+        long now = _time.GetTimestamp();
+        _nowMs = (long)_time.GetElapsedTime(_startTimestamp, now).TotalMilliseconds;
+        return now;
+    }
+
+    private void Judge(long began)
+    {
+        long tookUs = (long)_time.GetElapsedTime(began).TotalMicroseconds;
+        LongestTurnUs = Math.Max(LongestTurnUs, tookUs);
+        Stalls += tookUs > StallUs ? 1 : 0;
+    }
 
     private void TakePosted()
     {

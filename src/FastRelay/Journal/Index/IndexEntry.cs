@@ -23,6 +23,9 @@ internal enum EntryFlags : byte
 
     /// <summary>A piece of it is missing or was copied with damage: never to be delivered.</summary>
     Damaged = 16,
+
+    /// <summary>Forgotten, but for the bounces that are deciding about it: the last of them takes it away.</summary>
+    Aside = 32,
 }
 
 /// <summary>One message in memory: 64 bytes, and no object.</summary>

@@ -41,6 +41,8 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
                 continue;
             }
             FoundFile? next = i + 1 < folder.Segments.Count ? folder.Segments[i + 1] : null;
+            // The disk reads the next while the processor works on this one.
+            next?.File?.WillRead();
             string problem = Scan(found, next, window);
             if (problem.Length > 0)
             {

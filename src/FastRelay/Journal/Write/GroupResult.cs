@@ -56,19 +56,14 @@ internal sealed class GroupResult(MessageIndex index)
         }
     }
 
-    /// <summary>Settles recipients; the message goes when none is left.</summary>
-    /// <returns>True when no recipient is left.</returns>
-    public bool RemoveIfSettled(int slot)
+    /// <summary>The message goes when no recipient is left or it was set aside, and no bounce is deciding about it.</summary>
+    public void RemoveIfDone(int slot)
     {
-        if (index.PendingCount(slot) != 0)
-        {
-            return false;
-        }
-        if (index[slot].Settling == 0)
+        ref IndexEntry entry = ref index[slot];
+        if (entry.Settling == 0 && ((entry.Flags & EntryFlags.Aside) != 0 || index.PendingCount(slot) == 0))
         {
             index.Remove(slot);
         }
-        return true;
     }
 
     private static void FailBroken(GroupBuffer group)
@@ -132,6 +127,6 @@ internal sealed class GroupResult(MessageIndex index)
     public void ReleaseSettled(int slot)
     {
         index[slot].Settling--;
-        RemoveIfSettled(slot);
+        RemoveIfDone(slot);
     }
 }

@@ -65,6 +65,9 @@ internal sealed class LinuxFile(int fd) : DiskFile
     }
 
     /// <inheritdoc/>
+    public override void WillRead() => Libc.WillRead(_fd);
+
+    /// <inheritdoc/>
     public override DiskError SyncData()
     {
         int result;
