@@ -1,5 +1,6 @@
 using FastRelay.Host.Secrets;
 using FastRelay.Receive;
+using FastRelay.Smtp;
 
 namespace FastRelay.Tests.Host;
 
@@ -54,5 +55,5 @@ public sealed class UserCommandTests : IDisposable
     [InlineData("", false)]
     [InlineData("tab\t", false)]
     [InlineData("\u00e9", false)]
-    public void A_password_is_printable_ASCII(string password, bool good) => Assert.Equal(good, UserTable.IsPassword(password));
+    public void A_password_is_printable_ASCII(string password, bool good) => Assert.Equal(good, SaslText.IsPassword(password));
 }

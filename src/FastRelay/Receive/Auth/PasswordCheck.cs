@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using FastRelay.Outside;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
@@ -8,7 +9,7 @@ namespace FastRelay.Receive;
 internal sealed class PasswordCheck(Loop loop) : OffloadJob
 {
     private readonly Signal<bool> _done = new(loop);
-    private readonly byte[] _password = new byte[UserTable.NameMax];
+    private readonly byte[] _password = new byte[SaslText.OctetsMax];
     private ScramVerifier _verifier = null!;
     private int _length;
     private bool _matches;

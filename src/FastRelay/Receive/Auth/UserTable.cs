@@ -1,7 +1,6 @@
-using System.Buffers.Binary;
-using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
@@ -11,20 +10,20 @@ namespace FastRelay.Receive;
 /// </summary>
 public sealed class UserTable
 {
-    /// <summary>Most octets of a name.</summary>
-    public const int NameMax = 255;
-
-    /// <summary>Octets of a nonce of ours: 18 octets in base64.</summary>
-    public const int NonceBytes = 24;
-
     private readonly Dictionary<string, ScramVerifier> _users = new(StringComparer.Ordinal);
     private readonly byte[] _secret;
-    private long _nonces;
 
-    private UserTable(byte[] secret) => _secret = secret;
+    private UserTable(byte[] secret)
+    {
+        _secret = secret;
+        Nonces = new NonceSource(secret);
+    }
 
     /// <summary>How many.</summary>
     public int Count => _users.Count;
+
+    /// <summary>The server's part of nonces.</summary>
+    internal NonceSource Nonces { get; }
 
     /// <summary>Reads the text of a users file.</summary>
     /// <param name="text">The file.</param>
@@ -33,7 +32,6 @@ public sealed class UserTable
     /// <returns>The table; null when something is wrong.</returns>
     public static UserTable? Read(string text, byte[] secret, out string wrong)
     {
-        Check.That(secret.Length == 32);
         var table = new UserTable(secret);
         int number = 0;
         foreach (string raw in text.Split('\n'))
@@ -62,11 +60,7 @@ public sealed class UserTable
 
     /// <summary>True for what may be a user's name: printable ASCII without a colon or a space, 1 to 255 characters.</summary>
     public static bool IsName(string name) =>
-        name.Length is > 0 and <= NameMax && name.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0 && !name.Contains(':', StringComparison.Ordinal) && name[0] != '#';
-
-    /// <summary>True for what may be a password: printable ASCII and spaces, so that every mechanism and client means the same octets by it (RFC 4013).</summary>
-    public static bool IsPassword(string password) =>
-        password.Length is > 0 and <= NameMax && password.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
+        SaslText.IsName(name) && !name.Contains(':', StringComparison.Ordinal) && name[0] != '#';
 
     /// <summary>Finds a user.</summary>
     /// <param name="name">As the client gave it.</param>
@@ -84,17 +78,5 @@ public sealed class UserTable
         byte[] salt = HMACSHA256.HashData(_secret, name)[..ScramVerifier.SaltBytes];
         byte[] nothing = HMACSHA256.HashData(_secret, salt);
         return new ScramVerifier(ScramVerifier.UsualIterations, salt, nothing, nothing);
-    }
-
-    /// <summary>Writes a nonce that nobody can foresee and that never comes again.</summary>
-    internal void WriteNonce(Span<byte> into)
-    {
-        Span<byte> number = stackalloc byte[9];
-        BinaryPrimitives.WriteInt64LittleEndian(number, Interlocked.Increment(ref _nonces));
-        number[8] = (byte)'n';
-        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(_secret, number, hash);
-        Base64.EncodeToUtf8(hash[..18], into, out _, out int written);
-        Check.That(written == NonceBytes);
     }
 }
