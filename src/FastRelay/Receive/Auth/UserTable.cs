@@ -10,8 +10,11 @@ namespace FastRelay.Receive;
 /// </summary>
 public sealed class UserTable
 {
+    /// <summary>Begins the line with the secret of a file, to which 32 octets in base64 belong; other lines with # in front are comments.</summary>
+    public const string SecretMark = "#secret:";
+
     private readonly Dictionary<string, ScramVerifier> _users = new(StringComparer.Ordinal);
-    private readonly byte[] _secret;
+    private byte[] _secret;
 
     private UserTable(byte[] secret)
     {
@@ -27,7 +30,7 @@ public sealed class UserTable
 
     /// <summary>Reads the text of a users file.</summary>
     /// <param name="text">The file.</param>
-    /// <param name="secret">32 octets from a cryptographic source: nonces and the salts of users that do not exist come from it.</param>
+    /// <param name="secret">32 octets from a cryptographic source: nonces come from it, and the salts of users that do not exist when the file has no secret of its own.</param>
     /// <param name="wrong">What is wrong, with its line number; empty when all is well.</param>
     /// <returns>The table; null when something is wrong.</returns>
     public static UserTable? Read(string text, byte[] secret, out string wrong)
@@ -38,6 +41,11 @@ public sealed class UserTable
         {
             number++;
             string line = raw.Trim();
+            if (line.StartsWith(SecretMark, StringComparison.Ordinal) && !table.TryKeepSecret(line[SecretMark.Length..]))
+            {
+                wrong = $"line {number}: must be {SecretMark} and 32 octets in base64, as \"fastrelay user add\" writes it";
+                return null;
+            }
             if (line.Length == 0 || line[0] == '#')
             {
                 continue;
@@ -61,6 +69,18 @@ public sealed class UserTable
     /// <summary>True for what may be a user's name: printable ASCII without a colon or a space, 1 to 255 characters.</summary>
     public static bool IsName(string name) =>
         SaslText.IsName(name) && !name.Contains(':', StringComparison.Ordinal) && name[0] != '#';
+
+    /// <summary>True when there is a user of that name.</summary>
+    public bool Has(string name) => _users.ContainsKey(name);
+
+    // Salts of users that do not exist must stay as they are when the file is read again: those of real ones do.
+    private bool TryKeepSecret(string base64)
+    {
+        var secret = new byte[32];
+        bool good = Convert.TryFromBase64String(base64, secret, out int written) && written == secret.Length;
+        _secret = good ? secret : _secret;
+        return good;
+    }
 
     /// <summary>Finds a user.</summary>
     /// <param name="name">As the client gave it.</param>
