@@ -15,6 +15,21 @@ public sealed record Limits
     /// <summary>Sessions that one client address may hold; one more is told 421 4.7.0. Loopback is not counted.</summary>
     public int ReceiveSessionsPerAddress { get; init; } = 1_000;
 
+    /// <summary>Sessions that the clients of one network (24 bits of IPv4, 64 of IPv6) may hold; one more is told 421 4.7.0. Networks that may relay are not counted.</summary>
+    public int ReceiveSessionsPerNetwork { get; init; } = 2_000;
+
+    /// <summary>Connections a minute of one client, an IPv4 address or an IPv6 network of 64 bits; one more is told 421 4.7.0. 0 for no bound; networks that may relay are not held to it.</summary>
+    public int ConnectionsPerMinute { get; init; } = 600;
+
+    /// <summary>MAIL commands a minute of one client, as for connections; one more is told 450 4.7.1.</summary>
+    public int MessagesPerMinute { get; init; } = 600;
+
+    /// <summary>RCPT commands a minute of one client, as for connections; one more is told 450 4.7.1.</summary>
+    public int RecipientsPerMinute { get; init; } = 6_000;
+
+    /// <summary>What is known of the rates of clients, bytes: 64 each.</summary>
+    public const int RateTableBytes = 4 << 20;
+
     /// <summary>Octets of a command line with its CRLF. RFC 5321 4.5.3.1.4 asks for 512, extensions for more. Longer: 500 5.5.2, once.</summary>
     public int CommandLineBytes { get; init; } = 2_048;
 
@@ -42,6 +57,9 @@ public sealed record Limits
     /// <summary>The answer 535 waits this long, ms, each time twice as long as before.</summary>
     public int AuthDelayMs { get; init; } = 1_000;
 
+    /// <summary>Passwords that wait to be checked, one after another; one more is told 454 4.7.0. A check costs a few ms, so that the last of them waits less than a second.</summary>
+    public int PasswordChecks { get; init; } = 100;
+
     /// <summary>Messages of one session before 421 4.7.0 and the end; bulk senders reuse theirs for long.</summary>
     public int SessionMessages { get; init; } = 1_000_000;
 
@@ -51,11 +69,17 @@ public sealed record Limits
     /// <summary>Wait for the next piece of a message, ms (RFC 5321 4.5.3.2.5 is 3 minutes for the sender's side).</summary>
     public int DataTimeoutMs { get; init; } = 180_000;
 
+    /// <summary>Octets a second that content must come with, over each minute that was waited for it; 0 for no bound. Then 421 4.4.2: one octet every few seconds outlasts every timeout.</summary>
+    public int MinimumRateBytes { get; init; } = 100;
+
     /// <summary>From MAIL to the end of the message, ms. A drip-feeding client ends here.</summary>
     public int TransactionTimeoutMs { get; init; } = 3_600_000;
 
     /// <summary>A TLS handshake, ms, on both sides.</summary>
     public int TlsHandshakeTimeoutMs { get; init; } = 30_000;
+
+    /// <summary>A whole PROXY header, ms, on listeners that ask for one; its specification wants 3 s or more. Then closed without a word.</summary>
+    public int ProxyTimeoutMs { get; init; } = 5_000;
 
     // ---- Journal and queue -----------------------------------------------------------------------------------------
 

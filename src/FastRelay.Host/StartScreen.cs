@@ -36,14 +36,14 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
     private static string Offer(ListenConfig listen)
     {
         string tls = listen.Tls switch { ListenTls.StartTls => "STARTTLS", ListenTls.Implicit => "TLS", _ => "clear" };
-        return $" ({tls}{(listen.Submission ? ", submission" : "")})";
+        return $" ({tls}{(listen.Submission ? ", submission" : "")}{(listen.Proxies is null ? "" : ", behind a proxy")})";
     }
 
     private string WhoMayRelay()
     {
         string networks = string.Join(", ", config.RelayFor.Select(EffectiveConfig.Network));
         string domains = string.Join(", ", config.RelayDomains);
-        string users = config.RelayUsers ? ", users" : "";
+        string users = (config.RelayUsers ? ", users" : "") + config.RelayCertificates.Count switch { 0 => "", 1 => ", 1 certificate", int n => $", {n} certificates" };
         return (networks.Length > 0 ? networks : "no network") + users + (domains.Length > 0 ? "; anybody to " + domains : "");
     }
 

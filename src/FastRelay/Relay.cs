@@ -1,4 +1,3 @@
-using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Bounce;
@@ -78,7 +77,7 @@ public sealed class Relay : LoopItem
     public static RelayStartResult Start(
         World world,
         RelayConfig config,
-        SslServerAuthenticationOptions? serverTls = null,
+        ServerTls? serverTls = null,
         X509Certificate2Collection? authorities = null,
         UserTable? users = null,
         Func<RouteConfig, Credentials?>? credentials = null)
@@ -94,7 +93,7 @@ public sealed class Relay : LoopItem
     /// <summary>Puts other certificates and users in force, from any thread: new handshakes and sessions use them, those under way go on.</summary>
     /// <param name="serverTls">The listeners' certificate; null where there was none from the start.</param>
     /// <param name="users">Who may authenticate.</param>
-    public void Renew(SslServerAuthenticationOptions? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, serverTls, users));
+    public void Renew(ServerTls? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, serverTls, users));
 
     /// <summary>On the loop, after <see cref="Stop"/>.</summary>
     protected override void Run()
@@ -106,7 +105,7 @@ public sealed class Relay : LoopItem
         }
     }
 
-    private string Build(SslServerAuthenticationOptions? serverTls, X509Certificate2Collection? authorities, UserTable? users, Func<RouteConfig, Credentials?>? credentials)
+    private string Build(ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users, Func<RouteConfig, Credentials?>? credentials)
     {
         Limits limits = Config.Limits;
         byte[] hostname = Encoding.ASCII.GetBytes(Config.HostName);
@@ -156,8 +155,8 @@ public sealed class Relay : LoopItem
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
 
-        var policy = new RelayPolicy(Config.RelayFor, Config.RelayDomains, Config.RelayUsers);
-        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, policy, limits) { Refuses = Router.RefusalOf }, Log, Counters) { Tls = serverTls, Users = users };
+        var policy = new RelayPolicy(Config.RelayFor, Config.RelayDomains, Config.RelayUsers, Config.RelayCertificates);
+        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, policy, limits) { Refuses = Router.RefusalOf, Rated = Config.Rated }, Log, Counters) { Tls = serverTls, Users = users };
         foreach (ListenConfig listen in Config.Listen)
         {
             if (Receiver.Listen(listen) is { } wrong)
@@ -224,7 +223,7 @@ public sealed class Relay : LoopItem
         _ => TlsPolicy.Opportunistic,
     };
 
-    private sealed class Renewal(Relay relay, SslServerAuthenticationOptions? serverTls, UserTable? users) : LoopItem
+    private sealed class Renewal(Relay relay, ServerTls? serverTls, UserTable? users) : LoopItem
     {
         protected override void Run()
         {

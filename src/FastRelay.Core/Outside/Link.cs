@@ -23,11 +23,15 @@ public enum LinkError : byte
     Tls,
 }
 
-/// <summary>The result of <see cref="Link.StartTlsAsync(SslServerAuthenticationOptions)"/> and its client twin.</summary>
+/// <summary>The result of <see cref="Link.StartTlsAsync(ServerTls, bool)"/> and its client twin.</summary>
 /// <param name="Ok">The link now speaks TLS.</param>
 /// <param name="Reason">For people: what failed; empty when it worked.</param>
 /// <param name="Dropped">Clear-text bytes that were buffered behind the STARTTLS line and thrown away (CVE-2011-0411 and its mirror).</param>
-public readonly record struct TlsResult(bool Ok, string Reason, int Dropped);
+public readonly record struct TlsResult(bool Ok, string Reason, int Dropped)
+{
+    /// <summary>SHA-256 of the peer's certificate in lower-case hex, when it showed one and proved that it has its key; whether anybody vouches for it is not said.</summary>
+    public string? PeerFingerprint { get; init; }
+}
 
 /// <summary>
 /// One TCP connection, clear or TLS, that belongs to one loop and one session. Reading and writing never throw for
@@ -68,8 +72,10 @@ public abstract class Link
     /// <summary>Protocol and cipher for logs and trace headers, as in <c>TLSv1.3 TLS_AES_256_GCM_SHA384</c>; null in clear.</summary>
     public abstract string? TlsName { get; }
 
-    /// <summary>Starts TLS as the server. Buffered clear text is dropped first.</summary>
-    public abstract ValueTask<TlsResult> StartTlsAsync(SslServerAuthenticationOptions options);
+    /// <summary>Starts TLS as the server. Buffered clear text is dropped first, unless it is the client's first TLS record.</summary>
+    /// <param name="tls">Certificates by the name that the client asks for.</param>
+    /// <param name="keepInput">Unconsumed input belongs to TLS: it stood behind a PROXY header.</param>
+    public abstract ValueTask<TlsResult> StartTlsAsync(ServerTls tls, bool keepInput = false);
 
     /// <summary>Starts TLS as the client. Buffered clear text is dropped first.</summary>
     public abstract ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options);

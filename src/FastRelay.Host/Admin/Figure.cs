@@ -30,6 +30,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
     [
         new("connections_in_total", "Connections accepted.", s => s.Counters.ConnectionsIn),
         new("connections_refused_total", "Connections turned away by a limit.", s => s.Counters.ConnectionsRefused),
+        new("proxy_refused_total", "Connections to listeners for proxies without a proxy's address or header.", s => s.Counters.ProxyRefused),
         new("sessions_in", "Receive sessions open.", s => s.Counters.SessionsIn),
         new("tls_in_total", "TLS sessions begun by clients.", s => s.Counters.TlsIn),
         new("tls_in_failed_total", "TLS handshakes of clients that failed.", s => s.Counters.TlsInFailed),

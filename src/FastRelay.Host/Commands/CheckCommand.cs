@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
+using FastRelay.Host.Secrets;
 
 namespace FastRelay.Host.Commands;
 
@@ -49,11 +51,16 @@ public static class CheckCommand
         {
             return ExitCode.BadConfig;
         }
-        if (ConfigFiles.Ending(config) is { } ending)
+        foreach (string warning in ConfigFiles.Warnings(config))
         {
-            error.WriteLine($"warning: {ending}");
+            error.WriteLine($"warning: {warning}");
         }
         output.Write(EffectiveConfig.Write(config));
+        foreach (KeyPairConfig pair in config.Tls.Pairs)
+        {
+            using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(pair.Certificate);
+            output.WriteLine($"# {pair.Certificate} is shown to who asks for {string.Join(", ", TlsFiles.Names(certificate))}{(pair.Certificate == config.Tls.Certificate ? " or for no other's name" : "")}");
+        }
         output.WriteLine();
         output.WriteLine($"# Memory when every limit is reached at once: {ConfigText.ShowSize(MemoryEstimate.Total(config))}");
         foreach (MemoryPart part in MemoryEstimate.Parts(config))

@@ -11,19 +11,12 @@ public static class ConfigFiles
     /// <summary>What is wrong with them, one text each; nothing when all is well.</summary>
     public static IEnumerable<string> Problems(RelayConfig config)
     {
-        if (config.Tls is { Certificate: { } certificate, Key: { } key })
+        foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
-            if (Readable("tls.certificate", certificate) is { } first)
+            string table = pair.Certificate == config.Tls.Certificate ? "tls" : "tls.also";
+            if ((Readable($"{table}.certificate", pair.Certificate) ?? Readable($"{table}.key", pair.Key) ?? Pair(pair.Certificate, pair.Key)) is { } problem)
             {
-                yield return first;
-            }
-            else if (Readable("tls.key", key) is { } second)
-            {
-                yield return second;
-            }
-            else if (Pair(certificate, key) is { } third)
-            {
-                yield return third;
+                yield return problem;
             }
         }
         if (config.UsersFile is { } users && UserFile.Load(users, out string wrong) is null)
@@ -50,16 +43,23 @@ public static class ConfigFiles
         }
     }
 
-    /// <summary>A certificate that ended or ends within 14 days, in words; null when all is well. It keeps nobody from starting.</summary>
-    public static string? Ending(RelayConfig config)
+    /// <summary>Certificates that ended or end within 14 days, and those that no client can ask for, in words. They keep nobody from starting.</summary>
+    public static IEnumerable<string> Warnings(RelayConfig config)
     {
-        if (config.Tls.Certificate is not { } path)
+        foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
-            return null;
+            string path = pair.Certificate;
+            using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(path);
+            DateTime end = certificate.NotAfter.ToUniversalTime();
+            if (end < DateTime.UtcNow.AddDays(14))
+            {
+                yield return $"tls.certificate: {path} {(end < DateTime.UtcNow ? "ended" : "ends")} on {end:yyyy-MM-dd}";
+            }
+            if (path != config.Tls.Certificate && TlsFiles.Names(certificate).Count == 0)
+            {
+                yield return $"tls.also.certificate: {path} has no subject alternative DNS name: no client can ask for it";
+            }
         }
-        using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(path);
-        DateTime end = certificate.NotAfter.ToUniversalTime();
-        return end < DateTime.UtcNow.AddDays(14) ? $"tls.certificate: {path} {(end < DateTime.UtcNow ? "ended" : "ends")} on {end:yyyy-MM-dd}" : null;
     }
 
     private static string? Readable(string key, string path)

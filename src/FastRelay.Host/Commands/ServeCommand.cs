@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net.Security;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
@@ -72,7 +71,7 @@ public static class ServeCommand
 
     private static int Serve(World world, RelayConfig config, StartScreen screen, TextWriter error)
     {
-        SslServerAuthenticationOptions? tls = TlsFiles.Server(config.Tls);
+        ServerTls? tls = TlsFiles.Server(config.Tls, asks: config.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
         UserTable? users = config.UsersFile is { } file ? UserFile.Load(file, out _) : null;
         RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _));

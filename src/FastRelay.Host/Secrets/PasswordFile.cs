@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using FastRelay.Config;
 using FastRelay.Routing;
+using FastRelay.Smtp;
 
 namespace FastRelay.Host.Secrets;
 
@@ -18,7 +19,7 @@ public static class PasswordFile
         {
             // The first line, as editors and echo leave it.
             string password = File.ReadLines(path).FirstOrDefault() ?? "";
-            problem = !Credentials.IsPassword(password) ? "the first line must be the password: 1 to 255 characters of printable ASCII"
+            problem = !SaslText.IsPassword(password) ? "the first line must be the password: 1 to 255 characters of printable ASCII"
                 : route.User!.Length + password.Length > Credentials.BytesMax ? $"user and password together are longer than {Credentials.BytesMax} characters"
                 : "";
             if (problem.Length == 0)

@@ -1,6 +1,6 @@
-using System.Net.Security;
 using System.Security.Cryptography;
 using FastRelay.Config;
+using FastRelay.Outside;
 using FastRelay.Receive;
 
 namespace FastRelay.Host.Secrets;
@@ -41,7 +41,7 @@ public sealed class SecretsWatch : IDisposable
             {
                 return;
             }
-            if (Load(out SslServerAuthenticationOptions? tls, out UserTable? users) is { } problem)
+            if (Load(out ServerTls? tls, out UserTable? users) is { } problem)
             {
                 if (problem != _complaint)
                 {
@@ -59,13 +59,13 @@ public sealed class SecretsWatch : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
 
-    private string? Load(out SslServerAuthenticationOptions? tls, out UserTable? users)
+    private string? Load(out ServerTls? tls, out UserTable? users)
     {
         tls = null;
         users = null;
         try
         {
-            tls = TlsFiles.Server(_config.Tls);
+            tls = TlsFiles.Server(_config.Tls, asks: _config.RelayCertificates.Count > 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
@@ -79,7 +79,7 @@ public sealed class SecretsWatch : IDisposable
         return null;
     }
 
-    private string Fingerprint() => string.Join('|', _config.Tls.Files.Append(_config.UsersFile).OfType<string>().Select(path =>
+    private string Fingerprint() => string.Join('|', _config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(_config.UsersFile).OfType<string>().Select(path =>
     {
         var info = new FileInfo(path);
         return info.Exists ? $"{info.LastWriteTimeUtc.Ticks} {info.Length}" : "none";

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Outside.Linux;
 using FastRelay.Receive;
 
 namespace FastRelay.Host.Secrets;
@@ -26,7 +27,7 @@ public static class UserFile
         }
     }
 
-    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step and readable by its owner only.</summary>
+    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step; a new one is readable by its owner only.</summary>
     /// <returns>True when there was such a user.</returns>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It cannot be written.</exception>
@@ -36,6 +37,11 @@ public static class UserFile
         string line = $"{name}:{ScramVerifier.Make(octets, RandomNumberGenerator.GetBytes(ScramVerifier.SaltBytes), ScramVerifier.UsualIterations)}";
         CryptographicOperations.ZeroMemory(octets);
         List<string> lines = File.Exists(path) ? [.. File.ReadAllLines(path)] : [];
+        if (!lines.Exists(static l => l.TrimStart().StartsWith(UserTable.SecretMark, StringComparison.Ordinal)))
+        {
+            // Whoever asks for a user that does not exist is given a salt that comes from it, the same one for ever.
+            lines.Add(UserTable.SecretMark + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
+        }
         int at = lines.FindIndex(l => l.TrimStart().StartsWith(name + ":", StringComparison.Ordinal));
         if (at < 0)
         {
@@ -45,16 +51,7 @@ public static class UserFile
         {
             lines[at] = line;
         }
-        string fresh = path + ".new";
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite };
-        using (var writer = new StreamWriter(fresh, options))
-        {
-            foreach (string one in lines)
-            {
-                writer.Write(one + "\n");
-            }
-        }
-        File.Move(fresh, path, overwrite: true);
+        SafeReplace.Write(path, string.Concat(lines.Select(static one => one + "\n")));
         return at >= 0;
     }
 }

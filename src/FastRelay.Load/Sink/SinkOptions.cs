@@ -1,5 +1,5 @@
 using System.Net;
-using System.Net.Security;
+using FastRelay.Outside;
 
 namespace FastRelay.Load;
 
@@ -16,7 +16,7 @@ public sealed record SinkOptions
     public bool Check { get; init; }
 
     /// <summary>Offers STARTTLS; null for a sink in clear.</summary>
-    public SslServerAuthenticationOptions? Tls { get; init; }
+    public ServerTls? Tls { get; init; }
 
     /// <summary>Starts TLS at once (RFC 8314 3.3).</summary>
     public bool ImplicitTls { get; init; }

@@ -101,8 +101,27 @@ public sealed class ConfigReader
             Error(tls.Line, tls.Key(missing), "is missing: a certificate and its key belong together");
         }
         string? authorities = PathOf(tls, "ca", "/etc/ssl/certs/ca-certificates.crt");
+        var more = new List<KeyPairConfig>();
+        foreach (TableReader table in tls.Tables("also") ?? [])
+        {
+            string? another = PathOf(table, "certificate", "other.crt");
+            string? its = PathOf(table, "key", "other.key");
+            table.Finish();
+            if (another is not null && its is not null)
+            {
+                more.Add(new KeyPairConfig(another, its));
+            }
+            else if (table.Node("certificate") is null || table.Node("key") is null)
+            {
+                Error(table.Line, table.Key(another is null ? "certificate" : "key"), "is missing: a certificate and its key belong together");
+            }
+            if (certificate is null)
+            {
+                Error(table.Line, table.Key("certificate"), "is for clients that ask for one of its names; the others need certificate and key in [tls]");
+            }
+        }
         tls.Finish();
-        return new TlsConfig { Certificate = certificate, Key = key, Authorities = authorities };
+        return new TlsConfig { Certificate = certificate, Key = key, Authorities = authorities, More = more };
     }
 
     /// <summary>A path, resolved; null when the key is absent or wrong.</summary>

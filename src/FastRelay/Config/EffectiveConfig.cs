@@ -18,24 +18,7 @@ public static class EffectiveConfig
         Line(text, "hostname", Quote(config.HostName));
         Line(text, "spool", Quote(config.Spool));
         Line(text, "sync", config.Sync == SyncKind.Group ? "\"group\"" : "\"none\"");
-        foreach (ListenConfig listen in config.Listen)
-        {
-            text.Append("\n[[listen]]\n");
-            Line(text, "address", Quote(listen.Address.ToString()));
-            Line(text, "tls", Quote(s_listenTls[(int)listen.Tls]));
-            Line(text, "submission", listen.Submission ? "true" : "false");
-            Line(text, "bare_newlines", listen.RefuseBareNewlines ? "\"refuse\"" : "\"normalise\"");
-        }
-        text.Append("\n[[relay_for]]\n");
-        Line(text, "networks", List(config.RelayFor.Select(Network)));
-        if (config.RelayDomains.Count > 0)
-        {
-            Line(text, "domains", List(config.RelayDomains));
-        }
-        if (config.RelayUsers)
-        {
-            Line(text, "users", "true");
-        }
+        Clients(text, config);
         text.Append("\n[auth]\n");
         text.Append(config.UsersFile is { } users ? $"users = {Quote(users)}\n" : "# users: no file, so that nobody may authenticate\n");
         Tls(text, config.Tls);
@@ -88,6 +71,44 @@ public static class EffectiveConfig
         return network.PrefixLength == bits ? network.BaseAddress.ToString() : network.ToString();
     }
 
+    // Where clients come, and which of them may relay.
+    private static void Clients(StringBuilder text, RelayConfig config)
+    {
+        foreach (ListenConfig listen in config.Listen)
+        {
+            text.Append("\n[[listen]]\n");
+            Line(text, "address", Quote(listen.Address.ToString()));
+            Line(text, "tls", Quote(s_listenTls[(int)listen.Tls]));
+            Line(text, "submission", listen.Submission ? "true" : "false");
+            Line(text, "bare_newlines", listen.RefuseBareNewlines ? "\"refuse\"" : "\"normalise\"");
+            if (listen.Proxies is { } proxies)
+            {
+                Line(text, "proxy_protocol", "true");
+                Line(text, "proxies", List(proxies.Select(Network)));
+            }
+        }
+        text.Append("\n[[relay_for]]\n");
+        Line(text, "networks", List(config.RelayFor.Except(config.Rated).Select(Network)));
+        if (config.RelayDomains.Count > 0)
+        {
+            Line(text, "domains", List(config.RelayDomains));
+        }
+        if (config.RelayUsers)
+        {
+            Line(text, "users", "true");
+        }
+        if (config.RelayCertificates.Count > 0)
+        {
+            Line(text, "certificates", List(config.RelayCertificates.Select(static digits => "sha256:" + digits)));
+        }
+        if (config.Rated.Count > 0)
+        {
+            text.Append("\n[[relay_for]]\n");
+            Line(text, "networks", List(config.Rated.Select(Network)));
+            Line(text, "rates", "true");
+        }
+    }
+
     private static void Tls(StringBuilder text, TlsConfig tls)
     {
         text.Append("\n[tls]\n");
@@ -107,6 +128,12 @@ public static class EffectiveConfig
         else
         {
             text.Append("# ca: SSL_CERT_FILE, else the system's usual places\n");
+        }
+        foreach (KeyPairConfig pair in tls.More)
+        {
+            text.Append("\n[[tls.also]]\n");
+            Line(text, "certificate", Quote(pair.Certificate));
+            Line(text, "key", Quote(pair.Key));
         }
     }
 

@@ -53,6 +53,7 @@ public static class MemoryEstimate
             new("their envelopes, all recipients at full length", limits.ReceiveSessions, envelope),
             new("deliveries under TLS", limits.SendSessions, links + Limits.ReplyTextBytes + TlsBytes),
             new("resolver cache, an answer each", limits.DnsCacheEntries, DnsEntryBytes),
+            new("clients and their rates", 1, Limits.RateTableBytes),
             new("DNS queries in flight", limits.DnsQueries, DnsQueryBytes),
             new("staging of the journal", 2, Limits.StagingBytes),
             new("log lines that wait", 1, Limits.LogBytes),

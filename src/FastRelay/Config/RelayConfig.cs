@@ -63,14 +63,19 @@ public sealed record RelayConfig
     public IReadOnlyList<ListenConfig> Listen { get; init; } = [new(new IPEndPoint(IPAddress.Loopback, 2525), ListenTls.None)];
 
     /// <summary>Who may relay; nobody else. Loopback when nothing is said.</summary>
-    public IReadOnlyList<IPNetwork> RelayFor { get; init; } =
-        [new(new IPAddress([127, 0, 0, 0]), 8), new(IPAddress.IPv6Loopback, 128)];
+    public IReadOnlyList<IPNetwork> RelayFor { get; init; } = Loopback;
+
+    /// <summary>Of <see cref="RelayFor"/>, those that are held to the rates of clients all the same.</summary>
+    public IReadOnlyList<IPNetwork> Rated { get; init; } = [];
 
     /// <summary>Domains that anybody may send to: exact, or <c>.example.com</c> for what is below; lower case.</summary>
     public IReadOnlyList<string> RelayDomains { get; init; } = [];
 
     /// <summary>Users who have authenticated may relay.</summary>
     public bool RelayUsers { get; init; }
+
+    /// <summary>SHA-256 fingerprints of the certificates whose owners may relay: 64 digits, lower case.</summary>
+    public IReadOnlyList<string> RelayCertificates { get; init; } = [];
 
     /// <summary>The file of the users that may authenticate, resolved; null when nobody may.</summary>
     public string? UsersFile { get; init; }
@@ -111,6 +116,9 @@ public sealed record RelayConfig
     /// <summary>Address of the admin's HTTP; null when it is off.</summary>
     public IPEndPoint? AdminHttp { get; init; } = new(IPAddress.Loopback, 2580);
 
+    /// <summary>This host.</summary>
+    public static IReadOnlyList<IPNetwork> Loopback { get; } = [new(new IPAddress([127, 0, 0, 0]), 8), new(IPAddress.IPv6Loopback, 128)];
+
     /// <summary>What runs without a file: this host only, MX delivery by the system's name servers.</summary>
     /// <param name="systemName">The system's host name.</param>
     /// <param name="folder">Where relative paths begin.</param>
@@ -121,6 +129,11 @@ public sealed record RelayConfig
     };
 }
 
+/// <summary>A certificate with its chain and its key: paths, resolved.</summary>
+/// <param name="Certificate">PEM.</param>
+/// <param name="Key">PEM, not encrypted.</param>
+public sealed record KeyPairConfig(string Certificate, string Key);
+
 /// <summary><c>[tls]</c>: paths, resolved; null when not given.</summary>
 public sealed record TlsConfig
 {
@@ -130,8 +143,11 @@ public sealed record TlsConfig
     /// <summary>Its private key, PEM.</summary>
     public string? Key { get; init; }
 
-    /// <summary>The files of the server's certificates and keys.</summary>
-    public IEnumerable<string> Files => Certificate is null ? [] : [Certificate, Key!];
+    /// <summary>Other certificates, for clients that ask for a name in them.</summary>
+    public IReadOnlyList<KeyPairConfig> More { get; init; } = [];
+
+    /// <summary>Certificates of the server with their keys, the default first; none without one.</summary>
+    public IEnumerable<KeyPairConfig> Pairs => Certificate is null ? [] : More.Prepend(new KeyPairConfig(Certificate, Key!));
 
     /// <summary>Certificate authorities for verified delivery, PEM; null for SSL_CERT_FILE or the system's usual places.</summary>
     public string? Authorities { get; init; }

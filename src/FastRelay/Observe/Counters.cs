@@ -9,6 +9,9 @@ public sealed class Counters
     /// <summary>Connections turned away by a limit.</summary>
     public long ConnectionsRefused { get; set; }
 
+    /// <summary>Connections to listeners for proxies that were no proxy's, or began with no PROXY header.</summary>
+    public long ProxyRefused { get; set; }
+
     /// <summary>Receive sessions open now.</summary>
     public long SessionsIn { get; set; }
 

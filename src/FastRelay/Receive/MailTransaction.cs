@@ -27,6 +27,9 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     /// <summary>MAIL is answered so instead, while it is not empty: the listener is for users.</summary>
     public byte[] Closed { get; set; } = [];
 
+    /// <summary>Asked whether the client may go on so fast; null asks nobody.</summary>
+    public Func<ClientRate, bool>? MayGoOn { get; set; }
+
     /// <summary>AUTH= may stand behind MAIL.</summary>
     public bool OffersAuth { get; set; }
 
@@ -98,6 +101,10 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return NotNow(admission);
         }
+        if (MayGoOn?.Invoke(ClientRate.Messages) == false)
+        {
+            return Answer.Say(Replies.TooManyMessagesLately);
+        }
         if (_mailbox.Length == 0)
         {
             _mailbox = new byte[OwnTextMax];
@@ -124,6 +131,10 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.RcptDuringBdat);
         }
+        if (MayGoOn?.Invoke(ClientRate.Recipients) == false)
+        {
+            return Answer.Say(Replies.TooManyRecipientsLately);
+        }
         if (command.IsMalformed)
         {
             return Answer.Wrong(Replies.RcptSyntax);
@@ -142,7 +153,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.BadInternationalDomain);
         }
-        if (!client.Trusted && (client.User is null || !options.Policy.Users) && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
+        if (!client.Trusted && client.Certificate is null && (client.User is null || !options.Policy.Users) && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
         {
             return Answer.Wrong(Replies.RelayDenied);
         }
@@ -212,7 +223,8 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         }
         if (_seen.Has(mailbox, envelope))
         {
-            // The same mailbox again: it is served once (RFC 5321 says nothing against naming it twice).
+            // The same mailbox again: it is served once (RFC 5321 says nothing against naming it twice), and what its first
+            // RCPT asked for holds (RFC 3461 4 has no rule for a second one).
             return Answer.Say(Replies.RecipientOk);
         }
         if (envelope.RecipientCount >= options.Limits.Recipients || !envelope.TryAddRecipient(mailbox, (byte)parameters.Notify, parameters.OriginalRecipient))

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using FastRelay.Journal;
 using FastRelay.Outside;
@@ -53,11 +54,11 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     public bool ChunkIsRead => _inChunk && _chunkLeft == 0;
 
     /// <summary>A BDAT was taken (RFC 3030 2): its octets come next; the first one begins the message.</summary>
-    public void BeginChunk(Link link, long octets)
+    public void BeginChunk(Link link, IPAddress peer, long octets)
     {
         if (!_begun)
         {
-            Begin(link);
+            Begin(link, peer);
         }
         _inChunk = true;
         _chunkLeft = octets;
@@ -72,7 +73,9 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     }
 
     /// <summary>After 354, or with the first chunk: reserves the id and writes the trace header.</summary>
-    public void Begin(Link link)
+    /// <param name="link">Where it comes from.</param>
+    /// <param name="peer">The client's address, which a proxy may have named.</param>
+    public void Begin(Link link, IPAddress peer)
     {
         _link = link;
         _begun = true;
@@ -93,7 +96,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         var trace = new TraceHeader
         {
             EhloName = machine.Client.Helo,
-            Peer = link.Remote.Address,
+            Peer = peer,
             Host = receiver.Hostname,
             With = machine.Client.With,
             Id = _id.AsSpan(0, _idLength),
@@ -166,14 +169,14 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
             return;
         }
         machine.Describe(_eightBit, _eightBitHeader);
-        _writer.StuffedDots = (int)(_decoder.StuffedDots + _encoder.StuffedDots);
+        _writer.StuffedDots = (int)StuffedDots;
         _commit = await _writer.CommitAsync(envelope);
         if (_commit.Status != JournalStatus.Ok)
         {
             _verdict = Verdict.Failed;
             return;
         }
-        receiver.Accepted(_link, machine, envelope, _commit.Message, _id.AsSpan(0, _idLength), _bytes, _endedMs - _beganMs);
+        receiver.Accepted(_link, machine, envelope, _commit.Message, _id.AsSpan(0, _idLength), _bytes - StuffedDots, _endedMs - _beganMs);
     }
 
     /// <summary>A chunk is off the wire. The message is at its end, and to be committed, when it was the last one and belonged to a message.</summary>
@@ -234,6 +237,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         return _chunkLeft == 0;
     }
 
+    private long StuffedDots => _decoder.StuffedDots + _encoder.StuffedDots;
+
     private bool Adds => machine.Listener.Submission;
 
     private void EndContent()
@@ -283,7 +288,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         }
         _eightBit = _eightBit || !System.Text.Ascii.IsValid(room[..written]);
         _bytes += written;
-        if (_bytes > receiver.Limits.MessageBytes)
+        // RFC 1870 5: what the dots of transparency add does not count.
+        if (_bytes - StuffedDots > receiver.Limits.MessageBytes)
         {
             Refuse(Verdict.TooBig);
             return;

@@ -34,6 +34,9 @@ public sealed class ReceiveClient
     /// <summary>The user that it proved to be; null before.</summary>
     public string? User { get; private set; }
 
+    /// <summary>Fingerprint of its certificate, when that may relay; else null.</summary>
+    public string? Certificate { get; private set; }
+
     /// <summary>How its messages come in, for the trace header (RFC 3848).</summary>
     public WithProtocol With => !Extended ? WithProtocol.Smtp
         : Secured ? (User is null ? WithProtocol.Esmtps : WithProtocol.Esmtpsa)
@@ -43,12 +46,14 @@ public sealed class ReceiveClient
     /// <param name="peer">Address and port as text, at most 64 octets.</param>
     /// <param name="trusted">The address may relay.</param>
     /// <param name="secured">TLS began with the connection (RFC 8314).</param>
-    public void Start(ReadOnlySpan<byte> peer, bool trusted, bool secured)
+    /// <param name="certificate">Fingerprint of its certificate, when that may relay.</param>
+    public void Start(ReadOnlySpan<byte> peer, bool trusted, bool secured, string? certificate)
     {
         peer.CopyTo(_peer);
         _peerLength = peer.Length;
         Trusted = trusted;
         Secured = secured;
+        Certificate = certificate;
         Forget();
     }
 
@@ -62,9 +67,10 @@ public sealed class ReceiveClient
     }
 
     /// <summary>The handshake is done: everything learned in clear is forgotten.</summary>
-    public void Secure()
+    public void Secure(string? certificate)
     {
         Secured = true;
+        Certificate = certificate;
         Forget();
     }
 

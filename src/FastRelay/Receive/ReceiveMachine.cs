@@ -22,14 +22,13 @@ public sealed class ReceiveMachine
 
     private readonly ReceiveOptions _options;
     private readonly MailTransaction _mail;
+    private readonly SessionErrors _errors;
+    private readonly AuthDialogue _auth;
     // Not before it is needed: thousands of sessions are silent.
     private byte[] _refusal = [];
     private int _refusalLength;
     private bool _refusalIsError;
     private ListenConfig _listener = null!;
-    private UserTable? _users;
-    private int _errors;
-    private int _authFailures;
 
     /// <summary>Creates a machine.</summary>
     /// <param name="options">Our name, who may relay, and the bounds; see <c>docs/LIMITS.md</c> for what a peer is told at each.</param>
@@ -38,6 +37,8 @@ public sealed class ReceiveMachine
     {
         _options = options;
         _mail = new MailTransaction(options, Client, envelope);
+        _errors = new SessionErrors(options.Limits);
+        _auth = new AuthDialogue(options.Limits, Client, _errors);
     }
 
     /// <summary>Who is there.</summary>
@@ -59,12 +60,10 @@ public sealed class ReceiveMachine
     public int Messages { get; private set; }
 
     /// <summary>The AUTH exchange under way; null when none is.</summary>
-    internal AuthExchange? Exchange { get; private set; }
+    internal AuthExchange? Exchange => _auth.Exchange;
 
     /// <summary>Octets of the next line with its CRLF: an AUTH exchange may have long ones (RFC 4954 4).</summary>
-    public int LineBytes => Exchange is not null || OffersAuth ? AuthExchange.LineBytes : _options.Limits.CommandLineBytes;
-
-    private bool OffersAuth => _users is not null && Client is { Secured: true, User: null };
+    public int LineBytes => Exchange is not null || _auth.IsOffered ? AuthExchange.LineBytes : _options.Limits.CommandLineBytes;
 
     private bool OffersTls => _listener.Tls == ListenTls.StartTls && !Client.Secured;
 
@@ -74,32 +73,36 @@ public sealed class ReceiveMachine
     /// <param name="listener">What the listener offers and asks.</param>
     /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
-    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply)
+    /// <param name="certificate">Fingerprint of the client's certificate when TLS began before and it may relay; else null.</param>
+    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null)
     {
-        Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit);
+        Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit, certificate);
         _listener = listener;
-        _users = users;
+        _errors.Start();
+        _auth.Start(users);
         End();
         Admit();
-        _errors = 0;
-        _authFailures = 0;
-        Messages = 0;
+        Reset();
         var writer = new ReplyWriter(reply);
         writer.Greeting(_options.Hostname);
         return writer.Written;
     }
 
+    /// <summary>A connection is there, which may end before there is a session.</summary>
+    public void Reset() => Messages = 0;
+
     /// <summary>Ends a session, wherever it is: a password that was half given is wiped.</summary>
     public void End()
     {
-        EndExchange();
+        _auth.End();
         _mail.End();
     }
 
     /// <summary>After the handshake everything learned from the client before is forgotten (RFC 3207 4.2).</summary>
-    public void TlsStarted()
+    /// <param name="certificate">Fingerprint of the client's certificate when it may relay; else null.</param>
+    public void TlsStarted(string? certificate = null)
     {
-        Client.Secure();
+        Client.Secure(certificate);
         End();
         Admit();
     }
@@ -114,12 +117,12 @@ public sealed class ReceiveMachine
         if (status != ScanStatus.Line)
         {
             ReadOnlySpan<byte> wrong = status == ScanStatus.BareNewline ? Replies.BareNewlineInCommand : Exchange is null ? Replies.LineTooLong : Replies.AuthLineTooLong;
-            EndExchange();
+            _auth.End();
             return Error(wrong, reply);
         }
         if (Exchange is not null)
         {
-            return Authenticating(Exchange.Continue(line), reply);
+            return Authenticated(_auth.Continue(line, reply));
         }
         Command command = Command.Parse(line);
         if (line.Length + 2 > _options.Limits.CommandLineBytes && command.Verb != Verb.Auth)
@@ -153,7 +156,7 @@ public sealed class ReceiveMachine
             case Verb.StartTls:
                 return StartTls(command, reply);
             case Verb.Auth:
-                return Authenticate(command, reply);
+                return _listener.Tls == ListenTls.None ? Error(Replies.NotImplemented, reply) : Authenticated(_auth.Begin(command, InTransaction, reply));
             case Verb.HttpLike:
                 // Cross-protocol: a browser or a proxy was made to talk to us. Nothing it sends may run as commands.
                 return new ReceiveStep(ReceiveAction.Close, Put(Replies.OtherProtocol, reply));
@@ -208,7 +211,7 @@ public sealed class ReceiveMachine
         var writer = new ReplyWriter(reply);
         if (Client.Extended)
         {
-            SmtpExtensions offered = OfferedExtensions | (OffersTls ? SmtpExtensions.StartTls : 0) | (OffersAuth ? SmtpExtensions.Auth : 0);
+            SmtpExtensions offered = OfferedExtensions | (OffersTls ? SmtpExtensions.StartTls : 0) | (_auth.IsOffered ? SmtpExtensions.Auth : 0);
             writer.Ehlo(_options.Hostname, offered, _options.Limits.MessageBytes, AuthMechanisms.Plain | AuthMechanisms.Login | AuthMechanisms.ScramSha256);
         }
         else
@@ -220,6 +223,10 @@ public sealed class ReceiveMachine
 
     private ReceiveStep Mail(in Command command, JournalStatus admission, Span<byte> reply)
     {
+        if (Client.User is { } user && _auth.Users?.Has(user) != true)
+        {
+            return new ReceiveStep(ReceiveAction.Close, Put(Replies.UserRemoved, reply));
+        }
         Answer answer = _mail.Mail(command, admission);
         if (_mail.IsOpen && !answer.IsError && Messages >= _options.Limits.SessionMessages)
         {
@@ -285,90 +292,40 @@ public sealed class ReceiveMachine
     }
 
     /// <summary>The password of the exchange was checked.</summary>
-    public ReceiveStep PasswordChecked(bool matches, Span<byte> reply) =>
-        Authenticating(matches && Exchange!.User is not null ? AuthVerdict.Accepted : AuthVerdict.Refused, reply);
+    public ReceiveStep PasswordChecked(bool matches, Span<byte> reply) => Authenticated(_auth.PasswordChecked(matches, reply));
 
-    private ReceiveStep Authenticate(in Command command, Span<byte> reply)
+    /// <summary>The password of the exchange cannot be checked now.</summary>
+    public ReceiveStep PasswordUnchecked(Span<byte> reply) => _auth.PasswordUnchecked(reply);
+
+    private ReceiveStep Authenticated(in ReceiveStep step)
     {
-        if (_users is null || _listener.Tls == ListenTls.None)
-        {
-            return Error(Replies.NotImplemented, reply);
-        }
-        if (!Client.Secured)
-        {
-            return Error(Replies.AuthNeedsTls, reply);
-        }
-        if (Client.User is not null)
-        {
-            return Error(Replies.AlreadyAuthenticated, reply);
-        }
-        if (!Client.Greeted)
-        {
-            return Error(Replies.EhloFirst, reply);
-        }
-        if (InTransaction)
-        {
-            return Error(Replies.NotDuringTransaction, reply);
-        }
-        if (command.Argument.IsEmpty)
-        {
-            return Error(Replies.SyntaxInArguments, reply);
-        }
-        Exchange = new AuthExchange(_users);
-        return Authenticating(Exchange.Begin(command.Argument), reply);
+        Admit();
+        return step;
     }
 
-    private ReceiveStep Authenticating(AuthVerdict verdict, Span<byte> reply)
+    /// <summary>Asked for each MAIL and RCPT whether the client may go on so fast; null asks nobody.</summary>
+    internal Func<ClientRate, bool>? MayGoOn
     {
-        if (verdict == AuthVerdict.CheckPassword)
-        {
-            return new ReceiveStep(ReceiveAction.CheckPassword, 0);
-        }
-        if (verdict == AuthVerdict.Challenge)
-        {
-            var writer = new ReplyWriter(reply);
-            writer.Challenge(Exchange!.Challenge);
-            return new ReceiveStep(ReceiveAction.Continue, writer.Written);
-        }
-        string? user = Exchange!.User;
-        AuthEnded?.Invoke(Exchange, verdict);
-        EndExchange();
-        switch (verdict)
-        {
-            case AuthVerdict.Accepted:
-                Client.Authenticate(user!);
-                Admit();
-                return Ok(Replies.AuthSucceeded, reply);
-            case AuthVerdict.Cancelled:
-                return Error(Replies.AuthCancelled, reply);
-            case AuthVerdict.Malformed:
-                return Error(Replies.AuthMalformed, reply);
-            case AuthVerdict.UnknownMechanism:
-                return Error(Replies.AuthMechanismUnknown, reply);
-        }
-        int delay = _options.Limits.AuthDelayMs << Math.Min(_authFailures, 4);
-        int length = Put(Replies.AuthInvalid, reply);
-        if (++_authFailures < _options.Limits.SessionAuthFailures)
-        {
-            return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
-        }
-        return new ReceiveStep(ReceiveAction.Close, length + Put(Replies.AuthTooManyFailures, reply[length..]), DelayMs: delay);
+        init => _mail.MayGoOn = value;
+    }
+
+    /// <summary>Who may authenticate now. The user of a session is looked for again at each MAIL.</summary>
+    public UserTable? Users
+    {
+        set => _auth.Users = value;
     }
 
     /// <summary>Told of each exchange that ended, for log and counters.</summary>
-    internal Action<AuthExchange, AuthVerdict>? AuthEnded { get; init; }
-
-    private void EndExchange()
+    internal Action<AuthExchange, AuthVerdict>? AuthEnded
     {
-        Exchange?.Forget();
-        Exchange = null;
+        init => _auth.Ended = value;
     }
 
-    // A submission service with users is for users (RFC 6409 4.3), and they come inside TLS.
+    // A submission service with users is for those who prove who they are (RFC 6409 4.3), and they come inside TLS.
     private void Admit()
     {
-        _mail.OffersAuth = _users is not null && Client.Secured;
-        bool closed = _listener.Submission && _users is not null && Client.User is null;
+        _mail.OffersAuth = _auth.Users is not null && Client.Secured;
+        bool closed = _listener.Submission && _auth.Users is not null && Client is { User: null, Certificate: null };
         _mail.Closed = !closed ? [] : Client.Secured ? s_authRequired : s_startTlsFirst;
     }
 
@@ -377,23 +334,9 @@ public sealed class ReceiveMachine
 
     private ReceiveStep Put(in Answer answer, Span<byte> reply) => answer.IsError ? Error(answer.Text, reply) : Ok(answer.Text, reply);
 
-    private static ReceiveStep Ok(ReadOnlySpan<byte> text, Span<byte> reply) => new(ReceiveAction.Continue, Put(text, reply));
+    private static ReceiveStep Ok(ReadOnlySpan<byte> text, Span<byte> reply) => SessionErrors.Say(text, reply);
 
-    private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply)
-    {
-        int delay = ++_errors > _options.Limits.SessionErrors / 2 ? _options.Limits.ErrorDelayMs : 0;
-        int length = Put(text, reply);
-        if (_errors < _options.Limits.SessionErrors)
-        {
-            return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
-        }
-        length += Put(Replies.TooManyErrors, reply[length..]);
-        return new ReceiveStep(ReceiveAction.Close, length, DelayMs: delay);
-    }
+    private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply) => _errors.Wrong(text, reply);
 
-    private static int Put(ReadOnlySpan<byte> text, Span<byte> reply)
-    {
-        text.CopyTo(reply);
-        return text.Length;
-    }
+    private static int Put(ReadOnlySpan<byte> text, Span<byte> reply) => SessionErrors.Put(text, reply);
 }

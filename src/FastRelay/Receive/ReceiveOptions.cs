@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace FastRelay.Receive;
 
 /// <summary>Says why a recipient is refused before anything is taken for it; null when it is not.</summary>
@@ -11,6 +13,9 @@ public delegate string? RecipientRefusal(ReadOnlySpan<byte> mailbox);
 /// <param name="Limits">Bounds.</param>
 public sealed record ReceiveOptions(byte[] Hostname, RelayPolicy Policy, Limits Limits)
 {
+    /// <summary>Networks that may relay and are held to the clients' rates all the same.</summary>
+    public IReadOnlyList<IPNetwork> Rated { get; init; } = [];
+
     /// <summary>Asked at RCPT, so that what a route refuses is never accepted and bounced; null refuses nobody.</summary>
     public RecipientRefusal? Refuses { get; init; }
 }

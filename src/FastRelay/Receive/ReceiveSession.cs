@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net;
 using System.Runtime.CompilerServices;
 using FastRelay.Config;
 using FastRelay.Journal;
@@ -18,9 +19,6 @@ internal sealed class ReceiveSession
     /// <summary>Commands answered before the session lets others run, although more are buffered.</summary>
     private const int CommandsPerTurn = 64;
 
-    /// <summary>Replies gathered before they are flushed although more commands are buffered.</summary>
-    private const int GatheredReplies = Link.WriteBufferBytes - (2 * ReceiveMachine.ReplyBytes);
-
     private readonly Receiver _receiver;
     private readonly ReceiveMachine _machine;
     private readonly EnvelopeBuilder _envelope = new();
@@ -28,15 +26,19 @@ internal sealed class ReceiveSession
     private readonly Signal<Link> _next;
     private readonly Signal<bool> _turn;
     private readonly SessionClock _clock;
+    private readonly SessionOutput _output;
     private readonly Sleeper _delay;
     private readonly byte[] _peer = new byte[64];
     private Link _link = null!;
+    private IPEndPoint _client = null!;
+    private bool _admitted;
+    private string? _certificate;
     private ListenConfig _listener = null!;
-    private PasswordCheck? _password;
+    private readonly PasswordCheck _password;
     private LineScanner _lines;
-    private int _gathered;
     private long _octets;
     private int _delayMs;
+    private ContentPace _pace;
 
     public ReceiveSession(Receiver receiver)
     {
@@ -45,8 +47,10 @@ internal sealed class ReceiveSession
         _next = new Signal<Link>(loop);
         _turn = new Signal<bool>(loop);
         _clock = new SessionClock(loop);
+        _output = new SessionOutput(_clock, receiver.Limits);
         _delay = new Sleeper(loop);
-        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_link, exchange, verdict) };
+        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate) };
+        _password = new PasswordCheck(loop, receiver.Passwords);
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
 
@@ -56,10 +60,12 @@ internal sealed class ReceiveSession
     /// <summary>Starts the session's life; called once.</summary>
     public void Live() => _ = LiveAsync();
 
-    /// <summary>Hands it a connection; the session must be resting.</summary>
+    /// <summary>Hands it a connection, admitted unless a proxy will say for whom it is; the session must be resting.</summary>
     public void Serve(Link link, ListenConfig listener)
     {
         _listener = listener;
+        _client = link.Remote;
+        _admitted = listener.Proxies is null;
         _next.Set(link);
     }
 
@@ -87,9 +93,10 @@ internal sealed class ReceiveSession
             {
                 _link = await _next.WaitAsync();
                 _clock.Start(_link);
+                _output.Start(_link);
                 await ServeAsync();
                 _clock.Stop();
-                _receiver.Ended(this, _link, _machine.Messages);
+                _receiver.Ended(this, _client, _admitted, _machine.Messages);
                 _link = null!;
             }
         }
@@ -110,7 +117,7 @@ internal sealed class ReceiveSession
         {
             if (_receiver.Draining && !_machine.InTransaction)
             {
-                Reply(Replies.ShuttingDown);
+                _output.Reply(Replies.ShuttingDown);
                 await FlushAsync();
                 break;
             }
@@ -120,7 +127,7 @@ internal sealed class ReceiveSession
             if (read.IsCanceled)
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                Reply(_receiver.Draining ? Replies.ShuttingDown : Replies.TimedOut);
+                _output.Reply(_receiver.Draining ? Replies.ShuttingDown : Replies.TimedOut);
                 await FlushAsync();
                 break;
             }
@@ -159,12 +166,15 @@ internal sealed class ReceiveSession
         switch (action)
         {
             case ReceiveAction.Data:
-                _message.Begin(_link);
+                _pace = new ContentPace(_receiver.Limits.MinimumRateBytes);
+                _message.Begin(_link, _client.Address);
                 return ReceiveMessageAsync();
             case ReceiveAction.Chunk:
-                _message.BeginChunk(_link, _octets);
+                _pace = new ContentPace(_receiver.Limits.MinimumRateBytes);
+                _message.BeginChunk(_link, _client.Address, _octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.SkipChunk:
+                _pace = new ContentPace(_receiver.Limits.MinimumRateBytes);
                 _message.SkipChunk(_octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.CheckPassword:
@@ -187,23 +197,35 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> OpenAsync()
     {
-        if (_listener.Tls == ListenTls.Implicit && !await HandshakeAsync())
+        _machine.Reset();
+        ProxiedKind kind = ProxiedKind.Client;
+        if (_listener.Proxies is not null)
+        {
+            ProxyOpening opening = await ProxyOpening.ReadAsync(_link, _clock, _receiver);
+            (kind, _client, _admitted) = (opening.Kind, opening.Client, opening.Admitted);
+            if (!_admitted)
+            {
+                return false;
+            }
+        }
+        _certificate = null;
+        if (_listener.Tls == ListenTls.Implicit && !await HandshakeAsync(keepInput: _listener.Proxies is not null))
         {
             return false;
         }
-        Start();
+        Start(kind);
         return await FlushAsync();
     }
 
-    private void Start()
+    private void Start(ProxiedKind kind)
     {
         _delayMs = 0;
-        _gathered = 0;
         _lines.Reset();
-        int length = Observe.LogLine.Format(_link.Remote, _peer);
-        bool trusted = _receiver.Policy.Trusts(_link.Remote.Address);
-        Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
-        Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply));
+        int length = Observe.LogLine.Format(_client, _peer);
+        // A client that its proxy cannot name is not the proxy.
+        bool trusted = kind != ProxiedKind.Unknown && _receiver.Policy.Trusts(_client.Address);
+        Span<byte> reply = _output.Room();
+        _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate));
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>
@@ -213,11 +235,12 @@ internal sealed class ReceiveSession
         consumed = 0;
         more = false;
         _delayMs = 0;
-        for (commands = 0; ; commands++)
+        commands = 0;
+        while (true)
         {
             // When the relay stops, what a client sent ahead starts no new transaction.
             bool stops = commands > 0 && _receiver.Draining && !_machine.InTransaction;
-            if (commands == CommandsPerTurn || _gathered > GatheredReplies || stops)
+            if (commands == CommandsPerTurn || _output.IsFull || stops)
             {
                 more = true;
                 return ReceiveAction.Continue;
@@ -229,18 +252,20 @@ internal sealed class ReceiveSession
             {
                 return ReceiveAction.Continue;
             }
+            commands++;
             if (status == ScanStatus.Tail)
             {
                 continue;
             }
             bool wasInTransaction = _machine.InTransaction;
-            Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
+            Span<byte> reply = _output.Room();
+            _machine.Users = _receiver.Users;
             ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
             if (step.ReplyLength > 0)
             {
                 _receiver.Count(reply);
             }
-            Gather(step.ReplyLength);
+            _output.Gather(step.ReplyLength);
             _octets = step.Octets;
             if (wasInTransaction && !_machine.InTransaction)
             {
@@ -270,13 +295,14 @@ internal sealed class ReceiveSession
         while (!_message.ChunkIsRead)
         {
             Wait(SessionWait.Data, _receiver.Limits.DataTimeoutMs);
+            long beganMs = _receiver.World.Loop.NowMs;
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
-            if (read.IsCanceled)
+            if (read.IsCanceled || _pace.IsTooSlow(_receiver.World.Loop.NowMs - beganMs, read.Buffer.Length))
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 _message.Abandon();
-                Reply(Replies.TimedOut);
+                _output.Reply(Replies.TimedOut);
                 await FlushAsync();
                 return false;
             }
@@ -309,44 +335,45 @@ internal sealed class ReceiveSession
             // The commit is never given up: a client that leaves now has its message delivered all the same.
             await _message.CommitAsync();
         }
-        Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
+        Span<byte> reply = _output.Room();
         ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, _message.Reply(reply)) : _message.ReplyToChunk(reply);
         if (!_machine.InTransaction)
         {
             _message.Abandon();
         }
         _receiver.Count(reply);
-        Gather(step.ReplyLength);
+        _output.Gather(step.ReplyLength);
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> StartTlsAsync()
     {
-        bool ok = await HandshakeAsync();
+        bool ok = await HandshakeAsync(keepInput: false);
         if (ok)
         {
-            _machine.TlsStarted();
+            _machine.TlsStarted(_certificate);
         }
         return ok;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<bool> HandshakeAsync()
+    private async ValueTask<bool> HandshakeAsync(bool keepInput)
     {
         Wait(SessionWait.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
-        TlsResult result = await _link.StartTlsAsync(_receiver.Tls!);
+        TlsResult result = await _link.StartTlsAsync(_receiver.Tls!, keepInput);
         _clock.Done();
         _lines.Reset();
-        _receiver.TlsStarted(_link, result);
+        _receiver.TlsStarted(_client, result);
+        _certificate = _receiver.Policy.Trusted(result.PeerFingerprint);
         return result.Ok;
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> CheckPasswordAsync()
     {
-        _password ??= new PasswordCheck(_receiver.World.Loop);
-        bool matches = await _password.RunAsync(_receiver.World.Offload, _machine.Exchange!.Verifier, _machine.Exchange.Password);
+        ValueTask<bool>? check = _password.Begin(_machine.Exchange!.Verifier, _machine.Exchange.Password);
+        bool? matches = check is { } begun ? await begun : null;
         ReceiveStep step = Gathered(matches);
         if (step.DelayMs > 0)
         {
@@ -355,36 +382,16 @@ internal sealed class ReceiveSession
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
 
-    private ReceiveStep Gathered(bool passwordMatches)
+    private ReceiveStep Gathered(bool? matches)
     {
-        Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
-        ReceiveStep step = _machine.PasswordChecked(passwordMatches, reply);
+        Span<byte> reply = _output.Room();
+        ReceiveStep step = matches is { } known ? _machine.PasswordChecked(known, reply) : _machine.PasswordUnchecked(reply);
         _receiver.Count(reply);
-        Gather(step.ReplyLength);
+        _output.Gather(step.ReplyLength);
         return step;
     }
 
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<bool> FlushAsync()
-    {
-        _gathered = 0;
-        Wait(SessionWait.Flush, _receiver.Limits.IdleTimeoutMs);
-        FlushResult flush = await _link.Output.FlushAsync();
-        _clock.Done();
-        return !flush.IsCompleted;
-    }
-
-    private void Reply(ReadOnlySpan<byte> text)
-    {
-        text.CopyTo(_link.Output.GetSpan(text.Length));
-        Gather(text.Length);
-    }
-
-    private void Gather(int length)
-    {
-        _link.Output.Advance(length);
-        _gathered += length;
-    }
+    private ValueTask<bool> FlushAsync() => _output.FlushAsync(_machine.InTransaction);
 
     private void Wait(SessionWait what, long timeoutMs) => _clock.Wait(what, timeoutMs, _machine.InTransaction);
 }

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Security;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
@@ -20,7 +19,7 @@ public sealed class Receiver
     private readonly Counters _counters;
     private readonly Stack<ReceiveSession> _resting = new();
     private readonly HashSet<ReceiveSession> _serving = [];
-    private readonly Dictionary<IPAddress, int> _perAddress = [];
+    private readonly ClientTable _clients;
     private readonly List<Listener> _listeners = [];
 
     /// <summary>Creates the stage; <see cref="Listen"/> opens its doors.</summary>
@@ -32,6 +31,8 @@ public sealed class Receiver
         _options = options;
         _log = log;
         _counters = counters;
+        _clients = new ClientTable(options);
+        Passwords = new PasswordQueue(world.Offload, options.Limits.PasswordChecks);
     }
 
     /// <summary>True once the relay stops: sessions are told 421 between messages.</summary>
@@ -56,7 +57,7 @@ public sealed class Receiver
     internal Limits Limits => _options.Limits;
 
     /// <summary>The certificates in force; new handshakes use them. Loop thread.</summary>
-    public SslServerAuthenticationOptions? Tls { get; set; }
+    public ServerTls? Tls { get; set; }
 
     /// <summary>The users in force; new sessions ask them. Null: nobody may authenticate. Loop thread.</summary>
     public UserTable? Users { get; set; }
@@ -103,24 +104,44 @@ public sealed class Receiver
         }
     }
 
-    internal void Ended(ReceiveSession session, Link link, int messages)
+    /// <summary>The session's connection has ended.</summary>
+    /// <param name="session">Rests again.</param>
+    /// <param name="client">The client's address.</param>
+    /// <param name="admitted">It was counted.</param>
+    /// <param name="messages">Taken.</param>
+    internal void Ended(ReceiveSession session, IPEndPoint client, bool admitted, int messages)
     {
         _serving.Remove(session);
         _resting.Push(session);
         _counters.SessionsIn = _serving.Count;
-        IPAddress address = link.Remote.Address;
-        if (!IPAddress.IsLoopback(address) && _perAddress.TryGetValue(address, out int held))
+        if (admitted)
         {
-            if (held > 1)
-            {
-                _perAddress[address] = held - 1;
-            }
-            else
-            {
-                _perAddress.Remove(address);
-            }
+            _clients.Leave(client.Address);
         }
-        _log.Line("disconnect"u8).Add("peer"u8, link.Remote).Add("messages"u8, messages).Write();
+        _log.Line("disconnect"u8).Add("peer"u8, client).Add("messages"u8, messages).Write();
+    }
+
+    /// <summary>A connection to a listener for proxies brought no header, or came from no proxy: it is closed without a word.</summary>
+    internal void ProxyFailed(IPEndPoint peer, string reason)
+    {
+        _counters.ProxyRefused++;
+        _log.Warn("proxy_refused"u8).Add("peer"u8, peer).Add("reason"u8, reason).Write();
+    }
+
+    /// <summary>Null when the client may be served, and counts it; else what it is told.</summary>
+    internal byte[]? Admit(IPEndPoint client) => _clients.Enter(client.Address, World.Loop.NowMs);
+
+    /// <summary>True when a client may say one more MAIL or RCPT now, and counts it.</summary>
+    internal bool MayGoOn(IPEndPoint client, ClientRate rate) => _clients.MayGoOn(client.Address, rate, World.Loop.NowMs);
+
+    /// <summary>Where passwords wait to be checked.</summary>
+    internal PasswordQueue Passwords { get; }
+
+    /// <summary>A client was told that it may not be served.</summary>
+    internal void Refused(IPEndPoint client, byte[] reply)
+    {
+        _counters.ConnectionsRefused++;
+        _log.Warn("refuse"u8).Add("peer"u8, client).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
     }
 
     internal void Count(ReadOnlySpan<byte> reply)
@@ -135,11 +156,11 @@ public sealed class Receiver
         }
     }
 
-    internal void TlsStarted(Link link, in TlsResult result)
+    internal void TlsStarted(IPEndPoint client, in TlsResult result)
     {
         if (result.Dropped > 0)
         {
-            _log.Warn("tls_injection"u8).Add("peer"u8, link.Remote).Add("dropped_bytes"u8, result.Dropped).Write();
+            _log.Warn("tls_injection"u8).Add("peer"u8, client).Add("dropped_bytes"u8, result.Dropped).Write();
         }
         if (result.Ok)
         {
@@ -147,10 +168,10 @@ public sealed class Receiver
             return;
         }
         _counters.TlsInFailed++;
-        _log.Warn("tls_failed"u8).Add("peer"u8, link.Remote).Add("reason"u8, result.Reason).Write();
+        _log.Warn("tls_failed"u8).Add("peer"u8, client).Add("reason"u8, result.Reason).Write();
     }
 
-    internal void Authenticated(Link link, AuthExchange exchange, AuthVerdict verdict)
+    internal void Authenticated(IPEndPoint client, AuthExchange exchange, AuthVerdict verdict)
     {
         bool ok = verdict == AuthVerdict.Accepted;
         if (ok)
@@ -163,7 +184,7 @@ public sealed class Receiver
         }
         // A name that nobody has may be a password in the wrong place: it is not shown.
         (ok ? _log.Line("auth"u8) : _log.Warn("auth_failed"u8))
-            .Add("peer"u8, link.Remote)
+            .Add("peer"u8, client)
             .Add("mechanism"u8, exchange.Mechanism)
             .Add("user"u8, exchange.User ?? "(unknown)")
             .Write();
@@ -188,6 +209,7 @@ public sealed class Receiver
             .Add("helo"u8, machine.Client.Helo)
             .Add("tls"u8, link.TlsName)
             .Add("user"u8, machine.Client.User)
+            .Add("certificate"u8, machine.Client.Certificate)
             .Add("from"u8, view.ReversePath)
             .Add("nrcpt"u8, view.RecipientCount)
             .Add("to"u8, view.Recipient(0))
@@ -215,7 +237,13 @@ public sealed class Receiver
     private void Accept(Link link, ListenConfig config)
     {
         _counters.ConnectionsIn++;
-        if (Refusal(link) is { Length: > 0 } refusal)
+        if (config.Proxies is { } proxies && !RelayPolicy.Holds(proxies, link.Remote.Address))
+        {
+            ProxyFailed(link.Remote, "no proxy of ours");
+            link.Close();
+            return;
+        }
+        if (Refusal(link, config) is { Length: > 0 } refusal)
         {
             _ = RefuseAsync(link, refusal);
             return;
@@ -231,7 +259,7 @@ public sealed class Receiver
     }
 
     /// <summary>Null when the connection may be served, and counts it; else what it is told.</summary>
-    private byte[]? Refusal(Link link)
+    private byte[]? Refusal(Link link, ListenConfig config)
     {
         if (Draining)
         {
@@ -241,18 +269,8 @@ public sealed class Receiver
         {
             return s_tooManySessions;
         }
-        IPAddress address = link.Remote.Address;
-        if (IPAddress.IsLoopback(address))
-        {
-            return null;
-        }
-        _perAddress.TryGetValue(address, out int held);
-        if (held >= Limits.ReceiveSessionsPerAddress)
-        {
-            return s_tooManySessions;
-        }
-        _perAddress[address] = held + 1;
-        return null;
+        // Behind a proxy it is known only later who it is.
+        return config.Proxies is null ? Admit(link.Remote) : null;
     }
 
     private static readonly byte[] s_shuttingDown = Replies.ShuttingDown.ToArray();
@@ -260,8 +278,7 @@ public sealed class Receiver
 
     private async Task RefuseAsync(Link link, byte[] reply)
     {
-        _counters.ConnectionsRefused++;
-        _log.Warn("refuse"u8).Add("peer"u8, link.Remote).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
+        Refused(link.Remote, reply);
         try
         {
             reply.CopyTo(link.Output.GetSpan(reply.Length));

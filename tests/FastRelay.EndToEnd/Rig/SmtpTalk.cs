@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace FastRelay.EndToEnd.Rig;
@@ -50,14 +51,16 @@ public sealed class SmtpTalk : IDisposable
     }
 
     /// <summary>Shakes hands; any certificate will do.</summary>
-    public SmtpTalk Secure(string name = "relay.test")
+    /// <param name="name">Asked for by SNI.</param>
+    /// <param name="own">Shown to a server that asks.</param>
+    public SmtpTalk Secure(string name = "relay.test", X509Certificate2? own = null)
     {
         _tls = new SslStream(new NetworkStream(_socket), leaveInnerStreamOpen: false, (_, certificate, _, _) =>
         {
             ServerSubject = certificate?.Subject ?? "";
             return true;
         });
-        _tls.AuthenticateAsClient(name);
+        _tls.AuthenticateAsClient(name, own is null ? null : [own], checkCertificateRevocation: false);
         return this;
     }
 

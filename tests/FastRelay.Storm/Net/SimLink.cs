@@ -68,7 +68,11 @@ public sealed class SimLink : Link
     /// <summary>True when no byte will arrive any more.</summary>
     internal bool AtEnd => IsDead || (_connection.FinArrived(this) && _connection.Received(this).Count == 0);
 
-    public override ValueTask<TlsResult> StartTlsAsync(SslServerAuthenticationOptions options) => HandshakeAsync();
+    public override ValueTask<TlsResult> StartTlsAsync(ServerTls tls, bool keepInput = false)
+    {
+        Check.That(!keepInput, "no proxy is simulated");
+        return HandshakeAsync();
+    }
 
     public override ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options) => HandshakeAsync();
 

@@ -125,7 +125,7 @@ internal sealed class RelayStorm
         try
         {
             World world = _host.World(new SimDisk(_host, _storage), _resolver, _output);
-            RelayStartResult started = Relay.Start(world, _settings.Config, new SslServerAuthenticationOptions());
+            RelayStartResult started = Relay.Start(world, _settings.Config, new ServerTls(new SslServerAuthenticationOptions()));
             _relay = started.Relay;
             if (_relay is null)
             {

@@ -100,7 +100,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
             return false;
         }
         await _peer.WriteAsync("220 2.0.0 go ahead\r\n");
-        TlsResult tls = await link.StartTlsAsync(new SslServerAuthenticationOptions());
+        TlsResult tls = await link.StartTlsAsync(new ServerTls(new SslServerAuthenticationOptions()));
         _tls = tls.Ok;
         Universe.Faults.Hit(tls.Ok ? "sink: tls" : "sink: tls failed");
         return tls.Ok;

@@ -146,7 +146,7 @@ public class SimNetworkTests
         ReadResult read = await link!.Input.ReadAsync();
         link.Input.AdvanceTo(read.Buffer.GetPosition(10), read.Buffer.End);
         await link.Output.WriteAsync("220 go\r\n"u8.ToArray());
-        TlsResult tls = await link.StartTlsAsync(new SslServerAuthenticationOptions());
+        TlsResult tls = await link.StartTlsAsync(new ServerTls(new SslServerAuthenticationOptions()));
         log.Add($"server {tls.Ok} {tls.Dropped}");
         read = await link.Input.ReadAsync();
         log.Add("got " + Encoding.ASCII.GetString(read.Buffer.FirstSpan));

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Routing;
+using FastRelay.Smtp;
 using FastRelay.Tests.Deliver.Rig;
 using Xunit;
 
@@ -176,7 +177,7 @@ public sealed class AuthTests : IDisposable
     public void The_longest_name_and_password_fit_in_a_line()
     {
         var login = new Credentials(new string('=', 100), new string('p', Credentials.BytesMax - 100), RandomNumberGenerator.GetBytes(32));
-        Assert.False(Credentials.IsUser(new string('u', 256)) || Credentials.IsUser("a b") || Credentials.IsPassword("") || Credentials.IsPassword("caf\u00e9"));
+        Assert.False(SaslText.IsName(new string('u', 256)) || SaslText.IsName("a b") || SaslText.IsPassword("") || SaslText.IsPassword("caf\u00e9"));
         Span<byte> line = stackalloc byte[512];
         foreach (FastRelay.Smtp.AuthMechanisms mechanism in Enum.GetValues<FastRelay.Smtp.AuthMechanisms>())
         {

@@ -1,5 +1,6 @@
 using FastRelay.Host.Secrets;
 using FastRelay.Receive;
+using FastRelay.Smtp;
 
 namespace FastRelay.Tests.Host;
 
@@ -16,16 +17,43 @@ public sealed class UserCommandTests : IDisposable
         File.WriteAllText(path, "# people\n");
         Assert.False(UserFile.Set(path, "alice", "one"));
         Assert.False(UserFile.Set(path, "bob", "two"));
-        string bob = File.ReadAllLines(path)[2];
+        string bob = File.ReadAllLines(path)[3];
         Assert.True(UserFile.Set(path, "alice", "three"));
-        Assert.Equal(3, File.ReadAllLines(path).Length);
-        Assert.Equal(bob, File.ReadAllLines(path)[2]);
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+        Assert.Equal(4, File.ReadAllLines(path).Length);
+        Assert.Equal(bob, File.ReadAllLines(path)[3]);
+        Assert.False(File.Exists(path + ".new"));
         UserTable users = UserFile.Load(path, out string problem)!;
         Assert.Equal("", problem);
         Assert.Equal(2, users.Count);
         Assert.True(users.Find("alice"u8, out _).Matches("three"u8));
         Assert.False(users.Find("alice"u8, out _).Matches("one"u8));
+    }
+
+    [Fact]
+    public void A_new_file_is_its_owners_and_an_existing_one_keeps_its_mode()
+    {
+        const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        string path = Path.Combine(_folder, "users");
+        Assert.False(UserFile.Set(path, "alice", "one"));
+        Assert.Equal(owner, File.GetUnixFileMode(path));
+        File.SetUnixFileMode(path, owner | UnixFileMode.GroupRead);
+        Assert.True(UserFile.Set(path, "alice", "two"));
+        Assert.Equal(owner | UnixFileMode.GroupRead, File.GetUnixFileMode(path));
+        Assert.Throws<IOException>(() => UserFile.Set(Path.Combine(_folder, "no", "folder"), "alice", "one"));
+    }
+
+    [Fact]
+    public void Who_does_not_exist_has_the_same_salt_after_every_renewal()
+    {
+        string path = Path.Combine(_folder, "users");
+        UserFile.Set(path, "alice", "one");
+        string salt = Convert.ToHexString(UserFile.Load(path, out _)!.Find("nobody"u8, out _).Salt);
+        UserFile.Set(path, "bob", "two");
+        Assert.Equal(salt, Convert.ToHexString(UserFile.Load(path, out _)!.Find("nobody"u8, out _).Salt));
+        Assert.NotEqual(salt, Convert.ToHexString(UserFile.Load(path, out _)!.Find("nobody2"u8, out _).Salt));
+        File.WriteAllText(path, "#secret:short\n");
+        Assert.Null(UserFile.Load(path, out string problem));
+        Assert.Contains("line 1: must be #secret:", problem, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -54,5 +82,5 @@ public sealed class UserCommandTests : IDisposable
     [InlineData("", false)]
     [InlineData("tab\t", false)]
     [InlineData("\u00e9", false)]
-    public void A_password_is_printable_ASCII(string password, bool good) => Assert.Equal(good, UserTable.IsPassword(password));
+    public void A_password_is_printable_ASCII(string password, bool good) => Assert.Equal(good, SaslText.IsPassword(password));
 }

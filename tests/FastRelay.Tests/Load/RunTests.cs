@@ -258,7 +258,7 @@ public sealed class RunTests
                 Listen = [new IPEndPoint(IPAddress.Loopback, 0)],
                 Scenario = scenario,
                 Check = true,
-                Tls = tls == LoadTls.None ? null : TestCertificate.Server(SslProtocols.Tls13),
+                Tls = tls == LoadTls.None ? null : new ServerTls(TestCertificate.Server(SslProtocols.Tls13)),
                 ImplicitTls = tls == LoadTls.Implicit,
             }, out string error)!;
             Assert.Equal("", error);

@@ -7,6 +7,7 @@ namespace FastRelay.Outside.Linux;
 internal static unsafe partial class Libc
 {
     public const int O_RDONLY = 0;
+    public const int O_WRONLY = 1;
     public const int O_RDWR = 2;
     public const int O_CREAT = 0x40;
     public const int O_EXCL = 0x80;
@@ -21,6 +22,8 @@ internal static unsafe partial class Libc
     private const int PROT_READ = 1;
     private const int MAP_SHARED = 1;
     private const int DirentNameOffset = 19;
+    private const uint STATX_MODE_UID_GID = 0x2 | 0x8 | 0x10;
+    private const int StatxBytes = 256;
 
     /// <summary>O_DIRECTORY is one of the few flags that differ between architectures.</summary>
     public static readonly int O_DIRECTORY = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 0x10000 : 0x4000;
@@ -62,6 +65,21 @@ internal static unsafe partial class Libc
 
     /// <summary>Starts reading a whole file into memory; a hint, so its result says nothing that matters.</summary>
     public static void WillRead(int fd) => _ = posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+
+    public static int ChangeOwner(int fd, int owner, int group) => Checked(fchown(fd, owner, group));
+
+    public static int ChangeMode(int fd, int mode) => Checked(fchmod(fd, mode));
+
+    /// <summary>By statx(2), whose fields stand at the same places on every architecture.</summary>
+    public static int OwnerAndMode(string path, out int owner, out int group, out int mode)
+    {
+        byte* fields = stackalloc byte[StatxBytes];
+        int result = Checked(statx(AT_FDCWD, path, 0, STATX_MODE_UID_GID, fields));
+        owner = *(int*)(fields + 20);
+        group = *(int*)(fields + 24);
+        mode = *(ushort*)(fields + 28);
+        return result;
+    }
 
     public static int Rename(string from, string to) => Checked(rename(from, to));
 
@@ -153,6 +171,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fallocate")]
     private static partial int fallocate(int fd, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "fchown")]
+    private static partial int fchown(int fd, int owner, int group);
+
+    [LibraryImport("libc", EntryPoint = "fchmod")]
+    private static partial int fchmod(int fd, int mode);
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(int directory, string path, int flags, uint mask, void* fields);
 
     [LibraryImport("libc", EntryPoint = "rename", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string from, string to);

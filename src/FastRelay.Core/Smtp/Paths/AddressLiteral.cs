@@ -70,8 +70,8 @@ internal static class AddressLiteral
         return true;
     }
 
-    // 1 to 4 hex digits a group, at most one "::" standing for one or more groups, the last two groups also as IPv4
-    private static bool TryParseIPv6(ReadOnlySpan<byte> text, Span<byte> octets)
+    /// <summary>1 to 4 hex digits a group, at most one "::" standing for one or more groups, the last two groups also as IPv4.</summary>
+    internal static bool TryParseIPv6(ReadOnlySpan<byte> text, Span<byte> octets)
     {
         octets.Clear();
         var groups = 0;

@@ -51,6 +51,18 @@ public static class Replies
     /// <summary>421: The client sent too many bad commands.</summary>
     public static ReadOnlySpan<byte> TooManyErrors => "421 4.7.0 Too many errors, closing connection\r\n"u8;
 
+    /// <summary>421: This client connects too often.</summary>
+    public static ReadOnlySpan<byte> TooManyConnectionsLately => "421 4.7.0 Too many connections lately, try again later\r\n"u8;
+
+    /// <summary>421: The user that the client proved to be was removed since.</summary>
+    public static ReadOnlySpan<byte> UserRemoved => "421 4.7.0 User is known no longer, closing connection\r\n"u8;
+
+    /// <summary>450: This client sends too many messages a minute.</summary>
+    public static ReadOnlySpan<byte> TooManyMessagesLately => "450 4.7.1 Too many messages lately, try again later\r\n"u8;
+
+    /// <summary>450: This client names too many recipients a minute.</summary>
+    public static ReadOnlySpan<byte> TooManyRecipientsLately => "450 4.7.1 Too many recipients lately, try again later\r\n"u8;
+
     /// <summary>421: The client guesses passwords.</summary>
     public static ReadOnlySpan<byte> AuthTooManyFailures => "421 4.7.0 Too many failed authentications, closing connection\r\n"u8;
 

@@ -114,7 +114,7 @@ internal static class SinkCommand
             Listen = listen,
             Scenario = scenario,
             Check = result.GetValue(s_check),
-            Tls = TlsFiles.Server(new TlsConfig { Certificate = certificate, Key = key }),
+            Tls = TlsFiles.Server(new TlsConfig { Certificate = certificate, Key = key }, asks: false),
             ImplicitTls = result.GetValue(s_implicit),
         };
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using FastRelay.Host.Secrets;
 using FastRelay.Receive;
+using SaslText = FastRelay.Smtp.SaslText;
 
 namespace FastRelay.Host.Commands;
 
@@ -58,7 +59,7 @@ public static class UserCommand
             return ExitCode.Usage;
         }
         string? password = Console.IsInputRedirected ? Console.In.ReadLine() : Ask(error);
-        if (password is null || !UserTable.IsPassword(password))
+        if (password is null || !SaslText.IsPassword(password))
         {
             error.WriteLine("fastrelay: a password is 1 to 255 printable ASCII characters: other characters are written differently by different clients");
             return ExitCode.Failure;

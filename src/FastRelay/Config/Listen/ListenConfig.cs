@@ -13,6 +13,12 @@ public sealed record ListenConfig(IPEndPoint Address, ListenTls Tls)
     /// </summary>
     public bool Submission { get; init; }
 
+    /// <summary>
+    /// Connections begin with a PROXY header, and only proxies in these networks may send one; null where clients come by
+    /// themselves.
+    /// </summary>
+    public IReadOnlyList<IPNetwork>? Proxies { get; init; }
+
     /// <summary>Content with a bare CR or LF is refused (550 5.6.11) and not repaired.</summary>
     public bool RefuseBareNewlines { get; init; }
 }

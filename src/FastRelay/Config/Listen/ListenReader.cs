@@ -6,6 +6,8 @@ namespace FastRelay.Config;
 /// <param name="owner">Collects what is wrong.</param>
 internal sealed class ListenReader(ConfigReader owner)
 {
+    private const string Sha256 = "sha256:";
+
     /// <summary>Reads <c>[auth]</c>; before the others, which depend on it.</summary>
     public RelayConfig Auth(TableReader auth, RelayConfig config)
     {
@@ -34,7 +36,7 @@ internal sealed class ListenReader(ConfigReader owner)
                 table.Error(table.Node("submission")!, "submission", "asks for AUTH, which is offered inside TLS only: set tls = \"starttls\" or \"implicit\"");
             }
             bool refuses = table.Choice("bare_newlines", "normalise", "refuse") == 1;
-            table.Later("proxy_protocol");
+            IReadOnlyList<IPNetwork>? proxies = Proxies(table);
             table.Finish();
             if (address is null)
             {
@@ -44,7 +46,7 @@ internal sealed class ListenReader(ConfigReader owner)
             {
                 owner.Error(table.Line, table.Key("address"), $"{address} is listened on twice");
             }
-            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses });
+            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses, Proxies = proxies });
         }
         if (tables.Count == 0)
         {
@@ -63,20 +65,24 @@ internal sealed class ListenReader(ConfigReader owner)
         }
         var networks = new List<IPNetwork>();
         var domains = new List<string>();
+        var certificates = new List<string>();
+        var rated = new List<IPNetwork>();
         bool users = false;
         foreach (TableReader table in tables)
         {
+            int known = networks.Count;
             Networks(table, config, networks);
+            rated.AddRange(table.Boolean("rates") is true ? networks.Skip(known) : []);
             Domains(table, domains);
             users |= Users(table, config);
-            if (table.Node("networks") is null && table.Node("domains") is null && table.Node("users") is null)
+            Certificates(table, config, certificates);
+            if (table.Node("networks") is null && table.Node("domains") is null && table.Node("users") is null && table.Node("certificates") is null)
             {
-                owner.Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or users = true; or domains = [\"example.com\"]");
+                owner.Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or users = true; or certificates = [\"sha256:...\"]; or domains = [\"example.com\"]");
             }
-            table.Later("certificates");
             table.Finish();
         }
-        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users };
+        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users, RelayCertificates = certificates, Rated = rated };
     }
 
     private static ListenTls Tls(TableReader table, ListenTls usual, RelayConfig config)
@@ -111,17 +117,72 @@ internal sealed class ListenReader(ConfigReader owner)
         return true;
     }
 
-    private void Networks(TableReader table, RelayConfig config, List<IPNetwork> into)
+    private List<IPNetwork>? Proxies(TableReader table)
     {
-        foreach (ConfigNode item in table.List("networks", "[\"127.0.0.0/8\", \"::1\"]") ?? [])
+        bool expects = table.Boolean("proxy_protocol") ?? false;
+        if (table.Node("proxies") is not { } node)
+        {
+            return expects ? [.. RelayConfig.Loopback] : null;
+        }
+        if (!expects)
+        {
+            table.Error(node, "proxies", "says who may send PROXY headers: it needs proxy_protocol = true");
+        }
+        var networks = new List<IPNetwork>();
+        foreach ((ConfigNode item, IPNetwork network) in NetworkList(table, "proxies"))
+        {
+            if (network.PrefixLength == 0)
+            {
+                owner.Warn(item.Line, table.Key("proxies"), $"\"{item.Text}\" lets everybody who reaches the listener say that he is somebody else");
+            }
+            networks.Add(network);
+        }
+        if (node.Kind == NodeKind.List && node.Items.Count == 0)
+        {
+            table.Error(node, "proxies", "is empty: nobody could connect; without the key it is this host");
+        }
+        return networks;
+    }
+
+    private IEnumerable<(ConfigNode Item, IPNetwork Network)> NetworkList(TableReader table, string key)
+    {
+        foreach (ConfigNode item in table.List(key, "[\"127.0.0.0/8\", \"::1\"]") ?? [])
         {
             string error = $"holds {item.Describe()}: every network is a text, as in \"10.0.0.0/8\"";
             IPNetwork network = default;
             if (item.Kind != NodeKind.Text || !ConfigText.TryParseNetwork(item.Text, out network, out error))
             {
-                owner.Error(item.Line, table.Key("networks"), error);
+                owner.Error(item.Line, table.Key(key), error);
                 continue;
             }
+            yield return (item, network);
+        }
+    }
+
+    private void Certificates(TableReader table, RelayConfig config, List<string> into)
+    {
+        const string example = "[\"sha256:0123...\"]";
+        foreach (ConfigNode item in table.List("certificates", example) ?? [])
+        {
+            string text = item.Kind == NodeKind.Text ? item.Text.ToLowerInvariant() : "";
+            string digits = text.StartsWith(Sha256, StringComparison.Ordinal) ? text[Sha256.Length..].Replace(":", "", StringComparison.Ordinal) : "";
+            if (digits.Length != 64 || !digits.All(char.IsAsciiHexDigit))
+            {
+                owner.Error(item.Line, table.Key("certificates"), $"{item.Describe()} is no fingerprint: write \"sha256:\" and 64 hexadecimal digits, as \"openssl x509 -noout -fingerprint -sha256\" shows them");
+                continue;
+            }
+            into.Add(digits);
+        }
+        if (table.Node("certificates") is { } node && config.Listen.All(l => l.Tls == ListenTls.None))
+        {
+            table.Error(node, "certificates", "needs a listener with TLS: nobody shows a certificate in clear");
+        }
+    }
+
+    private void Networks(TableReader table, RelayConfig config, List<IPNetwork> into)
+    {
+        foreach ((ConfigNode item, IPNetwork network) in NetworkList(table, "networks"))
+        {
             if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
             {
                 owner.Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");

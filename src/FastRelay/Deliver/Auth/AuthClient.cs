@@ -12,17 +12,9 @@ namespace FastRelay.Deliver;
 /// </summary>
 public sealed class AuthClient
 {
-    /// <summary>Fewest rounds of PBKDF2 that are done for a host (RFC 7677 4): fewer would give the password away cheaply.</summary>
-    public const int IterationsMin = 4_096;
-
-    /// <summary>Most: a host may not keep a core busy for longer than about a second.</summary>
-    public const int IterationsMax = 2_000_000;
-
     // With 19 octets of command and a nonce it is a line of 511 octets in base64. 100 commas and equals signs pass.
     private const int EscapedMax = 335;
     private const int NonceMax = 256;
-    private const int SaltMax = 64;
-    private const int HashBytes = SHA256.HashSizeInBytes;
 
     private enum State : byte
     {
@@ -38,7 +30,7 @@ public sealed class AuthClient
 
     private readonly byte[] _line = new byte[CommandWriter.CommandBytes];
     private readonly ArrayBufferWriter<byte> _authMessage = new(1024);
-    private readonly byte[] _serverSignature = new byte[HashBytes];
+    private readonly byte[] _serverSignature = new byte[Scram.KeyBytes];
     private readonly byte[] _nonce = new byte[NonceMax];
     private Credentials _credentials = null!;
     private State _state;
@@ -73,24 +65,14 @@ public sealed class AuthClient
         if ((offered & AuthMechanisms.ScramSha256) != 0)
         {
             _state = State.ScramFirst;
-            credentials.WriteNonce(_nonce);
-            _nonceLength = Credentials.NonceBytes;
+            credentials.Nonces.Write(_nonce);
+            _nonceLength = NonceSource.NonceBytes;
             int at = Put(message, 0, "n,,n="u8);
-            foreach (byte octet in credentials.Name)
+            if (!Scram.TryEscape(credentials.Name, message[at..EscapedMax], out int escaped))
             {
-                // saslname (RFC 5802 5.1).
-                at = octet switch
-                {
-                    (byte)',' => Put(message, at, "=2C"u8),
-                    (byte)'=' => Put(message, at, "=3D"u8),
-                    _ => Put(message, at, [octet]),
-                };
-                if (at > EscapedMax)
-                {
-                    return false;
-                }
+                return false;
             }
-            at = Put(message, at, ",r="u8);
+            at = Put(message, at + escaped, ",r="u8);
             at = Put(message, at, _nonce.AsSpan(0, _nonceLength));
             _authMessage.ResetWrittenCount();
             _authMessage.Write(message["n,,".Length..at]);
@@ -171,12 +153,12 @@ public sealed class AuthClient
         }
         ReadOnlySpan<byte> rest = message[..length];
         Span<byte> salt = stackalloc byte[CommandWriter.CommandBytes];
-        if (!Attribute(ref rest, 'r', out ReadOnlySpan<byte> nonce) || nonce.Length > NonceMax || nonce.Length <= _nonceLength
+        if (!Scram.TryAttribute(ref rest, 'r', out ReadOnlySpan<byte> nonce) || nonce.Length > NonceMax || nonce.Length <= _nonceLength
             || !nonce.StartsWith(_nonce.AsSpan(0, _nonceLength))
-            || !Attribute(ref rest, 's', out ReadOnlySpan<byte> salt64)
-            || Base64.DecodeFromUtf8(salt64, salt, out _, out int saltLength) != OperationStatus.Done || saltLength is 0 or > SaltMax
-            || !Attribute(ref rest, 'i', out ReadOnlySpan<byte> rounds)
-            || !Utf8Parser.TryParse(rounds, out int iterations, out int used) || used != rounds.Length || iterations is < IterationsMin or > IterationsMax)
+            || !Scram.TryAttribute(ref rest, 's', out ReadOnlySpan<byte> salt64)
+            || Base64.DecodeFromUtf8(salt64, salt, out _, out int saltLength) != OperationStatus.Done || saltLength is 0 or > Scram.SaltMax
+            || !Scram.TryAttribute(ref rest, 'i', out ReadOnlySpan<byte> rounds)
+            || !Utf8Parser.TryParse(rounds, out int iterations, out int used) || used != rounds.Length || !Scram.IsIterations(iterations))
         {
             return Fail(FailureText.AuthNonsense);
         }
@@ -203,20 +185,17 @@ public sealed class AuthClient
         at = Put(final, at, _nonce.AsSpan(0, _nonceLength));
         _authMessage.Write(","u8);
         _authMessage.Write(final[..at]);
-        Span<byte> clientKey = stackalloc byte[HashBytes];
-        Span<byte> key = stackalloc byte[HashBytes];
-        Span<byte> signature = stackalloc byte[HashBytes];
-        HMACSHA256.HashData(salted, "Client Key"u8, clientKey);
-        SHA256.HashData(clientKey, key);
-        HMACSHA256.HashData(key, _authMessage.WrittenSpan, signature);
-        for (int i = 0; i < HashBytes; i++)
-        {
-            clientKey[i] ^= signature[i];
-        }
+        Span<byte> clientKey = stackalloc byte[Scram.KeyBytes];
+        Span<byte> key = stackalloc byte[Scram.KeyBytes];
+        Span<byte> signature = stackalloc byte[Scram.KeyBytes];
+        Scram.ClientKey(salted, clientKey);
+        Scram.StoredKey(clientKey, key);
+        Scram.Signature(key, _authMessage.WrittenSpan, signature);
+        Scram.Prove(clientKey, signature);
         at = Put(final, at, ",p="u8);
         Base64.EncodeToUtf8(clientKey, final[at..], out _, out int proof);
-        HMACSHA256.HashData(salted, "Server Key"u8, key);
-        HMACSHA256.HashData(key, _authMessage.WrittenSpan, _serverSignature);
+        Scram.ServerKey(salted, key);
+        Scram.Signature(key, _authMessage.WrittenSpan, _serverSignature);
         _state = State.ScramProof;
         SetLine(default, final[..(at + proof)]);
         return AuthStep.Write;
@@ -231,7 +210,7 @@ public sealed class AuthClient
             return Fail(FailureText.AuthNonsense);
         }
         ReadOnlySpan<byte> rest = message[..length];
-        if (!Attribute(ref rest, 'v', out ReadOnlySpan<byte> proof)
+        if (!Scram.TryAttribute(ref rest, 'v', out ReadOnlySpan<byte> proof)
             || Base64.DecodeFromUtf8(proof, signature, out _, out int signed) != OperationStatus.Done
             || !CryptographicOperations.FixedTimeEquals(signature[..signed], _serverSignature))
         {
@@ -253,19 +232,6 @@ public sealed class AuthClient
         int at = Put(_line, 0, command);
         Base64.EncodeToUtf8(message, _line.AsSpan(at), out _, out int written);
         _lineLength = Put(_line, at + written, "\r\n"u8);
-    }
-
-    private static bool Attribute(ref ReadOnlySpan<byte> rest, char name, out ReadOnlySpan<byte> value)
-    {
-        value = default;
-        if (rest.Length < 2 || rest[0] != name || rest[1] != '=')
-        {
-            return false;
-        }
-        int end = rest.IndexOf((byte)',');
-        value = end < 0 ? rest[2..] : rest[2..end];
-        rest = end < 0 ? default : rest[(end + 1)..];
-        return true;
     }
 
     private static int Put(Span<byte> into, int at, ReadOnlySpan<byte> bytes)

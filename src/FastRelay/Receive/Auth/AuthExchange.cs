@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
@@ -129,7 +130,7 @@ internal sealed class AuthExchange(UserTable users)
             case Step.PlainMessage:
                 return Plain(message);
             case Step.LoginName:
-                if (length is 0 or > UserTable.NameMax)
+                if (length is 0 or > SaslText.OctetsMax)
                 {
                     return AuthVerdict.Malformed;
                 }
@@ -154,7 +155,7 @@ internal sealed class AuthExchange(UserTable users)
     {
         int first = message.IndexOf((byte)0);
         int second = first < 0 ? -1 : message[(first + 1)..].IndexOf((byte)0);
-        if (second <= 0 || second > UserTable.NameMax)
+        if (second <= 0 || second > SaslText.OctetsMax)
         {
             return AuthVerdict.Malformed;
         }
@@ -177,8 +178,8 @@ internal sealed class AuthExchange(UserTable users)
         }
         // Longer than any password that can be set: it costs as much time as a wrong one.
         _passwordAt = at;
-        _passwordLength = Math.Min(length, UserTable.NameMax);
-        if (length > UserTable.NameMax)
+        _passwordLength = Math.Min(length, SaslText.OctetsMax);
+        if (length > SaslText.OctetsMax)
         {
             User = null;
             Verifier = users.Find([], out _);

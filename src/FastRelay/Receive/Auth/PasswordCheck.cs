@@ -1,30 +1,35 @@
 using System.Security.Cryptography;
 using FastRelay.Outside;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
 /// <summary>Checks one password at a time off the loop. It owns the only copy of the password and wipes it.</summary>
 /// <param name="loop">Where it completes.</param>
-internal sealed class PasswordCheck(Loop loop) : OffloadJob
+/// <param name="queue">Where it waits for its turn.</param>
+internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
 {
     private readonly Signal<bool> _done = new(loop);
-    private readonly byte[] _password = new byte[UserTable.NameMax];
+    private readonly byte[] _password = new byte[SaslText.OctetsMax];
     private ScramVerifier _verifier = null!;
     private int _length;
     private bool _matches;
 
-    /// <summary>Checks.</summary>
-    /// <param name="offload">Where the work is done.</param>
+    /// <summary>Begins to check; null when too many passwords wait to be checked.</summary>
     /// <param name="verifier">Of the user.</param>
     /// <param name="password">At most 255 octets; copied.</param>
-    public ValueTask<bool> RunAsync(Offload offload, ScramVerifier verifier, ReadOnlySpan<byte> password)
+    public ValueTask<bool>? Begin(ScramVerifier verifier, ReadOnlySpan<byte> password)
     {
         _verifier = verifier;
         _length = password.Length;
         password.CopyTo(_password);
         _done.Reset();
-        offload.Submit(this);
-        return _done.WaitAsync();
+        if (queue.TryBegin(this))
+        {
+            return _done.WaitAsync();
+        }
+        CryptographicOperations.ZeroMemory(_password);
+        return null;
     }
 
     /// <inheritdoc/>
@@ -35,5 +40,9 @@ internal sealed class PasswordCheck(Loop loop) : OffloadJob
     }
 
     /// <inheritdoc/>
-    protected override void Run() => _done.Set(_matches);
+    protected override void Run()
+    {
+        queue.Done();
+        _done.Set(_matches);
+    }
 }

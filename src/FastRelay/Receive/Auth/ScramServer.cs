@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
@@ -39,21 +40,21 @@ internal sealed class ScramServer(UserTable users)
         int bareAt = first + 1 + second + 1;
         ReadOnlySpan<byte> bare = message[bareAt..];
         _header = message[..bareAt].ToArray();
-        if (!Attribute(ref bare, 'n', out ReadOnlySpan<byte> name) || !Attribute(ref bare, 'r', out ReadOnlySpan<byte> nonce)
+        if (!Scram.TryAttribute(ref bare, 'n', out ReadOnlySpan<byte> name) || !Scram.TryAttribute(ref bare, 'r', out ReadOnlySpan<byte> nonce)
             || name.IsEmpty || nonce.IsEmpty || nonce.Length > ClientNonceMax || nonce.ContainsAnyExceptInRange((byte)0x21, (byte)0x7E))
         {
             return AuthVerdict.Malformed;
         }
-        Span<byte> plain = stackalloc byte[UserTable.NameMax];
-        if (!TryUnescape(name, plain, out int length) || (!authorise.IsEmpty && !authorise.SequenceEqual((byte[])[(byte)'a', (byte)'=', .. name])))
+        Span<byte> plain = stackalloc byte[SaslText.OctetsMax];
+        if (!Scram.TryUnescape(name, plain, out int length) || (!authorise.IsEmpty && !authorise.SequenceEqual((byte[])[(byte)'a', (byte)'=', .. name])))
         {
             return AuthVerdict.Malformed;
         }
         _verifier = users.Find(plain[..length], out string? known);
         User = known;
-        _nonce = new byte[nonce.Length + UserTable.NonceBytes];
+        _nonce = new byte[nonce.Length + NonceSource.NonceBytes];
         nonce.CopyTo(_nonce);
-        users.WriteNonce(_nonce.AsSpan(nonce.Length));
+        users.Nonces.Write(_nonce.AsSpan(nonce.Length));
         _length = Encoding.ASCII.GetBytes(
             string.Create(CultureInfo.InvariantCulture, $"r={Encoding.ASCII.GetString(_nonce)},s={Convert.ToBase64String(_verifier.Salt)},i={_verifier.Iterations}"),
             _message);
@@ -71,66 +72,27 @@ internal sealed class ScramServer(UserTable users)
         Span<byte> proof = stackalloc byte[48];
         Span<byte> binding = stackalloc byte[1024];
         if (proofAt < 0
-            || !Attribute(ref rest, 'c', out ReadOnlySpan<byte> bound) || !Attribute(ref rest, 'r', out ReadOnlySpan<byte> nonce)
-            || Base64.DecodeFromUtf8(message[(proofAt + 3)..], proof, out _, out int proofLength) != OperationStatus.Done || proofLength != ScramVerifier.KeyBytes
+            || !Scram.TryAttribute(ref rest, 'c', out ReadOnlySpan<byte> bound) || !Scram.TryAttribute(ref rest, 'r', out ReadOnlySpan<byte> nonce)
+            || Base64.DecodeFromUtf8(message[(proofAt + 3)..], proof, out _, out int proofLength) != OperationStatus.Done || proofLength != Scram.KeyBytes
             || Base64.DecodeFromUtf8(bound, binding, out _, out int bindingLength) != OperationStatus.Done)
         {
             return AuthVerdict.Malformed;
         }
         _authMessage.Write(","u8);
         _authMessage.Write(message[..proofAt]);
-        Span<byte> signature = stackalloc byte[ScramVerifier.KeyBytes];
-        HMACSHA256.HashData(_verifier.StoredKey, _authMessage.WrittenSpan, signature);
-        for (int i = 0; i < signature.Length; i++)
-        {
-            // Now it is the client key.
-            signature[i] ^= proof[i];
-        }
-        Span<byte> stored = stackalloc byte[ScramVerifier.KeyBytes];
-        SHA256.HashData(signature, stored);
+        Span<byte> signature = stackalloc byte[Scram.KeyBytes];
+        Scram.Signature(_verifier.StoredKey, _authMessage.WrittenSpan, signature);
+        Span<byte> clientKey = proof[..Scram.KeyBytes];
+        Scram.Prove(clientKey, signature);
+        Span<byte> stored = stackalloc byte[Scram.KeyBytes];
+        Scram.StoredKey(clientKey, stored);
         bool proved = CryptographicOperations.FixedTimeEquals(stored, _verifier.StoredKey);
         if (!proved || User is null || !nonce.SequenceEqual(_nonce) || !binding[..bindingLength].SequenceEqual(_header))
         {
             return AuthVerdict.Refused;
         }
-        byte[] ours = HMACSHA256.HashData(_verifier.ServerKey, _authMessage.WrittenSpan);
-        _length = Encoding.ASCII.GetBytes("v=" + Convert.ToBase64String(ours), _message);
+        Scram.Signature(_verifier.ServerKey, _authMessage.WrittenSpan, signature);
+        _length = Encoding.ASCII.GetBytes("v=" + Convert.ToBase64String(signature), _message);
         return AuthVerdict.Challenge;
-    }
-
-    // "x=value," at the front; extensions behind what is wanted are not looked at.
-    private static bool Attribute(ref ReadOnlySpan<byte> rest, char name, out ReadOnlySpan<byte> value)
-    {
-        value = default;
-        if (rest.Length < 2 || rest[0] != name || rest[1] != '=')
-        {
-            return false;
-        }
-        int end = rest.IndexOf((byte)',');
-        value = end < 0 ? rest[2..] : rest[2..end];
-        rest = end < 0 ? default : rest[(end + 1)..];
-        return true;
-    }
-
-    // saslname: '=2C' is a comma and '=3D' an equals sign, nothing else may follow an equals sign (RFC 5802 5.1).
-    private static bool TryUnescape(ReadOnlySpan<byte> name, Span<byte> into, out int length)
-    {
-        length = 0;
-        for (int at = 0; at < name.Length; at++)
-        {
-            byte octet = name[at];
-            if (octet == '=')
-            {
-                ReadOnlySpan<byte> code = name[(at + 1)..];
-                octet = code.StartsWith("2C"u8) ? (byte)',' : code.StartsWith("3D"u8) ? (byte)'=' : (byte)0;
-                at += 2;
-            }
-            if (octet == 0 || length == into.Length)
-            {
-                return false;
-            }
-            into[length++] = octet;
-        }
-        return true;
     }
 }

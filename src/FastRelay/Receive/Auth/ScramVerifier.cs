@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
@@ -9,23 +10,13 @@ namespace FastRelay.Receive;
 /// </summary>
 public sealed class ScramVerifier
 {
-    /// <summary>Octets of a key: SHA-256.</summary>
-    public const int KeyBytes = 32;
-
     /// <summary>Octets of a new salt.</summary>
     public const int SaltBytes = 16;
 
     /// <summary>Iterations of a new verifier. RFC 7677 4 asks for 4,096 or more; a check costs a few ms, off the loop.</summary>
     public const int UsualIterations = 10_000;
 
-    /// <summary>Fewest iterations that are taken from a file.</summary>
-    public const int IterationsMin = 4_096;
-
-    /// <summary>Most: a check may cost no more than about a second.</summary>
-    public const int IterationsMax = 2_000_000;
-
     private const string Prefix = "SCRAM-SHA-256$";
-    private const int SaltMax = 64;
 
     private readonly byte[] _salt;
     private readonly byte[] _storedKey;
@@ -54,11 +45,16 @@ public sealed class ScramVerifier
     /// <summary>Makes a verifier of a password. Costs a few ms.</summary>
     public static ScramVerifier Make(ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, int iterations)
     {
-        Span<byte> salted = stackalloc byte[KeyBytes];
-        Rfc2898DeriveBytes.Pbkdf2(password, salt, salted, iterations, HashAlgorithmName.SHA256);
-        byte[] stored = SHA256.HashData(HMACSHA256.HashData(salted, "Client Key"u8));
-        byte[] server = HMACSHA256.HashData(salted, "Server Key"u8);
+        Span<byte> salted = stackalloc byte[Scram.KeyBytes];
+        Span<byte> client = stackalloc byte[Scram.KeyBytes];
+        var stored = new byte[Scram.KeyBytes];
+        var server = new byte[Scram.KeyBytes];
+        Scram.SaltedPassword(password, salt, iterations, salted);
+        Scram.ClientKey(salted, client);
+        Scram.StoredKey(client, stored);
+        Scram.ServerKey(salted, server);
         CryptographicOperations.ZeroMemory(salted);
+        CryptographicOperations.ZeroMemory(client);
         return new ScramVerifier(iterations, salt.ToArray(), stored, server);
     }
 
@@ -82,10 +78,10 @@ public sealed class ScramVerifier
         string[] keys = parts.Length == 2 ? parts[1].Split(':') : [];
         if (first.Length != 2 || keys.Length != 2
             || !int.TryParse(first[0], NumberStyles.None, CultureInfo.InvariantCulture, out int iterations)
-            || iterations is < IterationsMin or > IterationsMax
-            || FromBase64(first[1], SaltMax) is not { Length: > 0 } salt
-            || FromBase64(keys[0], KeyBytes) is not { Length: KeyBytes } stored
-            || FromBase64(keys[1], KeyBytes) is not { Length: KeyBytes } server)
+            || !Scram.IsIterations(iterations)
+            || FromBase64(first[1], Scram.SaltMax) is not { Length: > 0 } salt
+            || FromBase64(keys[0], Scram.KeyBytes) is not { Length: Scram.KeyBytes } stored
+            || FromBase64(keys[1], Scram.KeyBytes) is not { Length: Scram.KeyBytes } server)
         {
             return false;
         }

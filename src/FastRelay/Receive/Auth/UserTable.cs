@@ -1,7 +1,6 @@
-using System.Buffers.Binary;
-using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
@@ -11,35 +10,42 @@ namespace FastRelay.Receive;
 /// </summary>
 public sealed class UserTable
 {
-    /// <summary>Most octets of a name.</summary>
-    public const int NameMax = 255;
-
-    /// <summary>Octets of a nonce of ours: 18 octets in base64.</summary>
-    public const int NonceBytes = 24;
+    /// <summary>Begins the line with the secret of a file, to which 32 octets in base64 belong; other lines with # in front are comments.</summary>
+    public const string SecretMark = "#secret:";
 
     private readonly Dictionary<string, ScramVerifier> _users = new(StringComparer.Ordinal);
-    private readonly byte[] _secret;
-    private long _nonces;
+    private byte[] _secret;
 
-    private UserTable(byte[] secret) => _secret = secret;
+    private UserTable(byte[] secret)
+    {
+        _secret = secret;
+        Nonces = new NonceSource(secret);
+    }
 
     /// <summary>How many.</summary>
     public int Count => _users.Count;
 
+    /// <summary>The server's part of nonces.</summary>
+    internal NonceSource Nonces { get; }
+
     /// <summary>Reads the text of a users file.</summary>
     /// <param name="text">The file.</param>
-    /// <param name="secret">32 octets from a cryptographic source: nonces and the salts of users that do not exist come from it.</param>
+    /// <param name="secret">32 octets from a cryptographic source: nonces come from it, and the salts of users that do not exist when the file has no secret of its own.</param>
     /// <param name="wrong">What is wrong, with its line number; empty when all is well.</param>
     /// <returns>The table; null when something is wrong.</returns>
     public static UserTable? Read(string text, byte[] secret, out string wrong)
     {
-        Check.That(secret.Length == 32);
         var table = new UserTable(secret);
         int number = 0;
         foreach (string raw in text.Split('\n'))
         {
             number++;
             string line = raw.Trim();
+            if (line.StartsWith(SecretMark, StringComparison.Ordinal) && !table.TryKeepSecret(line[SecretMark.Length..]))
+            {
+                wrong = $"line {number}: must be {SecretMark} and 32 octets in base64, as \"fastrelay user add\" writes it";
+                return null;
+            }
             if (line.Length == 0 || line[0] == '#')
             {
                 continue;
@@ -62,11 +68,19 @@ public sealed class UserTable
 
     /// <summary>True for what may be a user's name: printable ASCII without a colon or a space, 1 to 255 characters.</summary>
     public static bool IsName(string name) =>
-        name.Length is > 0 and <= NameMax && name.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0 && !name.Contains(':', StringComparison.Ordinal) && name[0] != '#';
+        SaslText.IsName(name) && !name.Contains(':', StringComparison.Ordinal) && name[0] != '#';
 
-    /// <summary>True for what may be a password: printable ASCII and spaces, so that every mechanism and client means the same octets by it (RFC 4013).</summary>
-    public static bool IsPassword(string password) =>
-        password.Length is > 0 and <= NameMax && password.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
+    /// <summary>True when there is a user of that name.</summary>
+    public bool Has(string name) => _users.ContainsKey(name);
+
+    // Salts of users that do not exist must stay as they are when the file is read again: those of real ones do.
+    private bool TryKeepSecret(string base64)
+    {
+        var secret = new byte[32];
+        bool good = Convert.TryFromBase64String(base64, secret, out int written) && written == secret.Length;
+        _secret = good ? secret : _secret;
+        return good;
+    }
 
     /// <summary>Finds a user.</summary>
     /// <param name="name">As the client gave it.</param>
@@ -84,17 +98,5 @@ public sealed class UserTable
         byte[] salt = HMACSHA256.HashData(_secret, name)[..ScramVerifier.SaltBytes];
         byte[] nothing = HMACSHA256.HashData(_secret, salt);
         return new ScramVerifier(ScramVerifier.UsualIterations, salt, nothing, nothing);
-    }
-
-    /// <summary>Writes a nonce that nobody can foresee and that never comes again.</summary>
-    internal void WriteNonce(Span<byte> into)
-    {
-        Span<byte> number = stackalloc byte[9];
-        BinaryPrimitives.WriteInt64LittleEndian(number, Interlocked.Increment(ref _nonces));
-        number[8] = (byte)'n';
-        Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(_secret, number, hash);
-        Base64.EncodeToUtf8(hash[..18], into, out _, out int written);
-        Check.That(written == NonceBytes);
     }
 }

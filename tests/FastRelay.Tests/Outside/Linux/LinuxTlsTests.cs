@@ -105,7 +105,7 @@ public sealed class LinuxTlsTests
         (Link client, Link server) = rig.Pair();
         rig.Run(rig.WriteAsync(client, "STARTTLS\r\nMAIL FROM:<evil@example>\r\n"));
         Assert.Equal("STARTTLS\r\n", rig.Run(rig.ReadAsync(server, 10)));
-        Task<TlsResult> serving = server.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+        Task<TlsResult> serving = server.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
         Task<TlsResult> connecting = client.StartTlsAsync(TestCertificate.Client(SslProtocols.Tls13)).AsTask();
         rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
         Assert.True(serving.Result.Ok, serving.Result.Reason);
@@ -121,7 +121,7 @@ public sealed class LinuxTlsTests
         (Link client, Link server) = rig.Pair();
         rig.Run(rig.WriteAsync(server, "220 go\r\n250 forged\r\n"));
         Assert.Equal("220 go\r\n", rig.Run(rig.ReadAsync(client, 8)));
-        Task<TlsResult> serving = server.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+        Task<TlsResult> serving = server.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
         Task<TlsResult> connecting = client.StartTlsAsync(TestCertificate.Client(SslProtocols.Tls13)).AsTask();
         rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
         Assert.True(connecting.Result.Ok, connecting.Result.Reason);
@@ -135,7 +135,7 @@ public sealed class LinuxTlsTests
         (Link client, Link server) = rig.Pair();
         Shake(rig, client, server, SslProtocols.Tls13);
         (Link link, RigPeer peer) = rig.Accept();
-        Task<TlsResult> serving = link.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+        Task<TlsResult> serving = link.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
         peer.Send("EHLO this is not a handshake, is it?\r\n");
         rig.Until(() => serving.IsCompleted);
         Assert.False(serving.Result.Ok);
@@ -168,7 +168,7 @@ public sealed class LinuxTlsTests
     {
         using var rig = new LinuxLinkRig();
         (Link client, Link server) = rig.Pair();
-        Task<TlsResult> serving = server.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+        Task<TlsResult> serving = server.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
         Task<TlsResult> connecting = client.StartTlsAsync(TestCertificate.Client(SslProtocols.Tls13, trusting: false)).AsTask();
         rig.Until(() => connecting.IsCompleted);
         Assert.False(connecting.Result.Ok);
@@ -182,7 +182,7 @@ public sealed class LinuxTlsTests
     {
         using var rig = new LinuxLinkRig();
         (Link link, RigPeer _) = rig.Accept();
-        Task<TlsResult> serving = link.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+        Task<TlsResult> serving = link.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
         rig.Turn();
         Assert.False(serving.IsCompleted);
         link.Abort();
@@ -221,7 +221,7 @@ public sealed class LinuxTlsTests
         int elsewhere = 0;
         async ValueTask Serve()
         {
-            Assert.True((await server.StartTlsAsync(TestCertificate.Server(SslProtocols.None))).Ok);
+            Assert.True((await server.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.None)))).Ok);
             elsewhere += Environment.CurrentManagedThreadId == thread ? 0 : 1;
             for (int i = 0; i < 50; i++)
             {
@@ -289,7 +289,7 @@ public sealed class LinuxTlsTests
             checks = Thread.CurrentThread.Name;
             return true;
         };
-        Task<TlsResult> serving = server.StartTlsAsync(serves).AsTask();
+        Task<TlsResult> serving = server.StartTlsAsync(new ServerTls(serves)).AsTask();
         Task<TlsResult> connecting = client.StartTlsAsync(connects).AsTask();
         rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
         Assert.True(serving.Result.Ok && connecting.Result.Ok);
@@ -308,7 +308,7 @@ public sealed class LinuxTlsTests
         {
             using var rig = new LinuxLinkRig();
             (Link client, Link server) = rig.Pair();
-            Task<TlsResult> serving = server.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+            Task<TlsResult> serving = server.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
             Task<TlsResult> connecting = client.StartTlsAsync(TestCertificate.Client(SslProtocols.Tls13)).AsTask();
             for (int i = 0; i < turns; i++)
             {
@@ -333,7 +333,7 @@ public sealed class LinuxTlsTests
 
     internal static void Shake(LinkRig rig, Link client, Link server, SslProtocols protocols)
     {
-        Task<TlsResult> serving = server.StartTlsAsync(TestCertificate.Server(protocols)).AsTask();
+        Task<TlsResult> serving = server.StartTlsAsync(new ServerTls(TestCertificate.Server(protocols))).AsTask();
         Task<TlsResult> connecting = client.StartTlsAsync(TestCertificate.Client(protocols)).AsTask();
         rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
         Assert.True(serving.Result.Ok, serving.Result.Reason);
@@ -350,7 +350,7 @@ public sealed class LinuxTlsTests
         var stream = new SslStream(new NetworkStream(socket), false);
         var thread = new Thread(() => stream.AuthenticateAsClient(TestCertificate.Client(SslProtocols.Tls13))) { IsBackground = true };
         thread.Start();
-        Task<TlsResult> serving = link.StartTlsAsync(TestCertificate.Server(SslProtocols.Tls13)).AsTask();
+        Task<TlsResult> serving = link.StartTlsAsync(new ServerTls(TestCertificate.Server(SslProtocols.Tls13))).AsTask();
         return (serving, stream, socket);
     }
 }

@@ -2,6 +2,7 @@ using System.Security.Authentication;
 using System.Text;
 using System.Text.RegularExpressions;
 using FastRelay.EndToEnd.Rig;
+using FastRelay.Outside;
 using FastRelay.Receive;
 using FastRelay.Tests.Outside;
 using FastRelay.Tests.Receive.Rig;
@@ -36,7 +37,7 @@ public sealed class AuthSocketTests : IDisposable
         auth_delay = "10ms"
         error_delay = "1ms"
         """,
-        TestCertificate.Server(SslProtocols.Tls12 | SslProtocols.Tls13),
+        new ServerTls(TestCertificate.Server(SslProtocols.Tls12 | SslProtocols.Tls13)),
         ScramTests.Users(("alice", "wonder land"), ("bob", "builder")));
 
     public void Dispose() => _rig.Dispose();
@@ -153,17 +154,33 @@ public sealed class AuthSocketTests : IDisposable
     }
 
     [Fact]
-    public void Users_and_certificates_are_renewed_without_touching_sessions()
+    public void Users_and_certificates_are_renewed_without_ending_sessions()
     {
         using SmtpTalk old = Secure(Port465);
         old.Say("EHLO client.test");
-        _rig.Relay.Renew(TestCertificate.Server(SslProtocols.Tls13), ScramTests.Users(("carol", "new")));
+        _rig.Relay.Renew(new ServerTls(TestCertificate.Server(SslProtocols.Tls13)), ScramTests.Users(("carol", "new")));
         Tool.Until(() => _rig.Logged("event=renewed", "users=1"), 10, () => "renewed");
-        Assert.StartsWith("235", Authenticate(old, "PLAIN", "alice", "wonder land"));
+        Assert.StartsWith("535", Authenticate(old, "PLAIN", "alice", "wonder land"));
         using SmtpTalk fresh = Secure(Port465);
         fresh.Say("EHLO client.test");
         Assert.StartsWith("535", Authenticate(fresh, "PLAIN", "alice", "wonder land"));
         Assert.StartsWith("235", Authenticate(fresh, "PLAIN", "carol", "new"));
+    }
+
+    [Fact]
+    public void A_user_who_is_removed_sends_no_more()
+    {
+        using SmtpTalk talk = Secure(Port465);
+        talk.Say("EHLO client.test");
+        Assert.StartsWith("235", Authenticate(talk, "SCRAM-SHA-256", "alice", "wonder land"));
+        Assert.StartsWith("250 2.1.0", talk.Say("MAIL FROM:<a@b.test>"));
+        _rig.Relay.Renew(new ServerTls(TestCertificate.Server(SslProtocols.Tls13)), ScramTests.Users(("bob", "builder")));
+        _rig.WaitForLog("event=renewed", "users=1");
+        // What has begun goes on.
+        Assert.StartsWith("250 2.1.5", talk.Say("RCPT TO:<c@d.test>"));
+        Assert.StartsWith("250 2.0.0", talk.Say("RSET"));
+        Assert.StartsWith("421 4.7.0", talk.Say("MAIL FROM:<a@b.test>"));
+        Assert.Equal("", talk.Read());
     }
 
     private SmtpTalk Secure(int listener)

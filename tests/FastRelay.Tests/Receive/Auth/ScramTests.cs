@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using FastRelay.Receive;
+using FastRelay.Smtp;
 
 namespace FastRelay.Tests.Receive.Auth;
 
@@ -84,10 +85,10 @@ public class ScramTests
     {
         UserTable users = Users(("alice", "a"));
         var seen = new HashSet<string>();
-        byte[] nonce = new byte[UserTable.NonceBytes];
+        byte[] nonce = new byte[NonceSource.NonceBytes];
         for (int i = 0; i < 1000; i++)
         {
-            users.WriteNonce(nonce);
+            users.Nonces.Write(nonce);
             Assert.DoesNotContain((byte)',', nonce);
             Assert.True(seen.Add(Encoding.ASCII.GetString(nonce)));
         }

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Security;
 using FastRelay.Config;
 using FastRelay.EndToEnd.Rig;
 using FastRelay.Outside;
@@ -23,7 +22,7 @@ internal sealed class RelayRig : IDisposable
     /// <param name="tls">The listeners' certificate.</param>
     /// <param name="users">Who may authenticate.</param>
     /// <param name="extensions">What the sink offers; a good deal when not given.</param>
-    public RelayRig(string config = "", SslServerAuthenticationOptions? tls = null, UserTable? users = null, string[]? extensions = null)
+    public RelayRig(string config = "", ServerTls? tls = null, UserTable? users = null, string[]? extensions = null)
     {
         Sink = extensions is null ? new Sink(IPAddress.Loopback) : new Sink(IPAddress.Loopback) { Extensions = extensions };
         string text = $"""
@@ -89,6 +88,9 @@ internal sealed class RelayRig : IDisposable
 
     /// <summary>What the sink got for a recipient, without our trace header.</summary>
     public string Arrived(string to) => System.Text.Encoding.Latin1.GetString(Sink.WaitFor(a => a.To.Contains(to)).WithoutTrace);
+
+    /// <summary>Waits for a line of the log; the test's own time is the bound.</summary>
+    public void WaitForLog(params string[] parts) => Assert.True(SpinWait.SpinUntil(() => Logged(parts), 30_000), "never logged: " + string.Join(' ', parts));
 
     public bool Logged(params string[] parts) => Output.Lines.Any(line => parts.All(part => line.Contains(part, StringComparison.Ordinal)));
 

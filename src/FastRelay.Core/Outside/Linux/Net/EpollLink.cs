@@ -130,12 +130,12 @@ internal sealed class EpollLink : Link, IEpollTarget
     }
 
     /// <inheritdoc/>
-    public override ValueTask<TlsResult> StartTlsAsync(SslServerAuthenticationOptions options) =>
-        BeginTls(out int dropped).ServeAsync(options, dropped);
+    public override ValueTask<TlsResult> StartTlsAsync(ServerTls tls, bool keepInput = false) =>
+        BeginTls(keepInput, out int dropped).ServeAsync(tls, dropped);
 
     /// <inheritdoc/>
     public override ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options) =>
-        BeginTls(out int dropped).ConnectAsync(options, dropped);
+        BeginTls(false, out int dropped).ConnectAsync(options, dropped);
 
     /// <inheritdoc/>
     public override void CancelRead()
@@ -320,13 +320,14 @@ internal sealed class EpollLink : Link, IEpollTarget
         (_fd >= 0 ? EpollNetwork.LocalEndPoint(_fd) : null)
         ?? new IPEndPoint(_remote.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
 
-    private TlsLayer BeginTls(out int dropped)
+    private TlsLayer BeginTls(bool keepInput, out int dropped)
     {
         Loop.CheckThread();
         Check.That(_tls is null, "TLS was started before");
-        dropped = _reader.DropBuffered();
+        byte[] early = keepInput ? _reader.Unconsumed() : [];
+        dropped = _reader.DropBuffered() - early.Length;
         Check.That(_writer.UnflushedBytes == 0, "clear text was left unflushed");
-        _tls = new TlsLayer(this);
+        _tls = new TlsLayer(this, early);
         return _tls;
     }
 }

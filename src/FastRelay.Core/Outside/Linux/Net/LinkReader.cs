@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
 
@@ -72,6 +73,9 @@ internal sealed class LinkReader : PipeReader
 
     /// <summary>Forgets what was read and gives the buffer back.</summary>
     public void Release() => _input.Release();
+
+    /// <summary>A copy of the unconsumed bytes.</summary>
+    public byte[] Unconsumed() => _input.Unconsumed().ToArray();
 
     /// <summary>Throws away unconsumed bytes; returns how many.</summary>
     public int DropBuffered()

@@ -14,10 +14,15 @@ internal sealed class LinkStream : Stream
     private readonly EpollLink _link;
     private readonly ReadOperation _read;
     private readonly WriteOperation _write;
+    private ReadOnlyMemory<byte> _early;
 
-    public LinkStream(EpollLink link)
+    /// <summary>Makes it.</summary>
+    /// <param name="link">Whose bytes.</param>
+    /// <param name="early">Bytes that were read from it before; they come first.</param>
+    public LinkStream(EpollLink link, ReadOnlyMemory<byte> early)
     {
         _link = link;
+        _early = early;
         _read = new ReadOperation(this);
         _write = new WriteOperation(this);
     }
@@ -122,9 +127,17 @@ internal sealed class LinkStream : Stream
         }
     }
 
-    private int Receive(Memory<byte> buffer) =>
-        !_link.MayBeReadable ? EpollLink.WouldBlock :
-        buffer.IsEmpty ? 0 : _link.TryReceive(buffer.Span);
+    private int Receive(Memory<byte> buffer)
+    {
+        if (_early.IsEmpty)
+        {
+            return !_link.MayBeReadable ? EpollLink.WouldBlock : buffer.IsEmpty ? 0 : _link.TryReceive(buffer.Span);
+        }
+        int n = Math.Min(_early.Length, buffer.Length);
+        _early[..n].CopyTo(buffer);
+        _early = _early[n..];
+        return n;
+    }
 
     /// <summary>True when all is sent or never will be.</summary>
     private bool Send(ref ReadOnlyMemory<byte> data)

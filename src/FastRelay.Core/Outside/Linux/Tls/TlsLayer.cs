@@ -2,6 +2,7 @@ using System.IO.Pipelines;
 using System.Net.Security;
 using System.Runtime.CompilerServices;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace FastRelay.Outside.Linux;
@@ -20,10 +21,13 @@ internal sealed class TlsLayer : IDisposable
     private bool _shaking;
     private bool _disposed;
 
-    public TlsLayer(EpollLink link)
+    /// <summary>Makes it.</summary>
+    /// <param name="link">Below.</param>
+    /// <param name="early">Bytes of the peer's first record that were read already.</param>
+    public TlsLayer(EpollLink link, ReadOnlyMemory<byte> early)
     {
         _link = link;
-        _bytes = new LinkStream(link);
+        _bytes = new LinkStream(link, early);
         _stream = new SslStream(_bytes, leaveInnerStreamOpen: true);
         _reader = new TlsReader(link, this, _stream);
         _writer = new TlsWriter(link, this, _stream);
@@ -43,11 +47,13 @@ internal sealed class TlsLayer : IDisposable
 
     /// <summary>Shakes hands as the server.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    public async ValueTask<TlsResult> ServeAsync(SslServerAuthenticationOptions options, int dropped)
+    public async ValueTask<TlsResult> ServeAsync(ServerTls tls, int dropped)
     {
         try
         {
-            await ShakeAsync(async () => await _stream.AuthenticateAsServerAsync(options));
+            await ShakeAsync(async () => await (tls.ByName
+                ? _stream.AuthenticateAsServerAsync(static (_, hello, state, _) => new ValueTask<SslServerAuthenticationOptions>(((ServerTls)state!).For(hello.ServerName)), tls)
+                : _stream.AuthenticateAsServerAsync(tls.Usual)));
             return Established(dropped);
         }
         catch (Exception e) when (e is not CheckFailedException)
@@ -140,8 +146,11 @@ internal sealed class TlsLayer : IDisposable
     private TlsResult Established(int dropped)
     {
         Name = $"{ProtocolName(_stream.SslProtocol)} {_stream.NegotiatedCipherSuite}";
-        return new TlsResult(true, "", dropped);
+        return new TlsResult(true, "", dropped) { PeerFingerprint = Fingerprint() };
     }
+
+    private string? Fingerprint() =>
+        _stream.IsServer && _stream.RemoteCertificate is { } certificate ? certificate.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant() : null;
 
     private TlsResult Refused(Exception e, int dropped)
     {

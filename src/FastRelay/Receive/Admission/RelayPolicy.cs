@@ -7,8 +7,10 @@ namespace FastRelay.Receive;
 /// <param name="networks">Clients in these networks may send to anybody.</param>
 /// <param name="recipientDomains">Anybody may send to these domains: exact (<c>example.com</c>) or with all below (<c>.example.com</c>); lower case.</param>
 /// <param name="users">Users who have authenticated may send to anybody, from anywhere.</param>
-public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList<string> recipientDomains, bool users = false)
+/// <param name="certificates">SHA-256 fingerprints, lower-case hex, of clients' certificates that may send to anybody, from anywhere.</param>
+public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList<string> recipientDomains, bool users = false, IReadOnlyList<string>? certificates = null)
 {
+    private readonly HashSet<string> _certificates = [.. certificates ?? []];
     private readonly byte[][] _domains = [.. recipientDomains.Select(Encoding.ASCII.GetBytes)];
 
     /// <summary>Loopback only: the default, which is nobody's open relay.</summary>
@@ -23,8 +25,14 @@ public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList
     /// <summary>Users may relay.</summary>
     public bool Users => users;
 
+    /// <summary>The fingerprint itself when a client that showed this certificate may send to any recipient; else null.</summary>
+    public string? Trusted(string? fingerprint) => fingerprint is not null && _certificates.Contains(fingerprint) ? fingerprint : null;
+
     /// <summary>True when a client at this address may send to any recipient. An IPv4-mapped IPv6 address counts as its IPv4 one.</summary>
-    public bool Trusts(IPAddress client)
+    public bool Trusts(IPAddress client) => Holds(networks, client);
+
+    /// <summary>True when one of the networks holds the address. An IPv4-mapped IPv6 address counts as its IPv4 one.</summary>
+    internal static bool Holds(IReadOnlyList<IPNetwork> networks, IPAddress client)
     {
         if (client.IsIPv4MappedToIPv6)
         {

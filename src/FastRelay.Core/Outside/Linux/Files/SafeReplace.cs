@@ -1,0 +1,50 @@
+using System.Text;
+
+namespace FastRelay.Outside.Linux;
+
+/// <summary>
+/// Replaces a small file of an operator in one step: whoever reads it sees the old text or the new one, after a crash
+/// too. An existing file keeps its owner, group and mode; a new one is readable by its owner only. It blocks: for commands.
+/// </summary>
+public static class SafeReplace
+{
+    private const int OwnerOnly = 0x180;
+
+    /// <summary>Writes.</summary>
+    /// <param name="path">The file; beside it <c>.new</c> is used.</param>
+    /// <param name="text">All of it.</param>
+    /// <exception cref="IOException">Says what failed.</exception>
+    public static void Write(string path, string text)
+    {
+        bool exists = Libc.OwnerAndMode(path, out int owner, out int group, out int mode) == 0;
+        string fresh = path + ".new";
+        _ = Libc.Unlink(fresh);
+        int fd = Need(Libc.Open(fresh, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL, OwnerOnly), fresh);
+        try
+        {
+            if (exists)
+            {
+                // The owner first: a mode for others may not meet a file that is not theirs yet. Only root may give files away.
+                Need(Libc.ChangeOwner(fd, owner, group), fresh);
+                Need(Libc.ChangeMode(fd, mode & 0xFFF), fresh);
+            }
+            ReadOnlySpan<byte> octets = Encoding.UTF8.GetBytes(text);
+            for (long at = 0; at < octets.Length;)
+            {
+                at += Need(Libc.WriteAt(fd, octets[(int)at..], at), fresh);
+            }
+            Need(Libc.Sync(fd), fresh);
+        }
+        finally
+        {
+            _ = Libc.Close(fd);
+        }
+        Need(Libc.Rename(fresh, path), path);
+        int folder = Need(Libc.Open(Path.GetDirectoryName(Path.GetFullPath(path))!, Libc.O_DIRECTORY, 0), path);
+        int synced = Libc.Sync(folder);
+        _ = Libc.Close(folder);
+        Need(synced, path);
+    }
+
+    private static int Need(int result, string path) => result >= 0 ? result : throw new IOException($"{path}: {ErrnoText.Of(-result)}");
+}

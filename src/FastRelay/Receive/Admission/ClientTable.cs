@@ -1,0 +1,80 @@
+using System.Net;
+using FastRelay.Smtp;
+
+namespace FastRelay.Receive;
+
+/// <summary>
+/// What each client holds of us, and how fast it goes. This host is not counted; clients in networks that may relay are
+/// counted by their address, and not held to the bound of a network or to rates unless the configuration says so. Loop thread.
+/// </summary>
+/// <param name="options">Bounds, and who may relay.</param>
+internal sealed class ClientTable(ReceiveOptions options)
+{
+    private static readonly byte[] s_tooMany = Replies.TooManyConnections.ToArray();
+    private static readonly byte[] s_tooFast = Replies.TooManyConnectionsLately.ToArray();
+
+    private readonly Dictionary<IPAddress, int> _addresses = [];
+    private readonly Dictionary<ClientKey, int> _networks = [];
+    private readonly RateTable _rates = new(options.Limits);
+
+    /// <summary>Counts a session of a client.</summary>
+    /// <returns>Null; or what the client is told when it has too many, and then it is not counted.</returns>
+    public byte[]? Enter(IPAddress client, long nowMs)
+    {
+        if (IPAddress.IsLoopback(client))
+        {
+            return null;
+        }
+        bool isExempt = IsExempt(client);
+        if (_addresses.GetValueOrDefault(client) >= options.Limits.ReceiveSessionsPerAddress
+            || (!isExempt && _networks.GetValueOrDefault(ClientKey.OfNetwork(client)) >= options.Limits.ReceiveSessionsPerNetwork))
+        {
+            return s_tooMany;
+        }
+        if (!isExempt && !_rates.TryTake(ClientKey.OfClient(client), ClientRate.Connections, nowMs))
+        {
+            return s_tooFast;
+        }
+        Add(_addresses, client, 1);
+        if (!isExempt)
+        {
+            Add(_networks, ClientKey.OfNetwork(client), 1);
+        }
+        return null;
+    }
+
+    /// <summary>A counted session has ended.</summary>
+    public void Leave(IPAddress client)
+    {
+        if (IPAddress.IsLoopback(client))
+        {
+            return;
+        }
+        Add(_addresses, client, -1);
+        if (!IsExempt(client))
+        {
+            Add(_networks, ClientKey.OfNetwork(client), -1);
+        }
+    }
+
+    /// <summary>True when a client may do one more of something now, and counts it.</summary>
+    public bool MayGoOn(IPAddress client, ClientRate rate, long nowMs) =>
+        IPAddress.IsLoopback(client) || IsExempt(client) || _rates.TryTake(ClientKey.OfClient(client), rate, nowMs);
+
+    private bool IsExempt(IPAddress client) => options.Policy.Trusts(client) && !RelayPolicy.Holds(options.Rated, client);
+
+    private static void Add<TKey>(Dictionary<TKey, int> counts, TKey key, int change)
+        where TKey : notnull
+    {
+        int count = counts.GetValueOrDefault(key) + change;
+        Check.That(count >= 0, "a client left that had not come");
+        if (count == 0)
+        {
+            counts.Remove(key);
+        }
+        else
+        {
+            counts[key] = count;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using FastRelay.Smtp;
+
+namespace FastRelay.Receive;
+
+/// <summary>The AUTH commands of one session (RFC 4954): when one may begin, what it is told, and how often it may fail. Pure.</summary>
+/// <param name="limits">Bounds.</param>
+/// <param name="client">Becomes the user.</param>
+/// <param name="errors">Counts what is wrong.</param>
+internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionErrors errors)
+{
+    private int _failures;
+
+    /// <summary>Who may authenticate; null when nobody may.</summary>
+    public UserTable? Users { get; set; }
+
+    /// <summary>The exchange under way; null when none is.</summary>
+    public AuthExchange? Exchange { get; private set; }
+
+    /// <summary>Told of each exchange that ended, for log and counters.</summary>
+    public Action<AuthExchange, AuthVerdict>? Ended { get; set; }
+
+    /// <summary>EHLO announces it: inside TLS, to somebody who has not done so yet.</summary>
+    public bool IsOffered => Users is not null && client is { Secured: true, User: null };
+
+    /// <summary>A new session.</summary>
+    public void Start(UserTable? users)
+    {
+        Users = users;
+        _failures = 0;
+        End();
+    }
+
+    /// <summary>Ends an exchange, wherever it is; a password in it is wiped.</summary>
+    public void End()
+    {
+        Exchange?.Forget();
+        Exchange = null;
+    }
+
+    /// <summary>AUTH.</summary>
+    public ReceiveStep Begin(in Command command, bool inTransaction, Span<byte> reply)
+    {
+        ReadOnlySpan<byte> wrong = Users is null ? Replies.NotImplemented
+            : !client.Secured ? Replies.AuthNeedsTls
+            : client.User is not null ? Replies.AlreadyAuthenticated
+            : !client.Greeted ? Replies.EhloFirst
+            : inTransaction ? Replies.NotDuringTransaction
+            : command.Argument.IsEmpty ? Replies.SyntaxInArguments
+            : default;
+        if (!wrong.IsEmpty)
+        {
+            return errors.Wrong(wrong, reply);
+        }
+        Exchange = new AuthExchange(Users!);
+        return Judge(Exchange.Begin(command.Argument), reply);
+    }
+
+    /// <summary>A line of the exchange.</summary>
+    public ReceiveStep Continue(ReadOnlySpan<byte> line, Span<byte> reply) => Judge(Exchange!.Continue(line), reply);
+
+    /// <summary>The password of the exchange was checked.</summary>
+    public ReceiveStep PasswordChecked(bool matches, Span<byte> reply) =>
+        Judge(matches && Exchange!.User is not null ? AuthVerdict.Accepted : AuthVerdict.Refused, reply);
+
+    /// <summary>The password of the exchange cannot be checked now: too many wait to be.</summary>
+    public ReceiveStep PasswordUnchecked(Span<byte> reply)
+    {
+        End();
+        return SessionErrors.Say(Replies.AuthTemporaryFailure, reply);
+    }
+
+    private ReceiveStep Judge(AuthVerdict verdict, Span<byte> reply)
+    {
+        if (verdict == AuthVerdict.CheckPassword)
+        {
+            return new ReceiveStep(ReceiveAction.CheckPassword, 0);
+        }
+        if (verdict == AuthVerdict.Challenge)
+        {
+            var writer = new ReplyWriter(reply);
+            writer.Challenge(Exchange!.Challenge);
+            return new ReceiveStep(ReceiveAction.Continue, writer.Written);
+        }
+        string? user = Exchange!.User;
+        Ended?.Invoke(Exchange, verdict);
+        End();
+        switch (verdict)
+        {
+            case AuthVerdict.Accepted:
+                client.Authenticate(user!);
+                return SessionErrors.Say(Replies.AuthSucceeded, reply);
+            case AuthVerdict.Cancelled:
+                return errors.Wrong(Replies.AuthCancelled, reply);
+            case AuthVerdict.Malformed:
+                return errors.Wrong(Replies.AuthMalformed, reply);
+            case AuthVerdict.UnknownMechanism:
+                return errors.Wrong(Replies.AuthMechanismUnknown, reply);
+            default:
+                return Refuse(reply);
+        }
+    }
+
+    private ReceiveStep Refuse(Span<byte> reply)
+    {
+        int delay = limits.AuthDelayMs << Math.Min(_failures, 4);
+        int length = SessionErrors.Put(Replies.AuthInvalid, reply);
+        if (++_failures < limits.SessionAuthFailures)
+        {
+            return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
+        }
+        return new ReceiveStep(ReceiveAction.Close, length + SessionErrors.Put(Replies.AuthTooManyFailures, reply[length..]), DelayMs: delay);
+    }
+}

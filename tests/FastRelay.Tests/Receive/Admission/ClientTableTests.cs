@@ -1,0 +1,86 @@
+using System.Net;
+using System.Text;
+using FastRelay.Receive;
+
+namespace FastRelay.Tests.Receive.Admission;
+
+public class ClientTableTests
+{
+    private static readonly Limits s_limits = new() { ReceiveSessionsPerAddress = 2, ReceiveSessionsPerNetwork = 3, ConnectionsPerMinute = 5, MessagesPerMinute = 1, RecipientsPerMinute = 2 };
+
+    private static readonly IPNetwork s_ours = IPNetwork.Parse("10.0.0.0/8");
+    private static readonly IPNetwork s_rated = IPNetwork.Parse("10.9.0.0/16");
+
+    private readonly ClientTable _table = new(new ReceiveOptions("relay.test"u8.ToArray(), new RelayPolicy([s_ours, s_rated], []), s_limits) { Rated = [s_rated] });
+
+    private string Enter(string address, long nowMs = 0) => _table.Enter(IPAddress.Parse(address), nowMs) is { } told ? Encoding.ASCII.GetString(told) : "";
+
+    [Fact]
+    public void An_address_and_a_network_hold_so_many_sessions()
+    {
+        Assert.Equal("", Enter("192.0.2.1"));
+        Assert.Equal("", Enter("192.0.2.1"));
+        Assert.StartsWith("421 4.7.0 Too many connections, ", Enter("192.0.2.1"));
+        Assert.Equal("", Enter("192.0.2.2"));
+        Assert.StartsWith("421 4.7.0 Too many connections, ", Enter("192.0.2.3"));
+        Assert.Equal("", Enter("192.0.3.1"));
+        _table.Leave(IPAddress.Parse("192.0.2.1"));
+        Assert.Equal("", Enter("192.0.2.3"));
+    }
+
+    [Fact]
+    public void An_IPv6_network_of_64_bits_is_one_client_for_its_sessions_and_its_rate()
+    {
+        for (int i = 1; i <= 3; i++)
+        {
+            Assert.Equal("", Enter($"2001:db8::{i}"));
+        }
+        Assert.StartsWith("421 4.7.0 Too many connections, ", Enter("2001:db8::4"));
+        for (int i = 1; i <= 3; i++)
+        {
+            _table.Leave(IPAddress.Parse($"2001:db8::{i}"));
+        }
+        Assert.Equal("", Enter("2001:db8::5"));
+        Assert.Equal("", Enter("2001:db8::6"));
+        Assert.StartsWith("421 4.7.0 Too many connections lately", Enter("2001:db8::7"));
+        Assert.Equal("", Enter("2001:db8::7", 12_000));
+    }
+
+    [Fact]
+    public void Networks_that_relay_are_counted_by_address_alone_unless_they_are_to_be_rated()
+    {
+        for (int i = 1; i <= 9; i++)
+        {
+            Assert.Equal("", Enter($"10.0.0.{i}"));
+            Assert.True(_table.MayGoOn(IPAddress.Parse("10.0.0.1"), ClientRate.Messages, 0));
+        }
+        Assert.Equal("", Enter("10.0.0.1"));
+        Assert.StartsWith("421 4.7.0", Enter("10.0.0.1"));
+        Assert.True(_table.MayGoOn(IPAddress.Parse("10.9.0.1"), ClientRate.Messages, 0));
+        Assert.False(_table.MayGoOn(IPAddress.Parse("10.9.0.1"), ClientRate.Messages, 0));
+    }
+
+    [Fact]
+    public void This_host_is_not_counted()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Equal("", Enter("127.0.0.1"));
+            Assert.Equal("", Enter("::1"));
+            Assert.True(_table.MayGoOn(IPAddress.Loopback, ClientRate.Messages, 0));
+        }
+        _table.Leave(IPAddress.Loopback);
+    }
+
+    [Fact]
+    public void Who_left_may_come_again_as_often_as_the_rate_allows()
+    {
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal("", Enter("192.0.2.1"));
+            _table.Leave(IPAddress.Parse("192.0.2.1"));
+        }
+        Assert.StartsWith("421 4.7.0 Too many connections lately", Enter("192.0.2.1"));
+        Assert.Equal("", Enter("192.0.2.1", 60_000));
+    }
+}
