@@ -75,6 +75,7 @@ public static class EffectiveConfig
         Sites(text, config.Sites);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
+        text.Append(config.AdminTokenFile is { } token ? $"token_file = {Quote(token)}\n" : "# token_file: none, so whoever reaches http may do everything\n");
         return text.ToString();
     }
 

@@ -105,6 +105,9 @@ public sealed record RelayConfig
     /// <summary>Address of the admin's HTTP; null when it is off.</summary>
     public IPEndPoint? AdminHttp { get; init; } = new(IPAddress.Loopback, 2580);
 
+    /// <summary>The file with the admin's token, resolved; null when none is asked for.</summary>
+    public string? AdminTokenFile { get; init; }
+
     /// <summary>What runs without a file: this host only, MX delivery by the system's name servers.</summary>
     /// <param name="systemName">The system's host name.</param>
     /// <param name="folder">Where relative paths begin.</param>

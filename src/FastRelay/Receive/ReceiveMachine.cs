@@ -20,7 +20,6 @@ public sealed class ReceiveMachine
     private const SmtpExtensions OfferedExtensions =
         SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes | SmtpExtensions.Chunking | MailTransaction.Parameters;
 
-    private readonly ReceiveOptions _options;
     private readonly MailTransaction _mail;
     // Not before it is needed: thousands of sessions are silent.
     private byte[] _refusal = [];
@@ -36,9 +35,11 @@ public sealed class ReceiveMachine
     /// <param name="envelope">Filled by MAIL and RCPT; the driver hands it to the journal with the message.</param>
     public ReceiveMachine(ReceiveOptions options, EnvelopeBuilder envelope)
     {
-        _options = options;
         _mail = new MailTransaction(options, Client, envelope);
     }
+
+    /// <summary>Our name, who may relay, and the bounds: set between sessions, so that one under way keeps those it began with.</summary>
+    public ReceiveOptions Options { get => _mail.Options; set => _mail.Options = value; }
 
     /// <summary>Who is there.</summary>
     public ReceiveClient Client { get; } = new();
@@ -62,7 +63,7 @@ public sealed class ReceiveMachine
     internal AuthExchange? Exchange { get; private set; }
 
     /// <summary>Octets of the next line with its CRLF: an AUTH exchange may have long ones (RFC 4954 4).</summary>
-    public int LineBytes => Exchange is not null || OffersAuth ? AuthExchange.LineBytes : _options.Limits.CommandLineBytes;
+    public int LineBytes => Exchange is not null || OffersAuth ? AuthExchange.LineBytes : Options.Limits.CommandLineBytes;
 
     private bool OffersAuth => _users is not null && Client is { Secured: true, User: null };
 
@@ -85,7 +86,7 @@ public sealed class ReceiveMachine
         _authFailures = 0;
         Messages = 0;
         var writer = new ReplyWriter(reply);
-        writer.Greeting(_options.Hostname);
+        writer.Greeting(Options.Hostname);
         return writer.Written;
     }
 
@@ -122,7 +123,7 @@ public sealed class ReceiveMachine
             return Authenticating(Exchange.Continue(line), reply);
         }
         Command command = Command.Parse(line);
-        if (line.Length + 2 > _options.Limits.CommandLineBytes && command.Verb != Verb.Auth)
+        if (line.Length + 2 > Options.Limits.CommandLineBytes && command.Verb != Verb.Auth)
         {
             return Error(Replies.LineTooLong, reply);
         }
@@ -209,11 +210,11 @@ public sealed class ReceiveMachine
         if (Client.Extended)
         {
             SmtpExtensions offered = OfferedExtensions | (OffersTls ? SmtpExtensions.StartTls : 0) | (OffersAuth ? SmtpExtensions.Auth : 0);
-            writer.Ehlo(_options.Hostname, offered, _options.Limits.MessageBytes, AuthMechanisms.Plain | AuthMechanisms.Login | AuthMechanisms.ScramSha256);
+            writer.Ehlo(Options.Hostname, offered, Options.Limits.MessageBytes, AuthMechanisms.Plain | AuthMechanisms.Login | AuthMechanisms.ScramSha256);
         }
         else
         {
-            writer.Helo(_options.Hostname);
+            writer.Helo(Options.Hostname);
         }
         return new ReceiveStep(ReceiveAction.Continue, writer.Written);
     }
@@ -221,7 +222,7 @@ public sealed class ReceiveMachine
     private ReceiveStep Mail(in Command command, JournalStatus admission, Span<byte> reply)
     {
         Answer answer = _mail.Mail(command, admission);
-        if (_mail.IsOpen && !answer.IsError && Messages >= _options.Limits.SessionMessages)
+        if (_mail.IsOpen && !answer.IsError && Messages >= Options.Limits.SessionMessages)
         {
             _mail.End();
             return new ReceiveStep(ReceiveAction.Close, Put(Replies.TooManyMessages, reply));
@@ -346,9 +347,9 @@ public sealed class ReceiveMachine
             case AuthVerdict.UnknownMechanism:
                 return Error(Replies.AuthMechanismUnknown, reply);
         }
-        int delay = _options.Limits.AuthDelayMs << Math.Min(_authFailures, 4);
+        int delay = Options.Limits.AuthDelayMs << Math.Min(_authFailures, 4);
         int length = Put(Replies.AuthInvalid, reply);
-        if (++_authFailures < _options.Limits.SessionAuthFailures)
+        if (++_authFailures < Options.Limits.SessionAuthFailures)
         {
             return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
         }
@@ -381,9 +382,9 @@ public sealed class ReceiveMachine
 
     private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply)
     {
-        int delay = ++_errors > _options.Limits.SessionErrors / 2 ? _options.Limits.ErrorDelayMs : 0;
+        int delay = ++_errors > Options.Limits.SessionErrors / 2 ? Options.Limits.ErrorDelayMs : 0;
         int length = Put(text, reply);
-        if (_errors < _options.Limits.SessionErrors)
+        if (_errors < Options.Limits.SessionErrors)
         {
             return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
         }

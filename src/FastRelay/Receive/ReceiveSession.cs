@@ -50,6 +50,8 @@ internal sealed class ReceiveSession
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
 
+    private Limits Limits => _machine.Options.Limits;
+
     /// <summary>True when the connection may be ended without breaking a promise: no message is under way.</summary>
     private bool IsIdle => _clock.Waiting == SessionWait.Command && !_machine.InTransaction;
 
@@ -87,6 +89,7 @@ internal sealed class ReceiveSession
             {
                 _link = await _next.WaitAsync();
                 _clock.Start(_link);
+                _machine.Options = _receiver.Options;
                 await ServeAsync();
                 _clock.Stop();
                 _receiver.Ended(this, _link, _machine.Messages);
@@ -113,7 +116,7 @@ internal sealed class ReceiveSession
                 await FlushAsync();
                 break;
             }
-            Wait(SessionWait.Command, _receiver.Limits.IdleTimeoutMs);
+            Wait(SessionWait.Command, Limits.IdleTimeoutMs);
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
             if (read.IsCanceled)
@@ -195,7 +198,7 @@ internal sealed class ReceiveSession
         _gathered = 0;
         _lines.Reset();
         int length = Observe.LogLine.Format(_link.Remote, _peer);
-        bool trusted = _receiver.Policy.Trusts(_link.Remote.Address);
+        bool trusted = _machine.Options.Policy.Trusts(_link.Remote.Address);
         Span<byte> reply = _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
         Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply));
     }
@@ -237,7 +240,7 @@ internal sealed class ReceiveSession
             }
             if (!wasInTransaction && _machine.InTransaction)
             {
-                _clock.BeginTransaction(_receiver.Limits.TransactionTimeoutMs);
+                _clock.BeginTransaction(Limits.TransactionTimeoutMs);
             }
             _delayMs = step.DelayMs;
             if (step.Action != ReceiveAction.Continue)
@@ -257,7 +260,7 @@ internal sealed class ReceiveSession
     {
         while (!_message.ChunkIsRead)
         {
-            Wait(SessionWait.Data, _receiver.Limits.DataTimeoutMs);
+            Wait(SessionWait.Data, Limits.DataTimeoutMs);
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
             if (read.IsCanceled)
@@ -322,7 +325,7 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> HandshakeAsync()
     {
-        Wait(SessionWait.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
+        Wait(SessionWait.Handshake, Limits.TlsHandshakeTimeoutMs);
         TlsResult result = await _link.StartTlsAsync(_receiver.Tls!);
         _clock.Done();
         _lines.Reset();
@@ -356,7 +359,7 @@ internal sealed class ReceiveSession
     private async ValueTask<bool> FlushAsync()
     {
         _gathered = 0;
-        Wait(SessionWait.Flush, _receiver.Limits.IdleTimeoutMs);
+        Wait(SessionWait.Flush, Limits.IdleTimeoutMs);
         FlushResult flush = await _link.Output.FlushAsync();
         _clock.Done();
         return !flush.IsCompleted;

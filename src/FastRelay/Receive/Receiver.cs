@@ -14,7 +14,6 @@ namespace FastRelay.Receive;
 /// </summary>
 public sealed class Receiver
 {
-    private readonly ReceiveOptions _options;
     private readonly MessageQueue _queue;
     private readonly Log _log;
     private readonly Counters _counters;
@@ -29,7 +28,7 @@ public sealed class Receiver
         World = world;
         Journal = journal;
         _queue = queue;
-        _options = options;
+        Options = options;
         _log = log;
         _counters = counters;
     }
@@ -47,13 +46,10 @@ public sealed class Receiver
 
     internal MessageJournal Journal { get; }
 
-    internal ReceiveOptions Options => _options;
+    private Limits Limits => Options.Limits;
 
-    internal byte[] Hostname => _options.Hostname;
-
-    internal RelayPolicy Policy => _options.Policy;
-
-    internal Limits Limits => _options.Limits;
+    /// <summary>Our name, who may relay, and the bounds: new sessions take them, those under way keep theirs. Loop thread.</summary>
+    public ReceiveOptions Options { get; set; }
 
     /// <summary>The certificates in force; new handshakes use them. Loop thread.</summary>
     public SslServerAuthenticationOptions? Tls { get; set; }
