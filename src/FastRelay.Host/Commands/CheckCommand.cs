@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FastRelay.Config;
+using FastRelay.Host.Admin;
 
 namespace FastRelay.Host.Commands;
 
@@ -14,16 +15,21 @@ public static class CheckCommand
             "Checks a configuration, prints what is in force as TOML and the memory that its limits add up to. Every error is named with its file, line and key.",
             "fastrelay check                               # what holds without a file",
             "fastrelay check --config relay.toml           # exit code 78 and one line an error when it is wrong",
-            "fastrelay check -c relay.toml > effective.toml");
+            "fastrelay check -c relay.toml > effective.toml",
+            "fastrelay check -c relay.toml --diff          # what `fastrelay reload` would change in the relay that runs");
         Option<string?> config = ConfigFile.Option();
+        var diff = new Option<bool>("--diff") { Description = "Compare it with what is in force in the running relay" };
         command.Options.Add(config);
-        command.SetAction(result => Run(
-            result.GetValue(config), result.InvocationConfiguration.Output, result.InvocationConfiguration.Error));
+        command.Options.Add(diff);
+        command.SetAction(result => Run(result, config, result.GetValue(diff)));
         return command;
     }
 
-    private static int Run(string? path, TextWriter output, TextWriter error)
+    private static int Run(ParseResult result, Option<string?> option, bool diff)
     {
+        string? path = result.GetValue(option);
+        TextWriter output = result.InvocationConfiguration.Output;
+        TextWriter error = result.InvocationConfiguration.Error;
         RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
         if (config is null)
         {
@@ -43,6 +49,10 @@ public static class CheckCommand
         {
             error.WriteLine($"warning: {ending}");
         }
+        if (diff)
+        {
+            return QueueCommand.Ask(result, option, (client, _) => DiffAsync(client, config, output));
+        }
         output.Write(EffectiveConfig.Write(config));
         output.WriteLine();
         output.WriteLine($"# Memory when every limit is reached at once: {ConfigText.ShowSize(MemoryEstimate.Total(config))}");
@@ -51,6 +61,15 @@ public static class CheckCommand
             output.WriteLine($"#   {ConfigText.ShowSize(part.Bytes),10}  {part.Count} x {ConfigText.ShowSize(part.EachBytes)}  {part.What}");
         }
         output.WriteLine($"# Descriptors at most: {MemoryEstimate.Descriptors(config)}");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> DiffAsync(AdminClient client, RelayConfig config, TextWriter output)
+    {
+        ConfigView running = await client.GetAsync("/api/config", AdminJson.Default.ConfigView)
+            ?? throw new AdminClientException("the relay does not tell its configuration: is it of another release?", unreachable: false);
+        IReadOnlyList<ConfigChange> changes = ConfigReload.Compare(running.Toml, EffectiveConfig.Write(config));
+        await output.WriteAsync(changes.Count == 0 ? "no difference from what is in force\n" : ReloadCommand.Lines(changes));
         return ExitCode.Ok;
     }
 }
