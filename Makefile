@@ -1,6 +1,6 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test unit storm bench fmt tidy aot ci clean
+.PHONY: help deps build run test unit storm bench fmt tidy aot deb deb-test ci clean
 
 SEED    ?=
 SEEDS   ?=
@@ -11,7 +11,7 @@ STORM    = $(DOTNET) tests/FastRelay.Storm/bin/Release/net10.0/FastRelay.Storm.d
 QUIET    = -c Release --nologo -v q -clp:NoSummary
 
 help:           ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 deps:           ## install, or name, what building and testing need
 	@eng/needs --tests
@@ -47,6 +47,12 @@ tidy:           ## check format and house rules; changes nothing
 aot:            ## publish the static executable to out/fastrelay
 	@eng/needs
 	@eng/publish
+
+deb:            ## build the Debian package from out/fastrelay
+	@eng/deb
+
+deb-test:       ## install, run, remove and purge the package in a root of its own (root)
+	@eng/deb-test
 
 ci: tidy test   ## what must pass before a merge
 

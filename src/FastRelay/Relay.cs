@@ -38,7 +38,7 @@ public sealed class Relay : LoopItem
     public World World { get; }
 
     /// <summary>The configuration in force.</summary>
-    public RelayConfig Config { get; }
+    public RelayConfig Config { get; private set; }
 
     /// <summary>The log.</summary>
     public Log Log { get; }
@@ -95,6 +95,49 @@ public sealed class Relay : LoopItem
     /// <param name="users">Who may authenticate.</param>
     public void Renew(ServerTls? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, serverTls, users));
 
+    /// <summary>
+    /// Puts another configuration in force, all of it or nothing, between two items of the loop: what begins from now on goes
+    /// by it, sessions and transactions under way keep what they began with. Loop thread.
+    /// </summary>
+    /// <param name="config">Checked; differs from <see cref="Config"/> in nothing that <see cref="ConfigReload"/> calls fixed.</param>
+    /// <param name="serverTls">The listeners' certificate.</param>
+    /// <param name="authorities">As for <see cref="Start"/>.</param>
+    /// <param name="users">Who may authenticate.</param>
+    /// <param name="credentials">As for <see cref="Start"/>.</param>
+    /// <param name="routesKept">Entries of the queue whose route is not in the table any more: they keep it.</param>
+    /// <returns>Null, or why nothing was changed.</returns>
+    public string? Reload(
+        RelayConfig config,
+        ServerTls? serverTls,
+        X509Certificate2Collection? authorities,
+        UserTable? users,
+        Func<RouteConfig, Credentials?>? credentials,
+        out long routesKept)
+    {
+        World.Loop.CheckThread();
+        routesKept = 0;
+        if (_stopping)
+        {
+            return "the relay stops";
+        }
+        var rules = new List<RouteRule>();
+        if (Rules(config, rules, credentials) is { } wrong)
+        {
+            return wrong;
+        }
+        Config = config;
+        Router.Change(RoutingOf(config, rules), config.Limits);
+        Journal.Change(config.Limits);
+        Deliverer.Change(DeliveryOf(config, authorities), config.Limits);
+        Bouncer.Change(BouncesOf(config));
+        Receiver.Options = ReceivingOf(config);
+        Receiver.Tls = serverTls;
+        Receiver.Users = users;
+        routesKept = Queue.Change(QueueOf(config), config.Limits);
+        Log.Line("reloaded"u8).Add("users"u8, users?.Count ?? 0).Add("routes_kept"u8, routesKept).Write();
+        return null;
+    }
+
     /// <summary>On the loop, after <see cref="Stop"/>.</summary>
     protected override void Run()
     {
@@ -108,31 +151,14 @@ public sealed class Relay : LoopItem
     private string Build(ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users, Func<RouteConfig, Credentials?>? credentials)
     {
         Limits limits = Config.Limits;
-        byte[] hostname = Encoding.ASCII.GetBytes(Config.HostName);
         var rules = new List<RouteRule>();
-        if (Rules(rules, credentials) is { } wrongRule)
+        if (Rules(Config, rules, credentials) is { } wrongRule)
         {
             return wrongRule;
         }
 
-        Router = new Router(World, limits, new RouterOptions
-        {
-            Rules = rules,
-            RemotePort = Config.Deliver.Port,
-            AllowPrivate = Config.Deliver.AllowPrivate,
-            Tls = Policy(Config.Deliver.Tls),
-            OwnNames = [Config.HostName],
-            Listening = [.. Config.Listen.Select(l => l.Address)],
-        }, Log);
-        Queue = new MessageQueue(World, Router, new QueueOptions
-        {
-            RetryMs = Config.RetryMs,
-            ExpireMs = Config.ExpireMs,
-            WarnMs = Config.WarnMs,
-            Sites = Config.Sites,
-            ReplyRules = Config.Deliver.ProviderRules ? [.. Config.ReplyRules, .. ProviderRules.All] : Config.ReplyRules,
-            SuspensionsFile = Path.Combine(Config.Spool, SegmentNames.Suspensions),
-        }, limits, Log, Counters);
+        Router = new Router(World, limits, RoutingOf(Config, rules), Log);
+        Queue = new MessageQueue(World, Router, QueueOf(Config), limits, Log, Counters);
 
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
         // Every start is a recovery: the journal replays what is live into the queue.
@@ -150,13 +176,12 @@ public sealed class Relay : LoopItem
         }
         Queue.Attach(Journal);
 
-        Deliverer = new Deliverer(World, Queue, Journal, limits, new DeliverOptions { HelloName = Config.HostName, Source = Config.Deliver.Source, Authorities = authorities }, Log, Counters);
-        Bouncer = new Bouncer(World, Journal, Queue, new BounceOptions { Hostname = Config.HostName, Waiting = limits.BouncesWaiting }, Log, Counters);
+        Deliverer = new Deliverer(World, Queue, Journal, limits, DeliveryOf(Config, authorities), Log, Counters);
+        Bouncer = new Bouncer(World, Journal, Queue, BouncesOf(Config), Log, Counters);
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
 
-        var policy = new RelayPolicy(Config.RelayFor, Config.RelayDomains, Config.RelayUsers, Config.RelayCertificates);
-        Receiver = new Receiver(World, Journal, Queue, new ReceiveOptions(hostname, policy, limits) { Refuses = Router.RefusalOf, Rated = Config.Rated }, Log, Counters) { Tls = serverTls, Users = users };
+        Receiver = new Receiver(World, Journal, Queue, ReceivingOf(Config), Log, Counters) { Tls = serverTls, Users = users };
         foreach (ListenConfig listen in Config.Listen)
         {
             if (Receiver.Listen(listen) is { } wrong)
@@ -174,9 +199,9 @@ public sealed class Relay : LoopItem
     }
 
     /// <summary>The route table; a text when something is wrong with it.</summary>
-    private string? Rules(List<RouteRule> rules, Func<RouteConfig, Credentials?>? credentials)
+    private static string? Rules(RelayConfig config, List<RouteRule> rules, Func<RouteConfig, Credentials?>? credentials)
     {
-        foreach (RouteConfig route in Config.Routes)
+        foreach (RouteConfig route in config.Routes)
         {
             if (!NextHop.TryParse(route.To, out NextHop hop, out string wrong))
             {
@@ -213,6 +238,41 @@ public sealed class Relay : LoopItem
         Log.Line("stopped"u8).AddSeconds("drain"u8, World.Loop.NowMs - began).Add("queued"u8, Journal.Stats.Messages).Write();
         World.Loop.Stop();
     }
+
+    // What each stage is told of a configuration: at the start, and again when another one is put in force.
+
+    private static RouterOptions RoutingOf(RelayConfig config, List<RouteRule> rules) => new()
+    {
+        Rules = rules,
+        RemotePort = config.Deliver.Port,
+        AllowPrivate = config.Deliver.AllowPrivate,
+        Tls = Policy(config.Deliver.Tls),
+        OwnNames = [config.HostName],
+        Listening = [.. config.Listen.Select(l => l.Address)],
+    };
+
+    private static QueueOptions QueueOf(RelayConfig config) => new()
+    {
+        RetryMs = config.RetryMs,
+        ExpireMs = config.ExpireMs,
+        WarnMs = config.WarnMs,
+        Sites = config.Sites,
+        ReplyRules = config.Deliver.ProviderRules ? [.. config.ReplyRules, .. ProviderRules.All] : config.ReplyRules,
+        SuspensionsFile = Path.Combine(config.Spool, SegmentNames.Suspensions),
+    };
+
+    private static DeliverOptions DeliveryOf(RelayConfig config, X509Certificate2Collection? authorities) =>
+        new() { HelloName = config.HostName, Source = config.Deliver.Source, Authorities = authorities };
+
+    private static BounceOptions BouncesOf(RelayConfig config) =>
+        new() { Hostname = config.HostName, Waiting = config.Limits.BouncesWaiting };
+
+    private ReceiveOptions ReceivingOf(RelayConfig config) =>
+        new(Encoding.ASCII.GetBytes(config.HostName), new RelayPolicy(config.RelayFor, config.RelayDomains, config.RelayUsers, config.RelayCertificates), config.Limits)
+        {
+            Refuses = Router.RefusalOf,
+            Rated = config.Rated,
+        };
 
     private static TlsPolicy Policy(DeliverTls tls) => tls switch
     {

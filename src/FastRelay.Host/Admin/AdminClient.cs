@@ -23,7 +23,8 @@ public sealed class AdminClient : IDisposable
 
     /// <summary>A client of the admin at an address.</summary>
     /// <param name="address">As configured; all addresses means this host's loopback.</param>
-    public AdminClient(IPEndPoint address)
+    /// <param name="token">Shown with each question; null when none is asked for.</param>
+    public AdminClient(IPEndPoint address, string? token = null)
     {
         _address = address.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, address.Port)
             : address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, address.Port)
@@ -49,6 +50,10 @@ public sealed class AdminClient : IDisposable
             },
         };
         _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{_address}/"), Timeout = TimeSpan.FromMinutes(10) };
+        if (token is not null)
+        {
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
     }
 
     /// <summary>GET; null for 404.</summary>

@@ -34,6 +34,17 @@ public abstract class AdminDesk
     /// <summary>Values of <see cref="Figure.All"/>, in its order.</summary>
     public abstract Task<long[]> FiguresAsync();
 
+    /// <summary>The sites with the most to do.</summary>
+    /// <param name="max">At most this many.</param>
+    public abstract Task<IReadOnlyList<ExplainSite>> SitesAsync(int max);
+
+    /// <summary>Reads the configuration again and puts it in force.</summary>
+    /// <exception cref="AdminException">It is wrong, and nothing was changed.</exception>
+    public abstract Task<ReloadView> ReloadAsync();
+
+    /// <summary>The configuration in force, as TOML.</summary>
+    public abstract string Config();
+
     /// <summary>What does not change while it runs, and its state; without figures.</summary>
     public abstract StatusView Status();
 }

@@ -7,15 +7,16 @@ using Microsoft.Extensions.Primitives;
 namespace FastRelay.Host.Admin;
 
 /// <summary>
-/// The admin's resources: <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
-/// <c>/api/explain?target=</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>,
-/// <c>hold</c> and <c>release</c>, <c>/api/sites/suspend</c> and <c>resume</c>.
+/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
+/// <c>/api/explain?target=</c>, <c>/api/config</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c> and
+/// <c>release</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
 /// </summary>
 /// <param name="desk">Answers.</param>
 /// <param name="guard">Says who may ask.</param>
 public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
 {
     private const string QueuePath = "/api/queue";
+    private const int SitesShown = 50;
     private static readonly byte[] s_ok = [.. "ok\n"u8];
 
     /// <summary>Answers one request; no exception leaves it.</summary>
@@ -28,6 +29,10 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             if (guard.Refuse(context.Request) is { } refusal)
             {
+                if (refusal.Status == StatusCodes.Status401Unauthorized)
+                {
+                    context.Response.Headers.WWWAuthenticate = "Bearer";
+                }
                 await ErrorAsync(context, refusal.Status, refusal.Reason);
                 return;
             }
@@ -71,6 +76,14 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 MetricsText.Write(fixedPart.Version, fixedPart.Sync, figures, context.Response.BodyWriter);
                 await context.Response.BodyWriter.FlushAsync();
                 break;
+            case "/" when !post:
+                context.Response.ContentType = "text/html; charset=utf-8";
+                context.Response.Headers.ContentSecurityPolicy = StatusPage.Policy;
+                await context.Response.BodyWriter.WriteAsync(StatusPage.Page);
+                break;
+            case "/api/sites" when !post:
+                await JsonAsync(context, new SiteList(await desk.SitesAsync(SitesShown)), AdminJson.Default.SiteList);
+                break;
             case "/api/status" when !post:
                 await JsonAsync(context, await StatusAsync(), AdminJson.Default.StatusView);
                 break;
@@ -84,6 +97,12 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 SiteSuspension wanted = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.SiteSuspension, context.RequestAborted)
                     ?? throw new AdminException("null names no site");
                 await JsonAsync(context, await desk.SuspendAsync(wanted, path.EndsWith("suspend", StringComparison.Ordinal)), AdminJson.Default.SiteSuspensions);
+                break;
+            case "/api/config" when !post:
+                await JsonAsync(context, new ConfigView(desk.Config()), AdminJson.Default.ConfigView);
+                break;
+            case "/api/reload" when post:
+                await JsonAsync(context, await desk.ReloadAsync(), AdminJson.Default.ReloadView);
                 break;
             case QueuePath when !post:
                 await ListAsync(context);
@@ -190,7 +209,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/queue, /api/queue/ID, /api/explain?target= and /api/sites/suspended; by POST /api/queue/retry, remove, hold and release, /api/sites/suspend and resume");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /, /healthz, /metrics, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold and release, /api/sites/suspend and resume");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using FastRelay.Config;
 
 namespace FastRelay.Host.Admin;
 
@@ -136,6 +137,23 @@ public sealed record StatusView
     public IReadOnlyDictionary<string, long> Figures { get; init; } = new Dictionary<string, long>();
 }
 
+/// <summary>What reading the configuration again has changed.</summary>
+/// <param name="Changed">In force from now on.</param>
+/// <param name="Restart">What the file says and only a restart puts in force.</param>
+/// <param name="Notes">Worth a second look; for people.</param>
+public sealed record ReloadView(IReadOnlyList<ConfigChange> Changed, IReadOnlyList<ConfigChange> Restart, IReadOnlyList<string> Notes);
+
+/// <summary>Sites, those with the most to do first.</summary>
+/// <param name="Sites">At most 50.</param>
+public sealed record SiteList(IReadOnlyList<ExplainSite> Sites);
+
+/// <summary>The configuration in force.</summary>
+/// <param name="Toml">As a file would say it.</param>
+public sealed record ConfigView(string Toml);
+
+/// <summary>Asks for a reload; nothing to say yet.</summary>
+public sealed record ReloadOrder;
+
 /// <summary>Why a request was refused.</summary>
 /// <param name="Error">For people.</param>
 public sealed record ErrorView(string Error);
@@ -154,5 +172,9 @@ public sealed record ErrorView(string Error);
 [JsonSerializable(typeof(SiteSuspensions))]
 [JsonSerializable(typeof(StatusView))]
 [JsonSerializable(typeof(ExplainView))]
+[JsonSerializable(typeof(SiteList))]
+[JsonSerializable(typeof(ReloadView))]
+[JsonSerializable(typeof(ReloadOrder))]
+[JsonSerializable(typeof(ConfigView))]
 [JsonSerializable(typeof(ErrorView))]
 public sealed partial class AdminJson : JsonSerializerContext;

@@ -25,10 +25,11 @@ public sealed class AdminServer : IDisposable
     /// <param name="address">Port 0 lets the system choose.</param>
     /// <param name="hostName">The relay's own name, which a browser may use too.</param>
     /// <param name="desk">Answers.</param>
-    public AdminServer(IPEndPoint address, string hostName, AdminDesk desk)
+    /// <param name="token">Asked of everybody; null when there is none.</param>
+    public AdminServer(IPEndPoint address, string hostName, AdminDesk desk, string? token = null)
     {
         _address = address;
-        _http = new AdminHttp(desk, new RequestGuard(address, hostName));
+        _http = new AdminHttp(desk, new RequestGuard(address, hostName, token));
         var options = new KestrelServerOptions { ApplicationServices = _services, AddServerHeader = false };
         options.Limits.MaxConcurrentConnections = 64;
         options.Limits.MaxRequestBodySize = 1 << 20;

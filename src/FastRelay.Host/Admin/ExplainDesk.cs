@@ -61,7 +61,8 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.DeliveryMs > 0 ? Math.Round(of.DeliveryMs, 1) : null,
         of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, 1) : null);
 
-    private static ExplainSite Site(SiteView site) => new(
+    /// <summary>A site as the admin shows it.</summary>
+    public static ExplainSite Site(SiteView site) => new(
         site.Key,
         site.Provider.Length > 0 ? site.Provider : null,
         site.Gear.ToString().ToLowerInvariant(),

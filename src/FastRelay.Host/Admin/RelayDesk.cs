@@ -9,7 +9,9 @@ namespace FastRelay.Host.Admin;
 /// <param name="source">What figures are read from, and the queue.</param>
 /// <param name="config">In force.</param>
 /// <param name="listening">Bound addresses.</param>
-public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnlyList<string> listening) : AdminDesk
+/// <param name="reload">Reads the configuration again and puts it in force.</param>
+/// <param name="effective">What is in force, as TOML.</param>
+public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnlyList<string> listening, Func<Task<ReloadView>> reload, Func<string> effective) : AdminDesk
 {
     private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(10);
 
@@ -115,6 +117,16 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override Task<long[]> FiguresAsync() =>
         AdminRequest<long[]>.AskAsync(_loop, () => new ValueTask<long[]>(Figure.ReadAll(source)), s_soon);
+
+    /// <inheritdoc/>
+    public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => AdminRequest<IReadOnlyList<ExplainSite>>.AskAsync(
+        _loop, () => new ValueTask<IReadOnlyList<ExplainSite>>([.. _queue.Sites(max).Select(ExplainDesk.Site)]), s_soon);
+
+    /// <inheritdoc/>
+    public override Task<ReloadView> ReloadAsync() => reload();
+
+    /// <inheritdoc/>
+    public override string Config() => effective();
 
     /// <inheritdoc/>
     public override StatusView Status() => new()

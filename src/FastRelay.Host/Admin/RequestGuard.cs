@@ -1,4 +1,6 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace FastRelay.Host.Admin;
@@ -10,14 +12,21 @@ namespace FastRelay.Host.Admin;
 /// </summary>
 /// <param name="address">Where the admin listens.</param>
 /// <param name="hostName">The relay's own name.</param>
-public sealed class RequestGuard(IPEndPoint address, string hostName)
+/// <param name="token">What whoever asks has to show (RFC 6750 2.1); null asks for nothing.</param>
+public sealed class RequestGuard(IPEndPoint address, string hostName, string? token = null)
 {
+    private readonly byte[] _digest = SHA256.HashData(Encoding.ASCII.GetBytes(token ?? ""));
+
     /// <summary>Null when the request may go on; else the status and the reason.</summary>
     public (int Status, string Reason)? Refuse(HttpRequest request)
     {
         if (!IsOurs(request.Host.Host))
         {
             return (StatusCodes.Status403Forbidden, $"\"{request.Host.Host}\" is no name of this admin: ask for localhost or its address");
+        }
+        if (token is not null && !IsOpen(request.Path) && !HasToken(request))
+        {
+            return (StatusCodes.Status401Unauthorized, "the admin's token is asked for: Authorization: Bearer, with the first line of admin.token_file");
         }
         if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
         {
@@ -37,6 +46,17 @@ public sealed class RequestGuard(IPEndPoint address, string hostName)
         return string.Equals((end < 0 ? type : type[..end]).Trim(), "application/json", StringComparison.OrdinalIgnoreCase)
             ? null
             : (StatusCodes.Status415UnsupportedMediaType, "a change is asked for with Content-Type: application/json");
+    }
+
+    // Health is for load balancers, and the page itself holds no data.
+    private static bool IsOpen(PathString path) => path == "/healthz" || path == "/";
+
+    private bool HasToken(HttpRequest request)
+    {
+        const string bearer = "Bearer ";
+        string shown = request.Headers.Authorization.ToString();
+        return shown.StartsWith(bearer, StringComparison.OrdinalIgnoreCase)
+            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(shown[bearer.Length..])), _digest);
     }
 
     private bool IsOurs(string host)

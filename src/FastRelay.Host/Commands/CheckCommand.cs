@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
+using FastRelay.Host.Admin;
 using FastRelay.Host.Secrets;
 
 namespace FastRelay.Host.Commands;
@@ -17,14 +18,17 @@ public static class CheckCommand
             "fastrelay check                               # what holds without a file",
             "fastrelay check --config relay.toml           # exit code 78 and one line an error when it is wrong",
             "fastrelay check -c relay.toml > effective.toml",
+            "fastrelay check -c relay.toml --diff          # what `fastrelay reload` would change in the relay that runs",
             "fastrelay check --provider-rules              # the reply rules that come with the program");
         Option<string?> config = ConfigFile.Option();
         var rules = new Option<bool>("--provider-rules") { Description = "Print the [[reply_rule]]s for large providers instead, and where they come from" };
+        var diff = new Option<bool>("--diff") { Description = "Compare it with what is in force in the running relay" };
         command.Options.Add(config);
         command.Options.Add(rules);
+        command.Options.Add(diff);
         command.SetAction(result => result.GetValue(rules)
             ? Print(result.InvocationConfiguration.Output)
-            : Run(result.GetValue(config), result.InvocationConfiguration.Output, result.InvocationConfiguration.Error));
+            : Run(result, config, result.GetValue(diff)));
         return command;
     }
 
@@ -34,8 +38,11 @@ public static class CheckCommand
         return ExitCode.Ok;
     }
 
-    private static int Run(string? path, TextWriter output, TextWriter error)
+    private static int Run(ParseResult result, Option<string?> option, bool diff)
     {
+        string? path = result.GetValue(option);
+        TextWriter output = result.InvocationConfiguration.Output;
+        TextWriter error = result.InvocationConfiguration.Error;
         RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
         if (config is null)
         {
@@ -55,6 +62,10 @@ public static class CheckCommand
         {
             error.WriteLine($"warning: {warning}");
         }
+        if (diff)
+        {
+            return QueueCommand.Ask(result, option, (client, _) => DiffAsync(client, config, output));
+        }
         output.Write(EffectiveConfig.Write(config));
         foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
@@ -68,6 +79,15 @@ public static class CheckCommand
             output.WriteLine($"#   {ConfigText.ShowSize(part.Bytes),10}  {part.Count} x {ConfigText.ShowSize(part.EachBytes)}  {part.What}");
         }
         output.WriteLine($"# Descriptors at most: {MemoryEstimate.Descriptors(config)}");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> DiffAsync(AdminClient client, RelayConfig config, TextWriter output)
+    {
+        ConfigView running = await client.GetAsync("/api/config", AdminJson.Default.ConfigView)
+            ?? throw new AdminClientException("the relay does not tell its configuration: is it of another release?", unreachable: false);
+        IReadOnlyList<ConfigChange> changes = ConfigReload.Compare(running.Toml, EffectiveConfig.Write(config));
+        await output.WriteAsync(changes.Count == 0 ? "no difference from what is in force\n" : ReloadCommand.Lines(changes));
         return ExitCode.Ok;
     }
 }

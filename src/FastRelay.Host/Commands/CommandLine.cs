@@ -69,6 +69,7 @@ public static class CommandLine
             "fastrelay explain example.com         # where its mail goes, and what holds it up");
         root.Subcommands.Add(ServeCommand.Build());
         root.Subcommands.Add(CheckCommand.Build());
+        root.Subcommands.Add(ReloadCommand.Build());
         root.Subcommands.Add(QueueCommand.Build());
         root.Subcommands.Add(ExplainCommand.Build());
         root.Subcommands.Add(UserCommand.Build());

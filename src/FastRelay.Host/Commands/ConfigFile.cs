@@ -36,7 +36,8 @@ public static class ConfigFile
         return result.Config;
     }
 
-    private static ConfigResult Read(string? path)
+    /// <summary>The same without complaints: what reading came to.</summary>
+    public static ConfigResult Read(string? path)
     {
         if (path is null)
         {

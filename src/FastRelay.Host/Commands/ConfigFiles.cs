@@ -23,6 +23,10 @@ public static class ConfigFiles
         {
             yield return wrong;
         }
+        if (config.AdminTokenFile is { } tokens && TokenFile.Load(tokens, out string noToken) is null)
+        {
+            yield return noToken;
+        }
         foreach (RouteConfig route in config.Routes.Where(static route => route.User is not null))
         {
             if (PasswordFile.Load(route, out string missing) is null)

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Host.Reload;
 using FastRelay.Host.Secrets;
+using FastRelay.Host.Systemd;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
 using FastRelay.Receive;
@@ -57,11 +59,17 @@ public static class ServeCommand
         {
             error.WriteLine($"warning: {lowered}");
         }
+        IReadOnlyList<int> sockets = ActivationSockets.FromEnvironment();
+        if (ActivationSockets.Problem(sockets, config) is { } unserved)
+        {
+            error.WriteLine($"fastrelay: {unserved}");
+            return ExitCode.BadConfig;
+        }
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
-        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs });
+        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets });
         try
         {
-            return Serve(world, config, new StartScreen(config, files, bundle), error);
+            return Serve(world, config, path, files, new StartScreen(config, files, bundle), error);
         }
         finally
         {
@@ -69,7 +77,7 @@ public static class ServeCommand
         }
     }
 
-    private static int Serve(World world, RelayConfig config, StartScreen screen, TextWriter error)
+    private static int Serve(World world, RelayConfig config, string? path, long files, StartScreen screen, TextWriter error)
     {
         ServerTls? tls = TlsFiles.Server(config.Tls, asks: config.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
@@ -83,12 +91,18 @@ public static class ServeCommand
         // The doors are open: everything below may take its time, nobody waits for it.
         string[] listening = [.. relay.Receiver.EndPoints.Select(e => e.ToString())];
         var source = new FigureSource(world, relay.Counters, relay.Queue, relay.Journal, relay.Router);
-        var desk = new RelayDesk(source, config, listening);
-        using AdminServer? admin = config.AdminHttp is { } address ? new AdminServer(address, config.HostName, desk) : null;
-        Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
         using var secrets = new SecretsWatch(config, relay, TimeSpan.FromSeconds(2));
-        using var signals = new SignalHandlers(relay, desk, secrets);
+        using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
+        using var reloader = new ConfigReloader(path, files, relay, secrets, notifier);
+        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective);
+        string? token = config.AdminTokenFile is { } tokens ? TokenFile.Load(tokens, out _) : null;
+        using AdminServer? admin = config.AdminHttp is { } address ? new AdminServer(address, config.HostName, desk, token) : null;
+        Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
+        using var signals = new SignalHandlers(relay, desk, reloader, secrets, notifier);
         error.Write(screen.Write(relay, listening));
+        notifier.Ready($"{relay.Journal.Stats.Messages} messages queued, listening on {string.Join(", ", listening)}");
+        new LoopWatchdog(world.Loop, notifier, LoopWatchdog.Interval(
+            Environment.GetEnvironmentVariable("WATCHDOG_USEC"), Environment.GetEnvironmentVariable("WATCHDOG_PID"), Environment.ProcessId)).Start();
         try
         {
             world.Loop.Run();
@@ -124,17 +138,21 @@ public static class ServeCommand
         relay.Log.Warn("admin_failed"u8).Add("error"u8, problem).Write();
     }
 
-    /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP reads certificates and users again.</summary>
+    /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP reads configuration, certificates and users again.</summary>
     private sealed class SignalHandlers : IDisposable
     {
         private readonly List<PosixSignalRegistration> _registrations = [];
         private readonly Relay _relay;
         private readonly RelayDesk _desk;
         private readonly SecretsWatch _secrets;
+        private readonly ConfigReloader _reloader;
+        private readonly ServiceNotifier _notifier;
         private int _stops;
 
-        public SignalHandlers(Relay relay, RelayDesk desk, SecretsWatch secrets)
+        public SignalHandlers(Relay relay, RelayDesk desk, ConfigReloader reloader, SecretsWatch secrets, ServiceNotifier notifier)
         {
+            _notifier = notifier;
+            _reloader = reloader;
             _secrets = secrets;
             _relay = relay;
             _desk = desk;
@@ -146,16 +164,29 @@ public static class ServeCommand
 
         public void Dispose() => _registrations.ForEach(r => r.Dispose());
 
+        private async Task ReloadAsync()
+        {
+            try
+            {
+                await _reloader.ReloadAsync();
+            }
+            catch (Exception e) when (e is AdminException or TimeoutException)
+            {
+                // The log has it. Certificates and users may have changed for all that.
+                _secrets.Look(always: true);
+            }
+        }
+
         private void Handle(PosixSignalContext context)
         {
             context.Cancel = true;
             if (context.Signal == PosixSignal.SIGHUP)
             {
-                _relay.Log.Line("reload"u8).Add("note"u8, "certificates and users; the configuration itself is read at start only").Write();
-                _secrets.Look(always: true);
+                _ = ReloadAsync();
                 return;
             }
             _desk.Stopping = true;
+            _notifier.Stopping();
             if (Interlocked.Increment(ref _stops) > 1 && context.Signal == PosixSignal.SIGINT)
             {
                 // Safe at any moment: what was answered 250 is durable, and every start is a recovery.

@@ -11,7 +11,7 @@ namespace FastRelay.Host.Secrets;
 /// </summary>
 public sealed class SecretsWatch : IDisposable
 {
-    private readonly RelayConfig _config;
+    private RelayConfig _config;
     private readonly Relay _relay;
     private readonly Timer _timer;
     private readonly Lock _lock = new();
@@ -28,6 +28,17 @@ public sealed class SecretsWatch : IDisposable
         _relay = relay;
         _seen = Fingerprint();
         _timer = new Timer(_ => Look(always: false), null, every, every);
+    }
+
+    /// <summary>Another configuration is in force, with what its files hold now.</summary>
+    public void Use(RelayConfig config)
+    {
+        lock (_lock)
+        {
+            _config = config;
+            _seen = Fingerprint();
+            _complaint = "";
+        }
     }
 
     /// <summary>Looks now.</summary>

@@ -16,7 +16,7 @@ public sealed class Bouncer : BounceSink
     private readonly World _world;
     private readonly MessageJournal _journal;
     private readonly MessageQueue _queue;
-    private readonly BounceOptions _options;
+    private BounceOptions _options;
     private readonly Log _log;
     private readonly Counters _counters;
     private readonly Dictionary<MessageHandle, PendingBounce> _waiting = [];
@@ -48,6 +48,13 @@ public sealed class Bouncer : BounceSink
 
     /// <inheritdoc/>
     public override bool IsStuck => _refused > 0;
+
+    /// <summary>Puts other options in force for bounces that are not begun yet.</summary>
+    public void Change(BounceOptions options)
+    {
+        _world.Loop.CheckThread();
+        _options = options;
+    }
 
     /// <summary>Ends the retries: what is pending is told after the next start.</summary>
     public void Stop() => _stopping = true;

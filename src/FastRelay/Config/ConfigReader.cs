@@ -272,10 +272,11 @@ public sealed class ConfigReader
         else if (text is not null)
         {
             config = config with { AdminHttp = EndPoint(table, "http", "127.0.0.1:2580", -1) };
-            if (config.AdminHttp is { } http && !IPAddress.IsLoopback(http.Address))
-            {
-                Warn(table.Node("http")!.Line, table.Key("http"), $"{http} has no password: whoever reaches it can read and empty the queue");
-            }
+        }
+        config = config with { AdminTokenFile = PathOf(table, "token_file", "admin.token") };
+        if (config is { AdminHttp: { } http, AdminTokenFile: null } && !IPAddress.IsLoopback(http.Address))
+        {
+            table.Error(table.Node("http")!, "http", $"{http} is reached from elsewhere, and whoever reaches it could read and empty the queue: name a token_file, or listen on a loopback address");
         }
         table.Finish();
         return config;

@@ -61,6 +61,7 @@ public static class EffectiveConfig
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
+        text.Append(config.AdminTokenFile is { } token ? $"token_file = {Quote(token)}\n" : "# token_file: none, so whoever reaches http may do everything\n");
         return text.ToString();
     }
 

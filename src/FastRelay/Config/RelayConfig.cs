@@ -119,6 +119,9 @@ public sealed record RelayConfig
     /// <summary>This host.</summary>
     public static IReadOnlyList<IPNetwork> Loopback { get; } = [new(new IPAddress([127, 0, 0, 0]), 8), new(IPAddress.IPv6Loopback, 128)];
 
+    /// <summary>The file with the admin's token, resolved; null when none is asked for.</summary>
+    public string? AdminTokenFile { get; init; }
+
     /// <summary>What runs without a file: this host only, MX delivery by the system's name servers.</summary>
     /// <param name="systemName">The system's host name.</param>
     /// <param name="folder">Where relative paths begin.</param>

@@ -11,11 +11,13 @@ public sealed class ClientTls
     /// <summary>Hosts that are remembered at most; past it the oldest half is forgotten.</summary>
     private const int RememberedMax = 10_000;
 
-    private readonly DeliverOptions _options;
     private readonly Dictionary<string, long> _clearUntil = new(StringComparer.Ordinal);
 
     /// <summary>Creates the rules.</summary>
-    public ClientTls(DeliverOptions options) => _options = options;
+    public ClientTls(DeliverOptions options) => Options = options;
+
+    /// <summary>What new handshakes go by.</summary>
+    public DeliverOptions Options { get; set; }
 
     /// <summary>When a connection to a host uses STARTTLS.</summary>
     public StartTlsUse UseFor(TlsPolicy policy, string host, long nowMs) => policy switch
@@ -31,7 +33,7 @@ public sealed class ClientTls
     {
         if (_clearUntil.Count >= RememberedMax)
         {
-            long middle = nowMs + (_options.ClearAfterFailureMs / 2);
+            long middle = nowMs + (Options.ClearAfterFailureMs / 2);
             foreach ((string name, long until) in _clearUntil)
             {
                 if (until <= middle)
@@ -44,7 +46,7 @@ public sealed class ClientTls
                 _clearUntil.Clear();
             }
         }
-        _clearUntil[host] = nowMs + _options.ClearAfterFailureMs;
+        _clearUntil[host] = nowMs + Options.ClearAfterFailureMs;
     }
 
     /// <summary>The options of one handshake. RFC 8996: nothing below TLS 1.2.</summary>
@@ -61,7 +63,7 @@ public sealed class ClientTls
         };
         // A certificate may name an address to fetch its issuer from: whoever shows one must not make us ask there.
         options.CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
-        if (_options.Authorities is { } authorities)
+        if (Options.Authorities is { } authorities)
         {
             options.CertificateChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
             options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);

@@ -22,7 +22,7 @@ public sealed class Deliverer : Dispatcher
     private readonly RecipientReport[] _reports;
     private readonly int[] _recipients;
     private readonly Dictionary<Site, SendSession> _idleBySite = [];
-    private readonly DeliverOptions _options;
+    private DeliverOptions _options;
     private readonly Log _log;
     private readonly Sleeper _drained;
     private SendSession? _pool;
@@ -63,7 +63,7 @@ public sealed class Deliverer : Dispatcher
 
     internal MessageJournal Journal { get; }
 
-    internal Limits Limits { get; }
+    internal Limits Limits { get; private set; }
 
     internal Counters Counters { get; }
 
@@ -75,6 +75,20 @@ public sealed class Deliverer : Dispatcher
 
     /// <summary>Room to collect the recipients of one transaction; used and forgotten within one call.</summary>
     internal Span<int> RecipientScratch => _recipients;
+
+    /// <summary>
+    /// Puts other options and limits in force: new connections go by them, those that are open by theirs. Our name, and the
+    /// sizes of a transaction and of an attempt (<see cref="Limits.RecipientsPerTransaction"/>,
+    /// <see cref="Limits.MxAddressesTried"/>), stay as they were at the start.
+    /// </summary>
+    public void Change(DeliverOptions options, Limits limits)
+    {
+        World.Loop.CheckThread();
+        Check.That(limits.RecipientsPerTransaction == _recipients.Length && limits.MxAddressesTried == Limits.MxAddressesTried);
+        _options = options;
+        Limits = limits;
+        Tls.Options = options;
+    }
 
     /// <inheritdoc/>
     public override bool Dispatch(Site site)

@@ -24,7 +24,6 @@ internal sealed class SendDialogue : LoopItem
     /// <summary>The answer to QUIT matters to nobody, ms.</summary>
     private const int QuitTimeoutMs = 5_000;
 
-    private readonly Limits _limits;
     private readonly LoopTimer _timer;
     private readonly Offload _offload;
     private readonly KeyJob _keys;
@@ -37,7 +36,7 @@ internal sealed class SendDialogue : LoopItem
     public SendDialogue(World world, Limits limits, SendMachine machine)
     {
         Loop loop = world.Loop;
-        _limits = limits;
+        Limits = limits;
         _offload = world.Offload;
         _keys = new KeyJob(loop);
         _timer = new LoopTimer(loop, this);
@@ -45,6 +44,9 @@ internal sealed class SendDialogue : LoopItem
     }
 
     public SendMachine Machine { get; }
+
+    /// <summary>How long each stage may take: set between connections.</summary>
+    public Limits Limits { get; set; }
 
     /// <summary>The link under way; null between connections.</summary>
     public Link? Link => _link;
@@ -138,7 +140,7 @@ internal sealed class SendDialogue : LoopItem
             {
                 break;
             }
-            Arm(_limits.DataBlockTimeoutMs);
+            Arm(Limits.DataBlockTimeoutMs);
             FlushResult sent = await link.Output.WriteAsync(piece);
             if (sent.IsCompleted || !IsQuietInBody(link))
             {
@@ -160,7 +162,7 @@ internal sealed class SendDialogue : LoopItem
             // What finds no room is written when the dot is answered.
             WriteSome(link.Output, some ? piece.Length : 0);
         }
-        Arm(_limits.FinalDotTimeoutMs);
+        Arm(Limits.FinalDotTimeoutMs);
         // A failed flush is told by the read that follows; the dot may be out, so it is in doubt either way.
         await link.Output.FlushAsync();
         return step;
@@ -170,7 +172,7 @@ internal sealed class SendDialogue : LoopItem
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<SendStep> SecureAsync(SslClientAuthenticationOptions options)
     {
-        Arm(_limits.TlsHandshakeTimeoutMs);
+        Arm(Limits.TlsHandshakeTimeoutMs);
         TlsResult result = await _link!.StartTlsAsync(options);
         Disarm();
         if (!result.Ok)
@@ -349,9 +351,9 @@ internal sealed class SendDialogue : LoopItem
 
     private int TimeoutOf(SmtpStage stage) => stage switch
     {
-        SmtpStage.Data => _limits.DataReplyTimeoutMs,
-        SmtpStage.Dot => _limits.FinalDotTimeoutMs,
+        SmtpStage.Data => Limits.DataReplyTimeoutMs,
+        SmtpStage.Dot => Limits.FinalDotTimeoutMs,
         SmtpStage.Quit => QuitTimeoutMs,
-        _ => _limits.CommandTimeoutMs,
+        _ => Limits.CommandTimeoutMs,
     };
 }

@@ -69,6 +69,7 @@ internal sealed class SendSession
     {
         Check.That(Site is null);
         Site = site;
+        _dialogue.Limits = _owner.Limits;
         _assigned.Set(site);
     }
 

@@ -12,7 +12,7 @@ public sealed class MessageJournal
 {
     private const int RoomForOne = 64 * 1024;
     private readonly World _world;
-    private readonly JournalOptions _options;
+    private Limits _limits;
     private readonly IDisposable _lock;
     private readonly SegmentStore _store;
     private readonly Staging _staging;
@@ -30,7 +30,7 @@ public sealed class MessageJournal
     internal MessageJournal(World world, JournalOptions options, IDisposable spoolLock, SegmentStore store, MessageIndex index, ulong nextGroup, ulong nextSequence)
     {
         _world = world;
-        _options = options;
+        _limits = options.Limits;
         _lock = spoolLock;
         _store = store;
         Index = index;
@@ -54,6 +54,13 @@ public sealed class MessageJournal
     /// <summary>Opens a journal and replays what it holds: blocking, before the loop runs. Never throws for what a disk does.</summary>
     public static JournalOpenResult Open(World world, JournalOptions options, IReplay replay) => Recovery.Open(world, options, replay);
 
+    /// <summary>Puts other bounds of the queue in force: <see cref="Limits.QueueEntries"/> and <see cref="Limits.QueueBytes"/>. The others belong to files that are there.</summary>
+    public void Change(Limits limits)
+    {
+        _world.Loop.CheckThread();
+        _limits = limits;
+    }
+
     /// <summary>May a new message start? Asked at MAIL and at DATA.</summary>
     public JournalStatus Admission
     {
@@ -68,8 +75,8 @@ public sealed class MessageJournal
             {
                 return JournalStatus.Failed;
             }
-            bool full = Index.Messages >= _options.Limits.QueueEntries
-                || _store.Table.LiveBytes >= _options.Limits.QueueBytes
+            bool full = Index.Messages >= _limits.QueueEntries
+                || _store.Table.LiveBytes >= _limits.QueueBytes
                 || _store.BelowFloor
                 || (_store.CannotGrow && _store.RoomForMail(_staging.StagedBytes) < RoomForOne);
             return full ? JournalStatus.Full : JournalStatus.Ok;

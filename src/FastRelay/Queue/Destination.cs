@@ -11,17 +11,31 @@ public sealed class Destination
 {
     internal EntryList ReadyList;
 
-    internal Destination(int number, Route route)
+    internal Destination(int number, Route route, RouteTable table)
     {
         Number = number;
         Route = route;
+        Origin = route;
+        Table = table;
     }
 
     /// <summary>Its identity: lower-case domain, or the route's text.</summary>
     public string Key => Route.Key;
 
-    /// <summary>Its way out.</summary>
-    public Route Route { get; }
+    /// <summary>Its way out; another one after a change of the configuration.</summary>
+    public Route Route { get; internal set; }
+
+    /// <summary>The route that it was made for: with <see cref="Table"/> it says for ever which recipients are its own.</summary>
+    internal Route Origin { get; }
+
+    /// <summary>The route table that was in force when it was made.</summary>
+    internal RouteTable Table { get; }
+
+    /// <summary>New mail goes to another destination; this one ends with its mail.</summary>
+    internal bool IsLeft { get; set; }
+
+    /// <summary>The row of its route is gone.</summary>
+    internal bool KeepsRoute { get; set; }
 
     /// <summary>The plan in force; null before the first.</summary>
     public Plan? Plan { get; internal set; }

@@ -18,14 +18,15 @@ internal sealed class DestinationTable : LoopItem
     private readonly Dictionary<string, Destination> _byDomain = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Destination>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly Dictionary<Route, Destination> _byRoute = [];
+    private readonly HashSet<Destination> _left = [];
     private readonly Stack<int> _freeNumbers = new();
     private Destination?[] _byNumber = new Destination?[64];
     private int _nextNumber = 1;
     private Destination? _planFirst;
     private Destination? _planLast;
     private int _plansInFlight;
-    private Destination? _emptyFirst;
-    private Destination? _emptyLast;
+    private int _changes;
+    private readonly EmptyDestinations _empty = new();
 
     public DestinationTable(QueueState queue, Router router)
     {
@@ -35,9 +36,12 @@ internal sealed class DestinationTable : LoopItem
         _lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    public int Count => _byDomain.Count + _byRoute.Count;
+    public int Count => _byDomain.Count + _byRoute.Count + _left.Count;
 
-    public IEnumerable<Destination> All => _byDomain.Values.Concat(_byRoute.Values);
+    public IEnumerable<Destination> All => _byDomain.Values.Concat(_byRoute.Values).Concat(_left);
+
+    /// <summary>Entries whose route is not in the table any more: they keep it.</summary>
+    public long EntriesKept => _left.Sum(static destination => destination.KeepsRoute ? (long)destination.Entries : 0);
 
     public Destination this[int number] => _byNumber[number]!;
 
@@ -78,10 +82,74 @@ internal sealed class DestinationTable : LoopItem
         Span<char> buffer = stackalloc char[DomainNames.MaxLength];
         int length = DomainNames.DomainOf(mailbox, buffer);
         ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
-        Route? route = _router.FixedRoute(domain);
-        return destination.Route.NextHop.Kind == NextHopKind.Mx
-            ? route is null && domain.SequenceEqual(destination.Route.Domain)
-            : route == destination.Route;
+        Route? route = destination.Table.FixedRoute(domain);
+        return destination.Origin.NextHop.Kind == NextHopKind.Mx
+            ? route is null && domain.SequenceEqual(destination.Origin.Domain)
+            : route == destination.Origin;
+    }
+
+    /// <summary>All that hold mail of a domain: the one that new mail goes to, and those that it went to before a change.</summary>
+    public List<Destination> FindAll(string domain)
+    {
+        var all = new List<Destination>();
+        if (Find(domain) is { } current)
+        {
+            all.Add(current);
+        }
+        all.AddRange(_left.Where(left => left.Origin.NextHop.Kind == NextHopKind.Mx ? left.Origin.Domain == domain : left.Table.FixedRoute(domain) == left.Origin));
+        return all;
+    }
+
+    /// <summary>
+    /// The route table, or what plans are made by, has changed: everything is planned anew. Mail that is queued keeps the
+    /// recipients that it was gathered with. A domain's takes the way that new mail to it takes; a route's takes the way that its
+    /// row has now, and stays with the old one when the row is gone.
+    /// </summary>
+    public void Change()
+    {
+        _changes++;
+        foreach (Destination destination in All.ToList())
+        {
+            if (!destination.IsLeft && IsLeftNow(destination))
+            {
+                destination.IsLeft = true;
+                _left.Add(destination);
+                if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
+                {
+                    _byDomain.Remove(destination.Origin.Domain);
+                }
+                else
+                {
+                    _byRoute.Remove(destination.Origin);
+                }
+            }
+            Route? next = destination.Origin.NextHop.Kind == NextHopKind.Mx
+                ? _router.FixedRoute(destination.Origin.Domain) ?? _router.MxRoute(destination.Origin.Domain)
+                : _router.Table.Successor(destination.Route);
+            destination.KeepsRoute = next is null;
+            destination.Route = next ?? destination.Route;
+            Forget(destination);
+        }
+    }
+
+    private bool IsLeftNow(Destination destination) => destination.Origin.NextHop.Kind == NextHopKind.Mx
+        ? _router.FixedRoute(destination.Origin.Domain) is not null
+        : destination.Table != _router.Table;
+
+    /// <summary>Forgets a plan; what it decided stays undecided until the next one is there. The site keeps its memory.</summary>
+    private void Forget(Destination destination)
+    {
+        if (destination.NextInSite is not null)
+        {
+            destination.Site!.Leave(destination);
+        }
+        destination.Plan = null;
+        destination.DnsFailures = 0;
+        destination.DnsTimer?.Cancel();
+        if (destination.Ready > 0)
+        {
+            Renew(destination);
+        }
     }
 
     public void Entered(Destination destination)
@@ -89,7 +157,7 @@ internal sealed class DestinationTable : LoopItem
         destination.Entries++;
         if (destination.InEmptyList)
         {
-            RemoveEmpty(destination);
+            _empty.Remove(destination);
         }
     }
 
@@ -100,7 +168,7 @@ internal sealed class DestinationTable : LoopItem
         if (destination.Entries == 0)
         {
             destination.DnsTimer?.Cancel();
-            AddEmpty(destination);
+            _empty.Add(destination, _loop.NowMs);
         }
     }
 
@@ -108,26 +176,30 @@ internal sealed class DestinationTable : LoopItem
     /// <returns>True when there may be more to forget.</returns>
     public bool ForgetEmpty(int budget)
     {
-        while (_emptyFirst is { } destination && _loop.NowMs - destination.EmptySinceMs >= _queue.Options.ForgetMs)
+        while (_empty.First is { } destination && _loop.NowMs - destination.EmptySinceMs >= _queue.Options.ForgetMs)
         {
             if (budget-- == 0)
             {
                 return true;
             }
-            RemoveEmpty(destination);
+            _empty.Remove(destination);
             if (destination.Planning || destination.Settling)
             {
-                AddEmpty(destination);
+                _empty.Add(destination, _loop.NowMs);
                 continue;
             }
             Unlink(destination);
-            if (destination.Route.NextHop.Kind == NextHopKind.Mx)
+            if (destination.IsLeft)
             {
-                _byDomain.Remove(destination.Route.Domain);
+                _left.Remove(destination);
+            }
+            else if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
+            {
+                _byDomain.Remove(destination.Origin.Domain);
             }
             else
             {
-                _byRoute.Remove(destination.Route);
+                _byRoute.Remove(destination.Origin);
             }
             _byNumber[destination.Number] = null;
             _freeNumbers.Push(destination.Number);
@@ -204,7 +276,15 @@ internal sealed class DestinationTable : LoopItem
     {
         try
         {
-            Plan plan = await _router.PlanAsync(destination.Route);
+            Plan plan;
+            int change;
+            do
+            {
+                // A plan by what was in force before is worth nothing.
+                change = _changes;
+                plan = await _router.PlanAsync(destination.Route);
+            }
+            while (change != _changes);
             _plansInFlight--;
             destination.Planning = false;
             Apply(destination, plan);
@@ -292,48 +372,10 @@ internal sealed class DestinationTable : LoopItem
         {
             Array.Resize(ref _byNumber, _byNumber.Length * 2);
         }
-        var made = new Destination(number, route);
+        var made = new Destination(number, route, _router.Table);
         _byNumber[number] = made;
-        AddEmpty(made);
+        _empty.Add(made, _loop.NowMs);
         return made;
-    }
-
-    private void AddEmpty(Destination destination)
-    {
-        destination.InEmptyList = true;
-        destination.EmptySinceMs = _loop.NowMs;
-        destination.PreviousEmpty = _emptyLast;
-        if (_emptyLast is null)
-        {
-            _emptyFirst = destination;
-        }
-        else
-        {
-            _emptyLast.NextEmpty = destination;
-        }
-        _emptyLast = destination;
-    }
-
-    private void RemoveEmpty(Destination destination)
-    {
-        if (destination.PreviousEmpty is null)
-        {
-            _emptyFirst = destination.NextEmpty;
-        }
-        else
-        {
-            destination.PreviousEmpty.NextEmpty = destination.NextEmpty;
-        }
-        if (destination.NextEmpty is null)
-        {
-            _emptyLast = destination.PreviousEmpty;
-        }
-        else
-        {
-            destination.NextEmpty.PreviousEmpty = destination.PreviousEmpty;
-        }
-        destination.NextEmpty = destination.PreviousEmpty = null;
-        destination.InEmptyList = false;
     }
 
     private sealed class DnsRetry(DestinationTable table, Destination destination) : LoopItem

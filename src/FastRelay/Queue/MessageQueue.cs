@@ -110,6 +110,23 @@ public sealed class MessageQueue : IReplay
         return wrong;
     }
 
+    /// <summary>
+    /// Puts other schedules, rules for sites and limits in force, after <see cref="Router.Change"/>. Every plan is made anew.
+    /// When a message that is queued expires was decided when it came.
+    /// </summary>
+    /// <returns>Entries whose route is not in the table any more: they keep it.</returns>
+    public long Change(QueueOptions options, Limits limits)
+    {
+        _loop.CheckThread();
+        _queue.Options = options;
+        _queue.Limits = limits;
+        _queue.Gears.Change();
+        _queue.Warner.Change();
+        _queue.Destinations.Change();
+        _queue.Sites.Change();
+        return _queue.Destinations.EntriesKept;
+    }
+
     /// <summary>Gives the journal, after it has replayed into this queue and before the loop runs.</summary>
     public void Attach(MessageJournal journal)
     {

@@ -36,9 +36,9 @@ internal sealed class QueueState
 
     public World World { get; }
 
-    public QueueOptions Options { get; }
+    public QueueOptions Options { get; set; }
 
-    public Limits Limits { get; }
+    public Limits Limits { get; set; }
 
     public Log Log { get; }
 

@@ -101,7 +101,7 @@ internal sealed class Settler
                     _turn.Set(true);
                     await turn;
                 }
-                if (!TryNext(out Delivery delivery))
+                if (!TryNext(out Delivery delivery, out bool byPlan))
                 {
                     _idle = true;
                     await _wake.WaitAsync();
@@ -109,7 +109,7 @@ internal sealed class Settler
                     continue;
                 }
                 budget--;
-                await SettleAsync(delivery);
+                await SettleAsync(delivery, byPlan);
             }
         }
         catch (Exception e)
@@ -118,8 +118,9 @@ internal sealed class Settler
         }
     }
 
-    private bool TryNext(out Delivery delivery)
+    private bool TryNext(out Delivery delivery, out bool byPlan)
     {
+        byPlan = false;
         if (_queue.Stopping || !_queue.MayFail)
         {
             // The journal closes soon, and what is left is found again at the next start; or bounces have to catch up.
@@ -138,6 +139,7 @@ internal sealed class Settler
             if (destination.IsSettledByPlan && destination.ReadyList.First is int ready and not 0)
             {
                 _queue.TakeOut(ready);
+                byPlan = true;
                 delivery = _queue.DeliveryOf(ready, null);
                 return true;
             }
@@ -150,7 +152,7 @@ internal sealed class Settler
         return false;
     }
 
-    private async ValueTask SettleAsync(Delivery delivery)
+    private async ValueTask SettleAsync(Delivery delivery, bool byPlan)
     {
         BodyReader body = _queue.Journal.OpenBody();
         body.Start(delivery.Message);
@@ -159,6 +161,13 @@ internal sealed class Settler
         {
             body.Close();
             _queue.Defer(delivery.Entry, IoRetryMs, pastExpiry: true);
+            return;
+        }
+        if (byPlan && !delivery.Destination.IsSettledByPlan)
+        {
+            // The configuration changed while the message was read: what its old plan said is not done.
+            body.Close();
+            _queue.Reporter.MoveOn(delivery.Entry, 0, first: true);
             return;
         }
         if (body.HasEnvelope)

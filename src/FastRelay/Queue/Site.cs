@@ -118,10 +118,13 @@ public sealed class Site
     internal double ServiceMs { get; set; }
 
     /// <summary>The operator's rule for it; null when there is none.</summary>
-    public SiteConfig? Rule { get; internal init; }
+    public SiteConfig? Rule { get; internal set; }
 
     /// <summary>Its messages a window; null when they are not bounded.</summary>
-    internal SitePace? Pace { get; init; }
+    internal SitePace? Pace { get; set; }
+
+    /// <summary>Its plan was made before the configuration changed: the next one takes its place, however long it holds.</summary>
+    internal bool IsPlanOld { get; set; }
 
     internal LoopTimer? Timer { get; set; }
 

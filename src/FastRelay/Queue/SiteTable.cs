@@ -44,18 +44,39 @@ internal sealed class SiteTable : LoopItem
     {
         if (_sites.TryGetValue(plan.SiteKey, out Site? site))
         {
-            if (plan.ExpiresMs >= site.Plan.ExpiresMs)
+            if (site.IsPlanOld || plan.ExpiresMs >= site.Plan.ExpiresMs)
             {
                 site.Plan = plan;
+                site.IsPlanOld = false;
             }
             return site;
         }
-        SiteConfig? rule = _queue.Options.Sites.FirstOrDefault(rule => plan.IsAt(rule.Match));
+        SiteConfig? rule = RuleOf(plan);
         site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null };
         _sites.Add(plan.SiteKey, site);
         _queue.Gears.Recall(site);
         return site;
     }
+
+    /// <summary>Rules and limits have changed. A site keeps what it has learned; where its rate is another one now, it begins with a full bucket.</summary>
+    public void Change()
+    {
+        foreach (Site site in _sites.Values)
+        {
+            site.IsPlanOld = true;
+            SiteConfig? rule = RuleOf(site.Plan);
+            if (rule?.Messages != site.Rule?.Messages || rule?.WindowMs != site.Rule?.WindowMs)
+            {
+                site.Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null;
+                site.Pace?.Fill(_loop.NowMs);
+            }
+            site.Rule = rule;
+            Wake(site);
+        }
+        RoomAgain();
+    }
+
+    private SiteConfig? RuleOf(Plan plan) => _queue.Options.Sites.FirstOrDefault(rule => plan.IsAt(rule.Match));
 
     /// <summary>My current share, read here and nowhere else.</summary>
     public int LimitOf(Site site) => site.Failures > 0 || (site.Plan.Credentials is not null && site.ServiceMs == 0)

@@ -21,6 +21,9 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     private byte[] _mailbox = [];
     private EnvelopeFlags _flags;
 
+    /// <summary>Who may relay, and the bounds.</summary>
+    public ReceiveOptions Options { get; set; } = options;
+
     /// <summary>Extensions whose parameters MAIL and RCPT know beyond SIZE and BODY.</summary>
     public const SmtpExtensions Parameters = SmtpExtensions.Dsn | SmtpExtensions.SmtpUtf8;
 
@@ -93,7 +96,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
             // Asked for behind the path that needs it.
             return Answer.Wrong(Replies.SenderNeedsSmtpUtf8);
         }
-        if (parameters.Size > options.Limits.MessageBytes)
+        if (parameters.Size > Options.Limits.MessageBytes)
         {
             return Answer.Wrong(Replies.MessageTooBig);
         }
@@ -153,7 +156,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.BadInternationalDomain);
         }
-        if (!client.Trusted && client.Certificate is null && (client.User is null || !options.Policy.Users) && !options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
+        if (!client.Trusted && client.Certificate is null && (client.User is null || !Options.Policy.Users) && !Options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
         {
             return Answer.Wrong(Replies.RelayDenied);
         }
@@ -201,7 +204,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     {
         Answer answer = !IsOpen ? Answer.Wrong(Replies.MailFirst)
             : envelope.RecipientCount == 0 ? Answer.Say(Replies.NoValidRecipients)
-            : size.Octets > options.Limits.MessageBytes ? Answer.Wrong(Replies.MessageTooBig)
+            : size.Octets > Options.Limits.MessageBytes ? Answer.Wrong(Replies.MessageTooBig)
             : admission != JournalStatus.Ok && !HasChunks ? NotNow(admission)
             : default;
         if (answer.Text.IsEmpty)
@@ -217,7 +220,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
 
     private Answer Take(scoped ReadOnlySpan<byte> mailbox, scoped in RcptParameters parameters)
     {
-        if (options.Refuses?.Invoke(mailbox) is { } text)
+        if (Options.Refuses?.Invoke(mailbox) is { } text)
         {
             return Answer.Wrong(Refusal(text));
         }
@@ -227,7 +230,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
             // RCPT asked for holds (RFC 3461 4 has no rule for a second one).
             return Answer.Say(Replies.RecipientOk);
         }
-        if (envelope.RecipientCount >= options.Limits.Recipients || !envelope.TryAddRecipient(mailbox, (byte)parameters.Notify, parameters.OriginalRecipient))
+        if (envelope.RecipientCount >= Options.Limits.Recipients || !envelope.TryAddRecipient(mailbox, (byte)parameters.Notify, parameters.OriginalRecipient))
         {
             // Not counted as an error: RFC 5321 4.5.3.1.10 tells the client to send the rest in another transaction.
             return Answer.Say(Replies.TooManyRecipients);

@@ -97,7 +97,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         {
             EhloName = machine.Client.Helo,
             Peer = peer,
-            Host = receiver.Hostname,
+            Host = machine.Options.Hostname,
             With = machine.Client.With,
             Id = _id.AsSpan(0, _idLength),
             OnlyRecipient = envelope.RecipientCount == 1 ? envelope.View.Recipient(0) : default,
@@ -262,7 +262,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     }
 
     private int WriteMissing(Span<byte> into) =>
-        SubmissionFields.Write(_header, receiver.World.Time.GetUtcNow(), _id.AsSpan(0, _idLength), receiver.Hostname, into);
+        SubmissionFields.Write(_header, receiver.World.Time.GetUtcNow(), _id.AsSpan(0, _idLength), machine.Options.Hostname, into);
 
     /// <summary>Holds what was decoded into the front of the writer's room against the bounds, and keeps it.</summary>
     private void Judge(Span<byte> room, int written)
@@ -271,12 +271,12 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         {
             int header = _header.Feed(room[..written]);
             _eightBitHeader = _eightBitHeader || !System.Text.Ascii.IsValid(room[..header]);
-            if (_header.ReceivedCount > receiver.Limits.Hops)
+            if (_header.ReceivedCount > machine.Options.Limits.Hops)
             {
                 Refuse(Verdict.TooManyHops);
                 return;
             }
-            if (_header.HeaderOctets > receiver.Limits.HeaderBytes)
+            if (_header.HeaderOctets > machine.Options.Limits.HeaderBytes)
             {
                 Refuse(Verdict.HeaderTooBig);
                 return;
@@ -289,7 +289,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         _eightBit = _eightBit || !System.Text.Ascii.IsValid(room[..written]);
         _bytes += written;
         // RFC 1870 5: what the dots of transparency add does not count.
-        if (_bytes - StuffedDots > receiver.Limits.MessageBytes)
+        if (_bytes - StuffedDots > machine.Options.Limits.MessageBytes)
         {
             Refuse(Verdict.TooBig);
             return;

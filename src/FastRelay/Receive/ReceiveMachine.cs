@@ -20,7 +20,6 @@ public sealed class ReceiveMachine
     private const SmtpExtensions OfferedExtensions =
         SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes | SmtpExtensions.Chunking | MailTransaction.Parameters;
 
-    private readonly ReceiveOptions _options;
     private readonly MailTransaction _mail;
     private readonly SessionErrors _errors;
     private readonly AuthDialogue _auth;
@@ -35,11 +34,13 @@ public sealed class ReceiveMachine
     /// <param name="envelope">Filled by MAIL and RCPT; the driver hands it to the journal with the message.</param>
     public ReceiveMachine(ReceiveOptions options, EnvelopeBuilder envelope)
     {
-        _options = options;
         _mail = new MailTransaction(options, Client, envelope);
         _errors = new SessionErrors(options.Limits);
         _auth = new AuthDialogue(options.Limits, Client, _errors);
     }
+
+    /// <summary>Our name, who may relay, and the bounds: set between sessions, so that one under way keeps those it began with.</summary>
+    public ReceiveOptions Options { get => _mail.Options; set => _mail.Options = value; }
 
     /// <summary>Who is there.</summary>
     public ReceiveClient Client { get; } = new();
@@ -63,7 +64,7 @@ public sealed class ReceiveMachine
     internal AuthExchange? Exchange => _auth.Exchange;
 
     /// <summary>Octets of the next line with its CRLF: an AUTH exchange may have long ones (RFC 4954 4).</summary>
-    public int LineBytes => Exchange is not null || _auth.IsOffered ? AuthExchange.LineBytes : _options.Limits.CommandLineBytes;
+    public int LineBytes => Exchange is not null || _auth.IsOffered ? AuthExchange.LineBytes : Options.Limits.CommandLineBytes;
 
     private bool OffersTls => _listener.Tls == ListenTls.StartTls && !Client.Secured;
 
@@ -78,13 +79,13 @@ public sealed class ReceiveMachine
     {
         Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit, certificate);
         _listener = listener;
-        _errors.Start();
-        _auth.Start(users);
+        _errors.Start(Options.Limits);
+        _auth.Start(users, Options.Limits);
         End();
         Admit();
         Reset();
         var writer = new ReplyWriter(reply);
-        writer.Greeting(_options.Hostname);
+        writer.Greeting(Options.Hostname);
         return writer.Written;
     }
 
@@ -125,7 +126,7 @@ public sealed class ReceiveMachine
             return Authenticated(_auth.Continue(line, reply));
         }
         Command command = Command.Parse(line);
-        if (line.Length + 2 > _options.Limits.CommandLineBytes && command.Verb != Verb.Auth)
+        if (line.Length + 2 > Options.Limits.CommandLineBytes && command.Verb != Verb.Auth)
         {
             return Error(Replies.LineTooLong, reply);
         }
@@ -212,11 +213,11 @@ public sealed class ReceiveMachine
         if (Client.Extended)
         {
             SmtpExtensions offered = OfferedExtensions | (OffersTls ? SmtpExtensions.StartTls : 0) | (_auth.IsOffered ? SmtpExtensions.Auth : 0);
-            writer.Ehlo(_options.Hostname, offered, _options.Limits.MessageBytes, AuthMechanisms.Plain | AuthMechanisms.Login | AuthMechanisms.ScramSha256);
+            writer.Ehlo(Options.Hostname, offered, Options.Limits.MessageBytes, AuthMechanisms.Plain | AuthMechanisms.Login | AuthMechanisms.ScramSha256);
         }
         else
         {
-            writer.Helo(_options.Hostname);
+            writer.Helo(Options.Hostname);
         }
         return new ReceiveStep(ReceiveAction.Continue, writer.Written);
     }
@@ -228,7 +229,7 @@ public sealed class ReceiveMachine
             return new ReceiveStep(ReceiveAction.Close, Put(Replies.UserRemoved, reply));
         }
         Answer answer = _mail.Mail(command, admission);
-        if (_mail.IsOpen && !answer.IsError && Messages >= _options.Limits.SessionMessages)
+        if (_mail.IsOpen && !answer.IsError && Messages >= Options.Limits.SessionMessages)
         {
             _mail.End();
             return new ReceiveStep(ReceiveAction.Close, Put(Replies.TooManyMessages, reply));

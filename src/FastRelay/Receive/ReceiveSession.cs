@@ -47,12 +47,14 @@ internal sealed class ReceiveSession
         _next = new Signal<Link>(loop);
         _turn = new Signal<bool>(loop);
         _clock = new SessionClock(loop);
-        _output = new SessionOutput(_clock, receiver.Limits);
+        _output = new SessionOutput(_clock);
         _delay = new Sleeper(loop);
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate) };
         _password = new PasswordCheck(loop, receiver.Passwords);
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
+
+    private Limits Limits => _machine.Options.Limits;
 
     /// <summary>True when the connection may be ended without breaking a promise: no message is under way.</summary>
     private bool IsIdle => _clock.Waiting == SessionWait.Command && !_machine.InTransaction;
@@ -93,7 +95,8 @@ internal sealed class ReceiveSession
             {
                 _link = await _next.WaitAsync();
                 _clock.Start(_link);
-                _output.Start(_link);
+                _machine.Options = _receiver.Options;
+                _output.Start(_link, Limits.IdleTimeoutMs);
                 await ServeAsync();
                 _clock.Stop();
                 _receiver.Ended(this, _client, _admitted, _machine.Messages);
@@ -112,7 +115,7 @@ internal sealed class ReceiveSession
     private async ValueTask ServeAsync()
     {
         bool open = await OpenAsync();
-        _clock.ExpectCommand(_receiver.Limits.IdleTimeoutMs);
+        _clock.ExpectCommand(Limits.IdleTimeoutMs);
         while (open)
         {
             if (_receiver.Draining && !_machine.InTransaction)
@@ -151,7 +154,7 @@ internal sealed class ReceiveSession
             if (commands > 0)
             {
                 // By whole commands and not by octets: a line that drips or never ends is silence.
-                _clock.ExpectCommand(_receiver.Limits.IdleTimeoutMs);
+                _clock.ExpectCommand(Limits.IdleTimeoutMs);
             }
         }
         _message.Abandon();
@@ -166,15 +169,15 @@ internal sealed class ReceiveSession
         switch (action)
         {
             case ReceiveAction.Data:
-                _pace = new ContentPace(_receiver.Limits.MinimumRateBytes);
+                _pace = new ContentPace(Limits.MinimumRateBytes);
                 _message.Begin(_link, _client.Address);
                 return ReceiveMessageAsync();
             case ReceiveAction.Chunk:
-                _pace = new ContentPace(_receiver.Limits.MinimumRateBytes);
+                _pace = new ContentPace(Limits.MinimumRateBytes);
                 _message.BeginChunk(_link, _client.Address, _octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.SkipChunk:
-                _pace = new ContentPace(_receiver.Limits.MinimumRateBytes);
+                _pace = new ContentPace(Limits.MinimumRateBytes);
                 _message.SkipChunk(_octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.CheckPassword:
@@ -223,7 +226,7 @@ internal sealed class ReceiveSession
         _lines.Reset();
         int length = Observe.LogLine.Format(_client, _peer);
         // A client that its proxy cannot name is not the proxy.
-        bool trusted = kind != ProxiedKind.Unknown && _receiver.Policy.Trusts(_client.Address);
+        bool trusted = kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
         Span<byte> reply = _output.Room();
         _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate));
     }
@@ -274,7 +277,7 @@ internal sealed class ReceiveSession
             }
             if (!wasInTransaction && _machine.InTransaction)
             {
-                _clock.BeginTransaction(_receiver.Limits.TransactionTimeoutMs);
+                _clock.BeginTransaction(Limits.TransactionTimeoutMs);
             }
             _delayMs = step.DelayMs;
             if (step.Action != ReceiveAction.Continue)
@@ -294,7 +297,7 @@ internal sealed class ReceiveSession
     {
         while (!_message.ChunkIsRead)
         {
-            Wait(SessionWait.Data, _receiver.Limits.DataTimeoutMs);
+            Wait(SessionWait.Data, Limits.DataTimeoutMs);
             long beganMs = _receiver.World.Loop.NowMs;
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
@@ -360,12 +363,12 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> HandshakeAsync(bool keepInput)
     {
-        Wait(SessionWait.Handshake, _receiver.Limits.TlsHandshakeTimeoutMs);
+        Wait(SessionWait.Handshake, Limits.TlsHandshakeTimeoutMs);
         TlsResult result = await _link.StartTlsAsync(_receiver.Tls!, keepInput);
         _clock.Done();
         _lines.Reset();
         _receiver.TlsStarted(_client, result);
-        _certificate = _receiver.Policy.Trusted(result.PeerFingerprint);
+        _certificate = _machine.Options.Policy.Trusted(result.PeerFingerprint);
         return result.Ok;
     }
 

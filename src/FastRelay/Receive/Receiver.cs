@@ -13,7 +13,6 @@ namespace FastRelay.Receive;
 /// </summary>
 public sealed class Receiver
 {
-    private readonly ReceiveOptions _options;
     private readonly MessageQueue _queue;
     private readonly Log _log;
     private readonly Counters _counters;
@@ -28,7 +27,6 @@ public sealed class Receiver
         World = world;
         Journal = journal;
         _queue = queue;
-        _options = options;
         _log = log;
         _counters = counters;
         _clients = new ClientTable(options);
@@ -48,13 +46,18 @@ public sealed class Receiver
 
     internal MessageJournal Journal { get; }
 
-    internal ReceiveOptions Options => _options;
+    private Limits Limits => Options.Limits;
 
-    internal byte[] Hostname => _options.Hostname;
-
-    internal RelayPolicy Policy => _options.Policy;
-
-    internal Limits Limits => _options.Limits;
+    /// <summary>Our name, who may relay, and the bounds: new sessions take them, those under way keep theirs. Loop thread.</summary>
+    public ReceiveOptions Options
+    {
+        get => _clients.Options;
+        set
+        {
+            _clients.Options = value;
+            Passwords.WaitingMax = value.Limits.PasswordChecks;
+        }
+    }
 
     /// <summary>The certificates in force; new handshakes use them. Loop thread.</summary>
     public ServerTls? Tls { get; set; }

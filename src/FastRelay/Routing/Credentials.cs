@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using FastRelay.Smtp;
 
@@ -33,6 +34,9 @@ public sealed class Credentials
 
     /// <summary>The user's name.</summary>
     public string User { get; }
+
+    /// <summary>True when another says the same user and password.</summary>
+    public bool IsSame(Credentials? other) => other is not null && other.User == User && CryptographicOperations.FixedTimeEquals(other._password, _password);
 
     internal ReadOnlySpan<byte> Name => _name;
 

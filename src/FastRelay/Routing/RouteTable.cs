@@ -56,6 +56,21 @@ public sealed class RouteTable
     /// <summary>Rows.</summary>
     public int Count => _rules.Length;
 
+    /// <summary>True when another table sends everything the same way.</summary>
+    public bool IsSame(IReadOnlyList<RouteRule> rules) => _rules.Length == rules.Count
+        && _rules.Zip(rules).All(static pair => pair.First with { Credentials = null } == pair.Second with { Credentials = null }
+            && (pair.First.Credentials?.IsSame(pair.Second.Credentials) ?? pair.Second.Credentials is null));
+
+    /// <summary>
+    /// The way of an earlier table's route in this one: the route of the first row with the same pattern, else one of the
+    /// same name; null when there is neither.
+    /// </summary>
+    public Route? Successor(Route earlier)
+    {
+        int row = Array.FindIndex(_rules, rule => rule.Pattern.Equals(earlier.Pattern, StringComparison.OrdinalIgnoreCase));
+        return (row < 0 ? null : _routes[row]) ?? Array.Find(_routes, route => route?.Key == earlier.Key);
+    }
+
     /// <summary>Finds the first row that matches.</summary>
     /// <param name="domain">Lower case, without the final dot.</param>
     /// <returns>Its index, or -1.</returns>
@@ -87,4 +102,11 @@ public sealed class RouteTable
 
     /// <summary>The route of a row whose next hop does not depend on the domain; null for MX delivery.</summary>
     public Route? FixedRoute(int index) => _routes[index];
+
+    /// <summary>The route of a domain when its next hop does not depend on it; null for MX delivery.</summary>
+    public Route? FixedRoute(ReadOnlySpan<char> domain)
+    {
+        int row = Match(domain);
+        return row < 0 ? null : _routes[row];
+    }
 }

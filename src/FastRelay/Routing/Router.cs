@@ -15,10 +15,9 @@ public sealed class Router
     public const int PartialMs = 60_000;
 
     private readonly World _world;
-    private readonly Limits _limits;
-    private readonly RouterOptions _options;
+    private Limits _limits;
+    private RouterOptions _options;
     private readonly Log _log;
-    private readonly RouteTable _table;
     private readonly HashSet<string> _ownNames;
     private readonly Stack<PlanJob> _idle = new();
 
@@ -33,13 +32,32 @@ public sealed class Router
         _limits = limits;
         _options = options;
         _log = log;
-        _table = new RouteTable(options.Rules);
+        Table = new RouteTable(options.Rules);
         _ownNames = new HashSet<string>(StringComparer.Ordinal);
         foreach (string name in options.OwnNames)
         {
             _ownNames.Add(name.ToLowerInvariant().TrimEnd('.'));
         }
         Cache = new ResolverCache(world.Resolver, world.Loop, limits);
+    }
+
+    /// <summary>The route table in force. A table that was in force before still says which mail belonged to its routes.</summary>
+    public RouteTable Table { get; private set; }
+
+    /// <summary>
+    /// Puts other options and limits in force for plans that are made from now on; the queue then makes
+    /// all of them anew. <see cref="RouterOptions.OwnNames"/> and <see cref="RouterOptions.Listening"/> stay.
+    /// </summary>
+    public void Change(RouterOptions options, Limits limits)
+    {
+        _world.Loop.CheckThread();
+        _options = options;
+        _limits = limits;
+        Cache.Limits = limits;
+        if (!Table.IsSame(options.Rules))
+        {
+            Table = new RouteTable(options.Rules);
+        }
     }
 
     /// <summary>Answers of DNS.</summary>
@@ -50,11 +68,7 @@ public sealed class Router
     /// delivery, whose route is <see cref="MxRoute"/>. No allocation.
     /// </summary>
     /// <param name="domain">Lower case (<see cref="DomainNames.DomainOf"/>), or an address literal with its brackets.</param>
-    public Route? FixedRoute(ReadOnlySpan<char> domain)
-    {
-        int row = _table.Match(domain);
-        return row < 0 ? null : _table.FixedRoute(row);
-    }
+    public Route? FixedRoute(ReadOnlySpan<char> domain) => Table.FixedRoute(domain);
 
     /// <summary>
     /// What an <c>error:</c> route says to a recipient, so that it can be refused at RCPT instead of bounced; null when
@@ -71,16 +85,16 @@ public sealed class Router
     /// <summary>The route of MX delivery to a domain or address literal; a new object each time.</summary>
     public Route MxRoute(string domain)
     {
-        int row = _table.Match(domain);
-        TlsPolicy tls = row < 0 ? _options.Tls : _table.Rule(row).Tls;
+        int row = Table.Match(domain);
+        TlsPolicy tls = row < 0 ? _options.Tls : Table.Rule(row).Tls;
         return new Route(Route.KeyOf(domain, tls == _options.Tls ? TlsPolicy.Opportunistic : tls), domain, NextHop.Mx, tls);
     }
 
     /// <summary>The pattern of the row of the route table that decides for a domain; empty when none matches, so that DNS does.</summary>
     public string PatternOf(ReadOnlySpan<char> domain)
     {
-        int row = _table.Match(domain);
-        return row < 0 ? "" : _table.Rule(row).Pattern;
+        int row = Table.Match(domain);
+        return row < 0 ? "" : Table.Rule(row).Pattern;
     }
 
     /// <summary>Plans a destination now. Never fails: what is wrong is the plan's status. Completes on the loop.</summary>

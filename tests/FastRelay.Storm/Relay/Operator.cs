@@ -1,12 +1,15 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Queue;
 
 namespace FastRelay.Storm;
 
-/// <summary>The operator of a storm: holds, releases, retries and removes mail while it runs.</summary>
+/// <summary>The operator of a storm: holds, releases, retries and removes mail, and changes the configuration while it runs.</summary>
 internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, SimRandom random)
 {
+    private readonly RelayConfig _usual = relay.Config;
+
     /// <summary>Acts now and then, for ever.</summary>
     public async ValueTask RunAsync()
     {
@@ -34,7 +37,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             return;
         }
         var only = new QueueFilter { Id = id };
-        switch (random.Next(8))
+        switch (random.Next(9))
         {
             case < 4:
                 await SetHoldAsync(message, only, !message.Held);
@@ -49,12 +52,29 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
                 ForgetWaits(checker.Messages);
                 await relay.Queue.Admin.RetryAsync(new QueueFilter());
                 break;
+            case 8:
+                Reload();
+                break;
             default:
                 host.Universe.Faults.Hit("operator: retry");
                 ForgetWaits([message]);
                 await relay.Queue.Admin.RetryAsync(only);
                 break;
         }
+    }
+
+    /// <summary>Another table with the same ways, tighter bounds, or back to what it was: what is queued must not notice.</summary>
+    private void Reload()
+    {
+        host.Universe.Faults.Hit("operator: reload");
+        Limits limits = _usual.Limits;
+        RelayConfig next = random.OneIn(3) ? _usual : _usual with
+        {
+            Routes = [new RouteConfig($"{random.Next(3)}.test", "discard:", DeliverTls.None), .. _usual.Routes],
+            Limits = limits with { MessagesPerConnection = 1 + random.Next(limits.MessagesPerConnection), SendSessionsPerSite = 1 + random.Next(limits.SendSessionsPerSite), SendSessions = 1 + random.Next(limits.SendSessions) },
+        };
+        string? wrong = relay.Reload(next, relay.Receiver.Tls, null, null, null, out long kept);
+        host.Universe.Require(wrong is null && kept == 0 || relay.Queue.Stopping, $"a reload changed too much: {wrong}, {kept} kept their route");
     }
 
     private async ValueTask SetHoldAsync(MailMessage message, QueueFilter only, bool hold)

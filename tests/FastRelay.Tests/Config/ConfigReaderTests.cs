@@ -232,6 +232,8 @@ public sealed class ConfigReaderTests
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u\"\npassword_file = \"p\"\ntls = \"opportunistic\"", 6, "route.tls", "only inside TLS")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\nsender = \"a\"", 4, "route.sender", "not available yet")]
     [InlineData("[admin]\nhttp = \"2580\"", 2, "admin.http", "is no address with a port")]
+    [InlineData("[admin]\nhttp = \"0.0.0.0:2580\"", 2, "admin.http", "name a token_file")]
+    [InlineData("[admin]\nhttp = \"[::]:2580\"", 2, "admin.http", "name a token_file")]
     [InlineData("a = 1\nhostname = ", 2, "", "not TOML: ")]
     public void An_error_names_its_line_its_key_and_what_would_be_right(string text, int line, string key, string message)
     {
@@ -294,7 +296,6 @@ public sealed class ConfigReaderTests
 
     [Theory]
     [InlineData("sync = \"none\"", 1, "sync", "comparisons")]
-    [InlineData("[admin]\nhttp = \"0.0.0.0:2580\"", 2, "admin.http", "no password")]
     [InlineData("[[listen]]\naddress = \"0.0.0.0:25\"\n[[relay_for]]\nnetworks = [\"0.0.0.0/0\"]", 4, "relay_for.networks", "open relay")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"discard:\"\n[[route]]\ndomain = \"a.test\"\nto = \"discard:\"", 4, "route.domain", "never matches")]
     public void What_is_allowed_and_dangerous_is_warned_of(string text, int line, string key, string message)

@@ -58,6 +58,20 @@ public sealed class AdminHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_page_is_one_file_and_only_its_own_script_may_run()
+    {
+        (int status, string body) = await GetAsync("/");
+        Assert.Equal(200, status);
+        Assert.StartsWith("<!doctype html>", body);
+        Assert.DoesNotMatch("(src|href)=|https?://|innerHTML|insertAdjacent|document.write|eval", body.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal));
+        string script = body[(body.IndexOf("<script>", StringComparison.Ordinal) + 8)..body.IndexOf("</script>", StringComparison.Ordinal)];
+        string digest = Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(script)));
+        Assert.Contains($"script-src 'sha256-{digest}'", FastRelay.Host.Admin.StatusPage.Policy);
+        Assert.Single(System.Text.RegularExpressions.Regex.Matches(body, "<script"));
+        Assert.Contains("\"gear\":\"backoff\"", (await GetAsync("/api/sites")).Body);
+    }
+
+    [Fact]
     public async Task The_queue_comes_in_pages_and_by_filters()
     {
         (int status, string body) = await GetAsync("/api/queue?limit=2");

@@ -59,6 +59,20 @@ internal sealed class ScriptedDesk : AdminDesk
         _ => 0L,
     }).ToArray());
 
+    public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => Task.FromResult<IReadOnlyList<ExplainSite>>(
+        [new ExplainSite("mx.one.test", "<script>alert(1)</script>", "backoff", "421 4.7.0 slow down", 30, 2, 5, 1, 1)]);
+
+    public override Task<ReloadView> ReloadAsync()
+    {
+        Asked.Add("reload");
+        return Task.FromResult(Reloaded ?? throw new AdminException("relay.toml:3: limits.hops: must be 1 to 1000\nrelay.toml:7: sync: \"x\" is none of group, none"));
+    }
+
+    /// <summary>What a reload comes to; null: the file is wrong.</summary>
+    public ReloadView? Reloaded { get; set; }
+
+    public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
+
     public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test" };
 
     private static bool Matches(QueueItem item, QueueQuery query) =>
@@ -94,10 +108,10 @@ internal sealed class ScriptedAdmin : IAsyncDisposable
 
     public int Port => _server.EndPoint.Port;
 
-    public static async Task<ScriptedAdmin> StartAsync()
+    public static async Task<ScriptedAdmin> StartAsync(string? token = null)
     {
         var desk = new ScriptedDesk();
-        var server = new AdminServer(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), "relay.test", desk);
+        var server = new AdminServer(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), "relay.test", desk, token);
         Assert.Null(await server.StartAsync());
         return new ScriptedAdmin(desk, server);
     }

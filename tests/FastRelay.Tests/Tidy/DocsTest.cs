@@ -78,6 +78,40 @@ public sealed partial class DocsTest
             "Rows of docs/RFC_MAP.md whose file or test does not exist:");
     }
 
+    [Fact]
+    public void Every_key_of_the_configuration_is_in_OPERATIONS()
+    {
+        string page = Read("docs/OPERATIONS.md");
+        page = page[page.IndexOf("## Configuration", StringComparison.Ordinal)..page.IndexOf("## Changing it", StringComparison.Ordinal)];
+        string[] readers = ["Text", "List", "Boolean", "Integer", "Duration", "Size", "Choice", "PathOf", "EndPoint", "SameLimit"];
+        string[] keys = [.. from tree in House.Product.Trees
+                            where tree.FilePath.StartsWith("src/FastRelay/Config/", StringComparison.Ordinal)
+                            from call in tree.GetRoot().DescendantNodes().OfType<InvocationExpressionSyntax>()
+                            where readers.Contains(call.Expression is MemberAccessExpressionSyntax member ? member.Name.Identifier.Text : call.Expression.ToString())
+                            let key = call.ArgumentList.Arguments.Take(2).Select(argument => argument.Expression).OfType<LiteralExpressionSyntax>().FirstOrDefault()
+                            where key is not null
+                            select key.Token.ValueText];
+
+        Assert.Contains("hostname", keys);
+        Assert.Contains("token_file", keys);
+        House.None(keys.Distinct().Where(key => !page.Contains($"`{key}`", StringComparison.Ordinal)), "Keys that the table in docs/OPERATIONS.md does not name:");
+    }
+
+    [Theory]
+    [InlineData("packaging/prometheus/fastrelay.rules.yml")]
+    [InlineData("packaging/grafana/fastrelay.json")]
+    [InlineData("src/FastRelay.Host/Admin/Page/status.html")]
+    public void Every_metric_that_is_watched_exists(string file)
+    {
+        string text = Read(file);
+        string[] known = [.. FastRelay.Host.Admin.Figure.All.Select(figure => figure.Name), "info"];
+        // The page reads the same figures without their prefix.
+        string[] named = [.. (file.EndsWith("html", StringComparison.Ordinal) ? PageFigure() : Metric()).Matches(text).Select(match => match.Groups[1].Value).Distinct()];
+
+        Assert.True(named.Length >= 10);
+        House.None(named.Except(known), $"{file} names metrics that there are not:");
+    }
+
     private static bool FilesExist(string cell)
     {
         string[] files = [.. Quoted().Matches(cell).Select(match => match.Groups[1].Value)];
@@ -102,6 +136,12 @@ public sealed partial class DocsTest
     // A key's value carries its unit ("5m"), so its name does not.
     [GeneratedRegex("(Ms|Seconds)$")]
     private static partial Regex Unit();
+
+    [GeneratedRegex("fastrelay_([a-z_]+)")]
+    private static partial Regex Metric();
+
+    [GeneratedRegex(@"(?:\bf\.|')([a-z]+_(?:[a-z_]*_total|[a-z]*bytes|[a-z]+))\b")]
+    private static partial Regex PageFigure();
 
     [GeneratedRegex("^([a-z]+):", RegexOptions.Multiline)]
     private static partial Regex Target();

@@ -17,6 +17,7 @@ internal static unsafe partial class Libc
     public const int SO_SNDBUF = 7;
     public const int SO_RCVBUF = 8;
     public const int SO_LINGER = 13;
+    public const int SO_ACCEPTCONN = 30;
     public const int TCP_NODELAY = 1;
     public const int IPV6_V6ONLY = 26;
 
@@ -33,6 +34,7 @@ internal static unsafe partial class Libc
     public const uint EPOLLET = 1u << 31;
 
     private const int SOCK_STREAM = 1;
+    private const int F_SETFL = 4;
     private const int SOCK_NONBLOCK = 0x800;
     private const int SOCK_CLOEXEC = 0x80000;
     private const int EPOLL_CLOEXEC = 0x80000;
@@ -106,6 +108,18 @@ internal static unsafe partial class Libc
         int result = Checked(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &length));
         return result < 0 ? -result : value;
     }
+
+    /// <summary>An option's value, or minus the error number.</summary>
+    public static int GetOption(int fd, int level, int name)
+    {
+        int value = 0;
+        int length = sizeof(int);
+        int result = Checked(getsockopt(fd, level, name, &value, &length));
+        return result < 0 ? result : value;
+    }
+
+    /// <summary>O_NONBLOCK for a descriptor that was made elsewhere; for a listener no other status flag matters.</summary>
+    public static int SetNonBlocking(int fd) => Checked(fcntl(fd, F_SETFL, SOCK_NONBLOCK));
 
     public static int Shutdown(int fd, int how) => Checked(shutdown(fd, how));
 
@@ -200,6 +214,10 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "socket")]
     private static partial int socket(int family, int type, int protocol);
+
+    // Variadic in C; three plain integers are passed alike on x86-64 and arm64.
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int fcntl(int fd, int command, int value);
 
     [LibraryImport("libc", EntryPoint = "bind")]
     private static partial int bind(int fd, void* address, int length);

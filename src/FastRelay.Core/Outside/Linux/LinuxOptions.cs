@@ -14,6 +14,12 @@ public sealed record LinuxOptions
     /// <summary>Threads for CPU-heavy jobs; 0: one a core.</summary>
     public int OffloadThreads { get; init; }
 
+    /// <summary>
+    /// Sockets that listen already and were handed to this process (socket activation): one whose address is asked for is
+    /// used in place of a new one. Closing it stops no one who holds it too, so that clients wait instead of being refused.
+    /// </summary>
+    public IReadOnlyList<int> Listening { get; init; } = [];
+
     /// <summary>Where log lines go; 1 is standard output.</summary>
     public int OutputFd { get; init; } = 1;
 }

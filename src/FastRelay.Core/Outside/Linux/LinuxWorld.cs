@@ -17,7 +17,7 @@ public static class LinuxWorld
             TimeProvider.System,
             loop,
             new LinuxDisk(loop),
-            new EpollNetwork(loop, offload),
+            new EpollNetwork(loop, offload, options.Listening),
             new LinuxResolver(loop, options.DnsServers, options.DnsTimeoutMs),
             offload,
             new Random(),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Host.Secrets;
 
 namespace FastRelay.Host.Commands;
 
@@ -41,9 +42,15 @@ public static class QueueCommand
             error.WriteLine("fastrelay: admin.http is \"\" in this configuration: the queue of a running relay is reached by it");
             return ExitCode.BadConfig;
         }
+        string? token = null;
+        if (loaded.AdminTokenFile is { } file && (token = TokenFile.Load(file, out string problem)) is null)
+        {
+            error.WriteLine($"fastrelay: {problem}");
+            return ExitCode.BadConfig;
+        }
         try
         {
-            using var client = new AdminClient(address);
+            using var client = new AdminClient(address, token);
             return ask(client, result.InvocationConfiguration.Output).GetAwaiter().GetResult();
         }
         catch (AdminClientException e)

@@ -70,7 +70,8 @@ public sealed class Explainer
         {
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
-            Destination? destination = _queue.Destinations.Find(domain);
+            List<Destination> all = _queue.Destinations.FindAll(domain);
+            Destination? destination = all.Find(one => one.Key == shown.Key) ?? all.FirstOrDefault();
             if (destination is not null)
             {
                 Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);

@@ -304,7 +304,7 @@ public sealed class QueueAdmin
     {
         private readonly QueueAdmin _admin;
         private readonly Signal<bool> _turn;
-        private readonly Destination? _destination;
+        private readonly HashSet<int>? _destinations;
         private readonly bool _nothing;
         private int _budget = SlotsPerTurn;
 
@@ -317,8 +317,8 @@ public sealed class QueueAdmin
             _turn = new Signal<bool>(admin._loop);
             if (filter.Domain is { } domain)
             {
-                _destination = admin._queue.Destinations.Find(domain.ToLowerInvariant().TrimEnd('.'));
-                _nothing = _destination is null;
+                _destinations = [.. admin._queue.Destinations.FindAll(domain.ToLowerInvariant().TrimEnd('.')).Select(static destination => destination.Number)];
+                _nothing = _destinations.Count == 0;
             }
         }
 
@@ -331,7 +331,7 @@ public sealed class QueueAdmin
         public bool Selects(int handle)
         {
             ref Entry entry = ref _admin._queue.Slab[handle];
-            return (_destination is null || entry.Destination == _destination.Number)
+            return (_destinations?.Contains(entry.Destination) != false)
                 && (Filter.State is null || StateOf(entry.State) == Filter.State)
                 && (Filter.Site is null || _admin._queue.Destinations[entry.Destination].Site?.Key == Filter.Site);
         }

@@ -18,16 +18,21 @@ internal sealed class Warner
     private readonly QueueState _queue;
     private readonly Queue<MessageId> _waiting = new();
     private readonly List<FailedRecipient> _delayed = [];
-    private readonly long _beforeExpirySeconds;
+    private long _beforeExpirySeconds;
     private bool _running;
 
     public Warner(QueueState queue)
     {
         _queue = queue;
-        QueueOptions options = queue.Options;
-        // Ages are counted back from the expiry, which every entry knows; none is reached when nobody is to be told.
-        _beforeExpirySeconds = options.WarnMs > 0 ? (options.ExpireMs - options.WarnMs) / 1000 : 0;
+        Change();
     }
+
+    /// <summary>
+    /// The options are others now. Ages are counted back from the expiry, which every entry knows, so mail that came while
+    /// another expiry held may be told of later than it would have been.
+    /// </summary>
+    public void Change() =>
+        _beforeExpirySeconds = _queue.Options.WarnMs > 0 ? (_queue.Options.ExpireMs - _queue.Options.WarnMs) / 1000 : 0;
 
     /// <summary>True when an entry that is replayed is so old that its sender was told before the start, or has lost that chance.</summary>
     public bool IsOld(in Entry entry, int nowSeconds) => _beforeExpirySeconds > 0 && nowSeconds >= entry.ExpireSeconds - _beforeExpirySeconds;

@@ -29,7 +29,7 @@ internal sealed class Gears
 {
     private readonly QueueState _queue;
     private readonly Loop _loop;
-    private readonly ReplyRules _rules;
+    private ReplyRules _rules;
 
     public Gears(QueueState queue)
     {
@@ -38,6 +38,9 @@ internal sealed class Gears
         _rules = new ReplyRules(queue.Options.ReplyRules);
         Suspensions = new Suspensions(queue.World, queue.Options.SuspensionsFile);
     }
+
+    /// <summary>The rules have changed: counts toward them begin anew, what they have set off goes on.</summary>
+    public void Change() => _rules = new ReplyRules(_queue.Options.ReplyRules);
 
     /// <summary>What the operator has suspended.</summary>
     public Suspensions Suspensions { get; }

@@ -30,6 +30,9 @@ internal sealed class SitePace
     /// <summary>How long what was begun still counts, ms; 0 when nothing does.</summary>
     public long OwesMs(long nowMs) => (long)Math.Max(0, Math.Ceiling(_emptyAtMs - nowMs));
 
+    /// <summary>Lets nothing go at once: what was begun under another rate is not known here.</summary>
+    public void Fill(long nowMs) => _emptyAtMs = nowMs + _slackMs + _stepMs;
+
     /// <summary>A message was begun.</summary>
     public void Took(long nowMs) => _emptyAtMs = Math.Max(_emptyAtMs, nowMs) + _stepMs;
 }

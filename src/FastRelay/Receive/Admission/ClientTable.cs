@@ -17,6 +17,17 @@ internal sealed class ClientTable(ReceiveOptions options)
     private readonly Dictionary<ClientKey, int> _networks = [];
     private readonly RateTable _rates = new(options.Limits);
 
+    /// <summary>Bounds, and who may relay: whoever comes or goes on from now on is held to these.</summary>
+    public ReceiveOptions Options
+    {
+        get;
+        set
+        {
+            field = value;
+            _rates.Limits = value.Limits;
+        }
+    } = options;
+
     /// <summary>Counts a session of a client.</summary>
     /// <returns>Null; or what the client is told when it has too many, and then it is not counted.</returns>
     public byte[]? Enter(IPAddress client, long nowMs)
@@ -26,8 +37,8 @@ internal sealed class ClientTable(ReceiveOptions options)
             return null;
         }
         bool isExempt = IsExempt(client);
-        if (_addresses.GetValueOrDefault(client) >= options.Limits.ReceiveSessionsPerAddress
-            || (!isExempt && _networks.GetValueOrDefault(ClientKey.OfNetwork(client)) >= options.Limits.ReceiveSessionsPerNetwork))
+        if (_addresses.GetValueOrDefault(client) >= Options.Limits.ReceiveSessionsPerAddress
+            || (!isExempt && _networks.GetValueOrDefault(ClientKey.OfNetwork(client)) >= Options.Limits.ReceiveSessionsPerNetwork))
         {
             return s_tooMany;
         }
@@ -36,10 +47,8 @@ internal sealed class ClientTable(ReceiveOptions options)
             return s_tooFast;
         }
         Add(_addresses, client, 1);
-        if (!isExempt)
-        {
-            Add(_networks, ClientKey.OfNetwork(client), 1);
-        }
+        // Also of one that is exempt: whether it is may change before it leaves.
+        Add(_networks, ClientKey.OfNetwork(client), 1);
         return null;
     }
 
@@ -51,17 +60,14 @@ internal sealed class ClientTable(ReceiveOptions options)
             return;
         }
         Add(_addresses, client, -1);
-        if (!IsExempt(client))
-        {
-            Add(_networks, ClientKey.OfNetwork(client), -1);
-        }
+        Add(_networks, ClientKey.OfNetwork(client), -1);
     }
 
     /// <summary>True when a client may do one more of something now, and counts it.</summary>
     public bool MayGoOn(IPAddress client, ClientRate rate, long nowMs) =>
         IPAddress.IsLoopback(client) || IsExempt(client) || _rates.TryTake(ClientKey.OfClient(client), rate, nowMs);
 
-    private bool IsExempt(IPAddress client) => options.Policy.Trusts(client) && !RelayPolicy.Holds(options.Rated, client);
+    private bool IsExempt(IPAddress client) => Options.Policy.Trusts(client) && !RelayPolicy.Holds(Options.Rated, client);
 
     private static void Add<TKey>(Dictionary<TKey, int> counts, TKey key, int change)
         where TKey : notnull

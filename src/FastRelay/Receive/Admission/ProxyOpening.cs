@@ -19,7 +19,7 @@ internal readonly record struct ProxyOpening(ProxiedKind Kind, IPEndPoint Client
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public static async ValueTask<ProxyOpening> ReadAsync(Link link, SessionClock clock, Receiver receiver)
     {
-        clock.Wait(SessionWait.Command, receiver.Limits.ProxyTimeoutMs, inTransaction: false);
+        clock.Wait(SessionWait.Command, receiver.Options.Limits.ProxyTimeoutMs, inTransaction: false);
         while (true)
         {
             ReadResult read = await link.Input.ReadAsync();
@@ -47,7 +47,7 @@ internal readonly record struct ProxyOpening(ProxiedKind Kind, IPEndPoint Client
                 receiver.Refused(client, refusal);
                 refusal.CopyTo(link.Output.GetSpan(refusal.Length));
                 link.Output.Advance(refusal.Length);
-                clock.Wait(SessionWait.Flush, receiver.Limits.ProxyTimeoutMs, inTransaction: false);
+                clock.Wait(SessionWait.Flush, receiver.Options.Limits.ProxyTimeoutMs, inTransaction: false);
                 await link.Output.FlushAsync();
                 clock.Done();
             }

@@ -21,6 +21,9 @@ internal sealed class RateTable(Limits limits, int clientsMax = Limits.RateTable
     private readonly Dictionary<ClientKey, Buckets> _clients = [];
     private long _sweptMs = -SweepMs;
 
+    /// <summary>Rates; 0 for none.</summary>
+    public Limits Limits { get; set; } = limits;
+
     /// <summary>Clients known.</summary>
     public int Count => _clients.Count;
 
@@ -30,9 +33,9 @@ internal sealed class RateTable(Limits limits, int clientsMax = Limits.RateTable
     {
         int perMinute = rate switch
         {
-            ClientRate.Connections => limits.ConnectionsPerMinute,
-            ClientRate.Messages => limits.MessagesPerMinute,
-            _ => limits.RecipientsPerMinute,
+            ClientRate.Connections => Limits.ConnectionsPerMinute,
+            ClientRate.Messages => Limits.MessagesPerMinute,
+            _ => Limits.RecipientsPerMinute,
         };
         if (perMinute == 0)
         {

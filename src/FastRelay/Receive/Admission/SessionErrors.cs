@@ -6,17 +6,23 @@ namespace FastRelay.Receive;
 /// <param name="limits">Bounds.</param>
 internal sealed class SessionErrors(Limits limits)
 {
+    private Limits _limits = limits;
     private int _count;
 
     /// <summary>A new session.</summary>
-    public void Start() => _count = 0;
+    /// <param name="bounds">Its bounds.</param>
+    public void Start(Limits bounds)
+    {
+        _limits = bounds;
+        _count = 0;
+    }
 
     /// <summary>The client did wrong.</summary>
     public ReceiveStep Wrong(ReadOnlySpan<byte> text, Span<byte> reply)
     {
-        int delay = ++_count > limits.SessionErrors / 2 ? limits.ErrorDelayMs : 0;
+        int delay = ++_count > _limits.SessionErrors / 2 ? _limits.ErrorDelayMs : 0;
         int length = Put(text, reply);
-        if (_count < limits.SessionErrors)
+        if (_count < _limits.SessionErrors)
         {
             return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
         }

@@ -8,6 +8,7 @@ namespace FastRelay.Receive;
 /// <param name="errors">Counts what is wrong.</param>
 internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionErrors errors)
 {
+    private Limits _limits = limits;
     private int _failures;
 
     /// <summary>Who may authenticate; null when nobody may.</summary>
@@ -23,8 +24,11 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
     public bool IsOffered => Users is not null && client is { Secured: true, User: null };
 
     /// <summary>A new session.</summary>
-    public void Start(UserTable? users)
+    /// <param name="users">Who may authenticate; null when nobody may.</param>
+    /// <param name="bounds">Its bounds.</param>
+    public void Start(UserTable? users, Limits bounds)
     {
+        _limits = bounds;
         Users = users;
         _failures = 0;
         End();
@@ -102,9 +106,9 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
 
     private ReceiveStep Refuse(Span<byte> reply)
     {
-        int delay = limits.AuthDelayMs << Math.Min(_failures, 4);
+        int delay = _limits.AuthDelayMs << Math.Min(_failures, 4);
         int length = SessionErrors.Put(Replies.AuthInvalid, reply);
-        if (++_failures < limits.SessionAuthFailures)
+        if (++_failures < _limits.SessionAuthFailures)
         {
             return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
         }

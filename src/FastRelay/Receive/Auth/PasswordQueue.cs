@@ -13,6 +13,9 @@ internal sealed class PasswordQueue(Offload offload, int waitingMax)
     private readonly Queue<PasswordCheck> _waiting = new();
     private bool _busy;
 
+    /// <summary>Most that may wait; those that wait already stay.</summary>
+    public int WaitingMax { get; set; } = waitingMax;
+
     /// <summary>Begins a check, now or in its turn.</summary>
     /// <returns>False when too many wait already; then it is not begun.</returns>
     public bool TryBegin(PasswordCheck check)
@@ -23,7 +26,7 @@ internal sealed class PasswordQueue(Offload offload, int waitingMax)
             offload.Submit(check);
             return true;
         }
-        if (_waiting.Count >= waitingMax)
+        if (_waiting.Count >= WaitingMax)
         {
             return false;
         }

@@ -18,7 +18,6 @@ public sealed class ResolverCache
 
     private readonly Resolver _resolver;
     private readonly Loop _loop;
-    private readonly Limits _limits;
     private readonly Dictionary<Key, Entry> _entries = [];
     private Entry? _newest;
     private Entry? _oldest;
@@ -34,8 +33,11 @@ public sealed class ResolverCache
     {
         _resolver = resolver;
         _loop = loop;
-        _limits = limits;
+        Limits = limits;
     }
+
+    /// <summary>Entries, queries in flight, TTL floor and caps: for what comes next. Loop thread.</summary>
+    public Limits Limits { get; set; }
 
     /// <summary>Questions answered from memory.</summary>
     public long Hits { get; private set; }
@@ -99,7 +101,7 @@ public sealed class ResolverCache
         }
         Misses++;
         entry.AddWaiter(lookup);
-        Trim(_limits.DnsCacheEntries);
+        Trim(Limits.DnsCacheEntries);
         if (!entry.Asking)
         {
             entry.Asking = true;
@@ -123,7 +125,7 @@ public sealed class ResolverCache
 
     private void Ask(Entry entry)
     {
-        if (InFlight < _limits.DnsQueries)
+        if (InFlight < Limits.DnsQueries)
         {
             InFlight++;
             _ = QueryAsync(entry);
@@ -163,7 +165,7 @@ public sealed class ResolverCache
             return;
         }
         _askingWaiting = true;
-        while (InFlight < _limits.DnsQueries && _waitingFirst is { } next)
+        while (InFlight < Limits.DnsQueries && _waitingFirst is { } next)
         {
             _waitingFirst = next.NextWaiting;
             _waitingLast = _waitingFirst is null ? null : _waitingLast;
@@ -207,10 +209,10 @@ public sealed class ResolverCache
 
     private long TtlSeconds(DnsAnswer answer) => answer.Status switch
     {
-        DnsStatus.Ok => Math.Clamp(answer.TtlSeconds, _limits.DnsTtlFloorSeconds, _limits.DnsTtlCapSeconds),
-        DnsStatus.NoData or DnsStatus.NxDomain => Math.Clamp(answer.TtlSeconds, _limits.DnsTtlFloorSeconds, _limits.DnsNegativeTtlCapSeconds),
+        DnsStatus.Ok => Math.Clamp(answer.TtlSeconds, Limits.DnsTtlFloorSeconds, Limits.DnsTtlCapSeconds),
+        DnsStatus.NoData or DnsStatus.NxDomain => Math.Clamp(answer.TtlSeconds, Limits.DnsTtlFloorSeconds, Limits.DnsNegativeTtlCapSeconds),
         // A failure is remembered for a moment only, so that a broken zone is not asked for each of its messages.
-        _ => _limits.DnsTtlFloorSeconds,
+        _ => Limits.DnsTtlFloorSeconds,
     };
 
     /// <summary>Drops the least recently used entries beyond a bound; those being asked stay.</summary>

@@ -15,11 +15,11 @@ public sealed class LinuxLinkRig : LinkRig
     private readonly Listener _listener;
     private readonly List<SocketPeer> _peers = [];
 
-    public LinuxLinkRig()
+    public LinuxLinkRig(IReadOnlyList<int>? listening = null)
     {
         Loop = new Loop(TimeProvider.System, _poller);
         _offload = new LinuxOffload(Loop, threads: 1);
-        _network = new EpollNetwork(Loop, _offload);
+        _network = new EpollNetwork(Loop, _offload, listening);
         Assert.Equal(0, _network.Listen(new IPEndPoint(IPAddress.Loopback, 0), out Listener? listener));
         _listener = listener!;
     }

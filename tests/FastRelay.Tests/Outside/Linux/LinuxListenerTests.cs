@@ -29,6 +29,33 @@ public sealed class LinuxListenerTests
     }
 
     [Fact]
+    public void A_socket_that_was_handed_over_serves_its_address_and_no_other()
+    {
+        using var made = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        made.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        made.Listen(16);
+        var address = (IPEndPoint)made.LocalEndPoint!;
+        int fd = (int)made.SafeHandle.DangerousGetHandle();
+        Assert.Equal(address, LinuxSockets.ListeningOn(fd));
+        Assert.Null(LinuxSockets.ListeningOn(999_999));
+        // It waits in the backlog from before there was a relay.
+        using var client = new TcpClient();
+        client.Connect(address);
+        using var rig = new LinuxLinkRig([fd]);
+        made.SafeHandle.SetHandleAsInvalid();
+        // The address is taken by a socket of ours: only its own listener gets it.
+        Assert.Equal(0, rig.Network.Listen(new IPEndPoint(IPAddress.Loopback, 0), out Listener? other));
+        Assert.NotEqual(address, other!.EndPoint);
+        Assert.Equal(0, rig.Network.Listen(address, out Listener? listener));
+        Assert.Equal(address, listener!.EndPoint);
+        Link? link = rig.Run(listener.AcceptAsync());
+        Assert.Equal(client.Client.LocalEndPoint, link!.Remote);
+        // A second time it is an address like any other, and taken.
+        Assert.Equal(98, rig.Network.Listen(address, out _));
+        link.Abort();
+    }
+
+    [Fact]
     public void One_port_serves_both_families_by_a_listener_each()
     {
         using var rig = new LinuxLinkRig();

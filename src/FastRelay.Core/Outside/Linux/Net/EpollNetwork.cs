@@ -11,6 +11,7 @@ public sealed class EpollNetwork : Network
     private const int Backlog = 4096;
     private const long OwnAddressesAgeMs = 60_000;
 
+    private readonly List<int> _inherited;
     private readonly List<IPAddress> _ownAddresses = [];
     private long _ownAddressesDueMs = long.MinValue;
     private int _openLinks;
@@ -18,8 +19,10 @@ public sealed class EpollNetwork : Network
     /// <summary>Creates the network of a loop whose poller is an <see cref="EpollPoller"/>.</summary>
     /// <param name="loop">Of all its links.</param>
     /// <param name="offload">Where TLS handshakes compute.</param>
-    public EpollNetwork(Loop loop, Offload offload)
+    /// <param name="listening">Sockets that listen already, see <see cref="LinuxOptions.Listening"/>.</param>
+    public EpollNetwork(Loop loop, Offload offload, IReadOnlyList<int>? listening = null)
     {
+        _inherited = [.. listening ?? []];
         Check.That(loop.Poller is EpollPoller, "an epoll network needs an epoll loop");
         Loop = loop;
         Offload = offload;
@@ -49,14 +52,13 @@ public sealed class EpollNetwork : Network
     {
         Loop.CheckThread();
         listener = null;
-        int family = SocketAddressBytes.Family(endPoint.Address);
-        int fd = Libc.TcpSocket(family);
+        int result = Inherited(endPoint);
+        int fd = result > 0 ? result : Libc.TcpSocket(SocketAddressBytes.Family(endPoint.Address));
         if (fd < 0)
         {
             return -fd;
         }
-        int result = Bind(fd, family, endPoint);
-        if (result < 0 || (result = Libc.Listen(fd, Backlog)) < 0)
+        if (result == 0 && ((result = Bind(fd, SocketAddressBytes.Family(endPoint.Address), endPoint)) < 0 || (result = Libc.Listen(fd, Backlog)) < 0))
         {
             Libc.Close(fd);
             return -result;
@@ -129,6 +131,20 @@ public sealed class EpollNetwork : Network
         Span<byte> first = stackalloc byte[16];
         Span<byte> second = stackalloc byte[16];
         return a.TryWriteBytes(first, out int m) && b.TryWriteBytes(second, out int n) && first[..m].SequenceEqual(second[..n]);
+    }
+
+    /// <summary>The socket of an address that was handed over, made ready for a loop; 0 when there is none, which is no descriptor of a socket here.</summary>
+    private int Inherited(IPEndPoint endPoint)
+    {
+        int fd = _inherited.Find(fd => endPoint.Equals(LinuxSockets.ListeningOn(fd)));
+        if (fd > 0)
+        {
+            _inherited.Remove(fd);
+            // Whoever made it may have left out what ours have: it must not block, and answers leave at once.
+            _ = Libc.SetNonBlocking(fd);
+            _ = Libc.SetOption(fd, Libc.SOL_TCP, Libc.TCP_NODELAY, 1);
+        }
+        return fd;
     }
 
     private static int Bind(int fd, int family, IPEndPoint endPoint)

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.Text.Json;
+using FastRelay.Config;
+using FastRelay.Host.Admin;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary><c>fastrelay reload</c>: a running relay reads its configuration again.</summary>
+public static class ReloadCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Build()
+    {
+        var command = new TaughtCommand(
+            "reload",
+            "Has a running relay read its configuration again, as SIGHUP does, and says what has changed and what waits for a restart. A file with an error changes nothing. Sessions under way keep what they began with.",
+            "fastrelay reload --config /etc/fastrelay/fastrelay.toml",
+            "fastrelay check --diff --config relay.toml     # before: what would change");
+        Option<string?> config = ConfigFile.Option();
+        var json = new Option<bool>("--json") { Description = "What was done, as JSON" };
+        command.Options.Add(config);
+        command.Options.Add(json);
+        command.SetAction(result => QueueCommand.Ask(result, config, (client, output) => RunAsync(client, result.GetValue(json), output)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(AdminClient client, bool json, TextWriter output)
+    {
+        ReloadView done = await client.PostAsync("/api/reload", new ReloadOrder(), AdminJson.Default.ReloadOrder, AdminJson.Default.ReloadView);
+        if (json)
+        {
+            await output.WriteLineAsync(JsonSerializer.Serialize(done, AdminJson.Default.ReloadView));
+            return ExitCode.Ok;
+        }
+        await output.WriteLineAsync(done.Changed.Count == 0 ? "nothing has changed" : "in force now:");
+        await output.WriteAsync(Lines(done.Changed));
+        if (done.Restart.Count > 0)
+        {
+            await output.WriteLineAsync("needs a restart:");
+            await output.WriteAsync(Lines(done.Restart));
+        }
+        foreach (string note in done.Notes)
+        {
+            await output.WriteLineAsync($"note: {note}");
+        }
+        return ExitCode.Ok;
+    }
+
+    /// <summary>Changes for people, one a line.</summary>
+    internal static string Lines(IEnumerable<ConfigChange> changes) =>
+        string.Concat(changes.Select(static change => $"  {change.Key}: {change.Before ?? "(none)"} -> {change.After ?? "(none)"}\n"));
+}

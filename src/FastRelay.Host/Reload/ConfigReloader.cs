@@ -1,0 +1,136 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using FastRelay.Config;
+using FastRelay.Host.Admin;
+using FastRelay.Host.Commands;
+using FastRelay.Host.Secrets;
+using FastRelay.Host.Systemd;
+using FastRelay.Receive;
+using FastRelay.Routing;
+
+namespace FastRelay.Host.Reload;
+
+/// <summary>
+/// Reads the configuration of a running relay again, wholly and as <c>check</c> does, and puts it in force on the loop. One
+/// that is wrong changes nothing. One at a time; any thread but the loop's.
+/// </summary>
+/// <param name="path">The file that <c>serve</c> was given; null when there was none.</param>
+/// <param name="files">Open files that the system allows.</param>
+/// <param name="relay">Running.</param>
+/// <param name="secrets">Told which files count now.</param>
+/// <param name="notifier">Tells the service manager.</param>
+public sealed class ConfigReloader(string? path, long files, Relay relay, SecretsWatch secrets, ServiceNotifier notifier) : IDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private volatile RelayConfig _running = relay.Config;
+
+    /// <summary>What is in force, as TOML.</summary>
+    public string Effective => EffectiveConfig.Write(_running);
+
+    /// <summary>Reads and changes.</summary>
+    /// <exception cref="AdminException">Nothing was changed: every error of the file, one a line.</exception>
+    /// <exception cref="TimeoutException">The relay stops, or is very busy.</exception>
+    public async Task<ReloadView> ReloadAsync()
+    {
+        await _one.WaitAsync();
+        string status = "reloaded";
+        notifier.Reloading();
+        try
+        {
+            ReloadView done = await ReadAndChangeAsync();
+            foreach (ConfigChange change in done.Changed)
+            {
+                relay.Log.Line("config"u8).Add("key"u8, change.Key).Add("before"u8, change.Before ?? "").Add("after"u8, change.After ?? "").Write();
+            }
+            foreach (string note in done.Notes)
+            {
+                relay.Log.Warn("reload"u8).Add("note"u8, note).Write();
+            }
+            return done;
+        }
+        catch (AdminException e)
+        {
+            status = "not reloaded, goes on as before: " + e.Message.Split('\n')[0];
+            foreach (string line in e.Message.Split('\n'))
+            {
+                relay.Log.Error("reload_failed"u8).Add("error"u8, line).Write();
+            }
+            throw;
+        }
+        finally
+        {
+            notifier.Ready(status);
+            _one.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _one.Dispose();
+
+    private async Task<ReloadView> ReadAndChangeAsync()
+    {
+        if (path is null)
+        {
+            throw new AdminException("this relay was started without a configuration file: there is nothing to read again");
+        }
+        ConfigResult read = ConfigFile.Read(path);
+        if (read.Config is not { } wanted)
+        {
+            throw new AdminException(string.Join('\n', read.Errors));
+        }
+        string[] problems = [.. ConfigFiles.Problems(wanted).Select(problem => $"{path}: {problem}")];
+        if (problems.Length > 0)
+        {
+            throw new AdminException(string.Join('\n', problems));
+        }
+        var notes = new List<string>(read.Warnings.Select(static warning => warning.ToString()));
+        RelayConfig next = FileLimit.Fit(ConfigReload.Merge(_running, wanted), files, out string? lowered, out string? tooFew);
+        if (tooFew is not null)
+        {
+            throw new AdminException($"{path}: {tooFew}");
+        }
+        if (lowered is not null)
+        {
+            notes.Add(lowered);
+        }
+        string before = Effective;
+        string after = EffectiveConfig.Write(next);
+        IReadOnlyList<ConfigChange> restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _)));
+        long kept = await ChangeAsync(next);
+        if (kept > 0)
+        {
+            notes.Add($"{kept} queued deliveries have a route that is not in the table any more: they keep it until a restart");
+        }
+        IReadOnlyList<ConfigChange> changed = ConfigReload.Compare(before, after);
+        if (changed.Any(static change => change.Key == "queue.expire"))
+        {
+            notes.Add("queue.expire: mail that is queued expires as it was to when it came; a restart reckons anew");
+        }
+        return new ReloadView(changed, restart, notes);
+    }
+
+    private async Task<long> ChangeAsync(RelayConfig next)
+    {
+        ServerTls? tls = TlsFiles.Server(next.Tls, asks: next.RelayCertificates.Count > 0);
+        X509Certificate2Collection? authorities = TlsFiles.Authorities(next.Tls);
+        UserTable? users = next.UsersFile is { } file ? UserFile.Load(file, out _) : null;
+        // Files are read here: on the loop nothing may wait for a disk.
+        var logins = new Dictionary<RouteConfig, Credentials?>();
+        foreach (RouteConfig route in next.Routes.Where(static route => route.User is not null))
+        {
+            logins[route] = PasswordFile.Load(route, out _);
+        }
+        (string? wrong, long kept) = await AdminRequest<(string?, long)>.AskAsync(
+            relay.World.Loop,
+            () => ValueTask.FromResult((relay.Reload(next, tls, authorities, users, logins.GetValueOrDefault, out long routesKept), routesKept)),
+            s_patience);
+        if (wrong is not null)
+        {
+            throw new AdminException(wrong);
+        }
+        _running = next;
+        secrets.Use(next);
+        return kept;
+    }
+}

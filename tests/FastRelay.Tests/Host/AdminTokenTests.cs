@@ -1,0 +1,101 @@
+using System.Net;
+using System.Net.Http.Headers;
+using FastRelay.Host.Commands;
+using FastRelay.Host.Secrets;
+
+namespace FastRelay.Tests.Host;
+
+public sealed class AdminTokenTests : IAsyncLifetime
+{
+    private const string Token = "0123456789abcdef-secret";
+    private readonly HttpClient _http = new();
+    private ScriptedAdmin _admin = null!;
+
+    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync(Token);
+
+    public async Task DisposeAsync()
+    {
+        _http.Dispose();
+        await _admin.DisposeAsync();
+    }
+
+    private async Task<HttpStatusCode> AskAsync(string path, AuthenticationHeaderValue? shown, HttpMethod? method = null)
+    {
+        using var request = new HttpRequestMessage(method ?? HttpMethod.Get, new Uri($"http://127.0.0.1:{_admin.Port}{path}"));
+        request.Headers.Authorization = shown;
+        if (method == HttpMethod.Post)
+        {
+            request.Content = new StringContent("{\"all\":true}", null, "application/json");
+        }
+        using HttpResponseMessage answer = await _http.SendAsync(request);
+        Assert.Equal(answer.StatusCode == HttpStatusCode.Unauthorized, answer.Headers.WwwAuthenticate.Any(static h => h.Scheme == "Bearer"));
+        return answer.StatusCode;
+    }
+
+    [Theory]
+    [InlineData("/metrics")]
+    [InlineData("/api/status")]
+    [InlineData("/api/queue")]
+    [InlineData("/api/sites")]
+    [InlineData("/api/config")]
+    [InlineData("/api/explain?target=one.test")]
+    [InlineData("/api/queue/remove", "POST")]
+    [InlineData("/api/reload", "POST")]
+    [InlineData("/nothing")]
+    public async Task Nothing_that_knows_or_changes_anything_is_open(string path, string method = "GET")
+    {
+        HttpMethod how = new(method);
+        foreach (AuthenticationHeaderValue? wrong in (AuthenticationHeaderValue?[])[null, new("Bearer", Token + "x"), new("Bearer", Token[..^1]), new("Bearer", "e"), new("Basic", Token)])
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(path, wrong, how));
+        }
+        Assert.Empty(_admin.Desk.Asked);
+        _admin.Desk.Reloaded = new([], [], []);
+        HttpStatusCode answer = await AskAsync(path, new("Bearer", Token), how);
+        Assert.Equal(path == "/nothing" ? HttpStatusCode.NotFound : HttpStatusCode.OK, answer);
+    }
+
+    [Fact]
+    public async Task Health_and_the_empty_page_are_open()
+    {
+        Assert.Equal(HttpStatusCode.OK, await AskAsync("/healthz", null));
+        Assert.Equal(HttpStatusCode.OK, await AskAsync("/", null));
+    }
+
+    [Fact]
+    public void Commands_show_the_token_of_their_configuration()
+    {
+        string folder = Path.GetDirectoryName(_admin.ConfigFile)!;
+        Assert.Equal((1, ""), Run("queue", "list"));
+        File.AppendAllText(_admin.ConfigFile, "token_file = \"token\"\n");
+        Assert.Equal((78, ""), Run("queue", "list"));
+        File.WriteAllText(Path.Combine(folder, "token"), Token + "\n");
+        (int code, string output) = Run("queue", "list", "--count");
+        Assert.Equal((0, "3\n"), (code, output));
+    }
+
+    [Theory]
+    [InlineData("0123456789abcdef\nmore", "")]
+    [InlineData("0123456789abcde", "16 to 256")]
+    [InlineData("0123456789abcdef ", "16 to 256")]
+    [InlineData("0123456789abcdefé", "16 to 256")]
+    [InlineData("", "16 to 256")]
+    public void A_token_is_long_and_plain(string content, string problem)
+    {
+        string path = Path.Combine(Path.GetDirectoryName(_admin.ConfigFile)!, "t");
+        File.WriteAllText(path, content);
+        string? token = TokenFile.Load(path, out string said);
+        Assert.Equal(problem.Length == 0, token is not null);
+        Assert.Contains(problem, said);
+        Assert.DoesNotContain("0123456789", said);
+        Assert.Null(TokenFile.Load(path + "x", out said));
+        Assert.Contains("cannot be read", said);
+    }
+
+    private (int Code, string Output) Run(params string[] arguments)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        return (CommandLine.Run([.. arguments, "--config", _admin.ConfigFile], output, error), output.ToString());
+    }
+}

@@ -1,0 +1,53 @@
+using FastRelay.Config;
+using FastRelay.Host.Admin;
+using FastRelay.Host.Commands;
+
+namespace FastRelay.Tests.Host;
+
+public sealed class ReloadCommandTests : IAsyncLifetime
+{
+    private ScriptedAdmin _admin = null!;
+
+    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync();
+
+    public async Task DisposeAsync() => await _admin.DisposeAsync();
+
+    private (int Code, string Output, string Error) Run(string line)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int code = CommandLine.Run([.. line.Split(' '), "--config", _admin.ConfigFile], output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public void It_says_what_is_in_force_and_what_waits_for_a_restart()
+    {
+        _admin.Desk.Reloaded = new ReloadView([new ConfigChange("limits.hops", "100", "7")], [new ConfigChange("spool", "\"/a\"", null)], ["look here"]);
+        (int code, string output, string error) = Run("reload");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal("in force now:\n  limits.hops: 100 -> 7\nneeds a restart:\n  spool: \"/a\" -> (none)\nnote: look here\n", output);
+        Assert.Equal(["reload"], _admin.Desk.Asked);
+        Assert.Contains("\"changed\":[{\"key\":\"limits.hops\",\"before\":\"100\",\"after\":\"7\"}]", Run("reload --json").Output);
+        _admin.Desk.Reloaded = new ReloadView([], [], []);
+        Assert.Equal("nothing has changed\n", Run("reload").Output);
+    }
+
+    [Fact]
+    public void A_wrong_file_is_told_line_by_line()
+    {
+        (int code, string output, string error) = Run("reload");
+        Assert.Equal((1, ""), (code, output));
+        Assert.Equal("fastrelay: relay.toml:3: limits.hops: must be 1 to 1000\nrelay.toml:7: sync: \"x\" is none of group, none\n", error);
+    }
+
+    [Fact]
+    public void Check_compares_with_what_is_in_force()
+    {
+        (int code, string output, string error) = Run("check --diff");
+        Assert.Equal((0, ""), (code, error));
+        // The scripted relay knows two keys; of those only the host name is another one.
+        Assert.Contains($"  hostname: \"relay.test\" -> \"{Environment.MachineName.ToLowerInvariant()}\"\n", output);
+        Assert.DoesNotContain("limits.hops", output);
+    }
+}
