@@ -1,10 +1,10 @@
-using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
 using FastRelay.Host.Commands;
 using FastRelay.Host.Secrets;
 using FastRelay.Host.Systemd;
+using FastRelay.Outside;
 using FastRelay.Receive;
 using FastRelay.Routing;
 

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Routing;
@@ -136,7 +137,7 @@ public class ChangeTests
         Assert.True(site.Limit > 2);
         Change(rig, new QueueOptions(), s_limits with { SendSessionsPerSite = 2 });
         Assert.Equal(2, site.Limit);
-        Change(rig, new QueueOptions { Sites = [new SiteRule("a.test", 1, 0, 0)] }, s_limits);
+        Change(rig, new QueueOptions { Sites = [new SiteConfig("a.test", 1, 0, 0)] }, s_limits);
         Assert.Equal(1, site.Limit);
         Change(rig, new QueueOptions(), s_limits);
         Assert.True(site.Limit > 2);
@@ -149,7 +150,7 @@ public class ChangeTests
         QueueRig rig = new QueueRig().Domain("a.test");
         rig.Accept("s@x.test", "1@a.test");
         rig.Accept("s@x.test", "2@a.test");
-        var options = new QueueOptions { Sites = [new SiteRule("a.test", 0, 60, 60_000)] };
+        var options = new QueueOptions { Sites = [new SiteConfig("a.test", 0, 60, 60_000)] };
         Change(rig, options, s_limits);
         Site site = rig.SiteOf("mx.a.test");
         SitePace pace = site.Pace!;

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
 using FastRelay.EndToEnd.Rig;
+using FastRelay.Outside;
 using FastRelay.Tests.Outside;
 using FastRelay.Tests.Receive.Rig;
 
@@ -70,7 +71,7 @@ public sealed class TimeoutSocketTests
     [InlineData(false)]
     public void A_handshake_that_does_not_come_is_closed_without_a_word(bool isImplicit)
     {
-        using var rig = new RelayRig($"[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"{(isImplicit ? "implicit" : "starttls")}\"\n" + Short, TestCertificate.Server(SslProtocols.Tls13));
+        using var rig = new RelayRig($"[[listen]]\naddress = \"127.0.0.1:0\"\ntls = \"{(isImplicit ? "implicit" : "starttls")}\"\n" + Short, new ServerTls(TestCertificate.Server(SslProtocols.Tls13)));
         using SmtpTalk talk = rig.Talk();
         if (!isImplicit)
         {
