@@ -71,7 +71,7 @@ public class SlowClientTests
                 }
             }
         });
-        universe.RunFor(3_600_000);
+        universe.RunFor(900_000);
         return (said.ToString(), endedMs);
     }
 
