@@ -29,6 +29,11 @@ public sealed class SmarthostTests : IDisposable
         // RFC 3848: received with ESMTP, inside TLS, authenticated.
         Assert.Contains("with ESMTPSA", arrival.Text);
         _edge!.WaitForEmptyQueue();
+        ToolResult tried = _edge.Command("explain", "someone@far.test", "--try").Ok();
+        Assert.Contains("> AUTH SCRAM-SHA-256 (not shown)", tried.Output);
+        Assert.Contains("< 235 (not shown)", tried.Output);
+        Assert.Contains("> RCPT TO:<someone@far.test>", tried.Output);
+        Assert.Single(_sink.Arrivals);
     }
 
     [Fact]
@@ -58,6 +63,10 @@ public sealed class SmarthostTests : IDisposable
         Assert.Equal(1, _edge.QueueCount());
         Assert.Empty(_sink.Arrivals);
         Assert.DoesNotContain("not the password", _edge.Log);
+        ToolResult tried = _edge.Command("explain", "someone@far.test", "--try");
+        Assert.Equal(1, tried.ExitCode);
+        Assert.Contains("< 535 (not shown)", tried.Output);
+        Assert.Contains("the host refused our user or its password", tried.Output);
     }
 
     private void Start(string listener, string tls, string password, string? host = null, NsdServer? dns = null)

@@ -47,6 +47,9 @@ public sealed class Bouncer : BounceSink
     public override bool HasRoom => _recipients < _options.Waiting;
 
     /// <inheritdoc/>
+    public override bool MayWarn => HasRoom && !IsStuck && _warnings < _options.AtOnce;
+
+    /// <inheritdoc/>
     public override bool IsStuck => _refused > 0;
 
     /// <summary>Puts other options in force for bounces that are not begun yet.</summary>
@@ -100,7 +103,7 @@ public sealed class Bouncer : BounceSink
 
     private void Fill(PendingBounce pending, ReadOnlySpan<FailedRecipient> recipients)
     {
-        _recipients += recipients.Length;
+        _recipients += pending.RetryUntil is null ? recipients.Length : 0;
         pending.FailedAt = _world.Time.GetUtcNow();
         pending.Failed.AddRange(recipients);
         if (_running < _options.AtOnce)
@@ -131,7 +134,7 @@ public sealed class Bouncer : BounceSink
     private void Forget(PendingBounce pending)
     {
         bool had = HasRoom;
-        _recipients -= pending.Failed.Count;
+        _recipients -= pending.RetryUntil is null ? pending.Failed.Count : 0;
         if (!had && HasRoom)
         {
             _queue.BouncesMove();

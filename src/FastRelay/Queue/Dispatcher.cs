@@ -63,6 +63,9 @@ public abstract class BounceSink
     /// <summary>False while <see cref="Limits.BouncesWaiting"/> failed recipients wait for their bounces: nothing that may fail is begun.</summary>
     public abstract bool HasRoom { get; }
 
+    /// <summary>A report of a delay would be written soon: failures come first, and such reports are few at a time.</summary>
+    public abstract bool MayWarn { get; }
+
     /// <summary>The journal takes no bounce now. Without room it is tried again later what fails, and delivery goes on: it is what frees the spool.</summary>
     public abstract bool IsStuck { get; }
 }

@@ -92,6 +92,8 @@ public sealed class Site
     /// <summary>Until when it gets at most <see cref="SlowMost"/> sessions, on the loop's scale.</summary>
     internal long SlowUntilMs { get; set; }
 
+    internal long SlowedAtMs { get; set; }
+
     internal int SlowMost { get; set; }
 
     internal string SlowReason { get; set; } = "";

@@ -241,6 +241,8 @@ public sealed class QueueRig
 
         public override bool HasRoom => Room;
 
+        public override bool MayWarn => Room;
+
         public override bool IsStuck => Stuck;
 
         public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)

@@ -159,7 +159,13 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Disk, "the disk: the spool cannot record what deliveries come to, so none is begun");
         }
-        return site is null ? new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once") : OfSite(site);
+        if (site is not null)
+        {
+            return OfSite(site);
+        }
+        return _queue.Gears.Suspensions.Of(plan) is { } suspended
+            ? new WaitReason(WaitKind.Suspension, $"the operator, who has suspended \"{suspended.Name}\": the next message for it will wait")
+            : new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once");
     }
 
     private WaitReason OfSite(Site site)

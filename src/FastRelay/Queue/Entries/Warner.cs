@@ -14,7 +14,7 @@ internal sealed class Warner
     /// <summary>Messages that may wait to be read; those past it are found again by the next sweep.</summary>
     public const int WaitingMax = 10_000;
 
-    private const int RoomLookMs = 1_000;
+    private const int RoomLookMs = 20;
     private readonly QueueState _queue;
     private readonly Queue<MessageId> _waiting = new();
     private readonly List<FailedRecipient> _delayed = [];
@@ -65,9 +65,9 @@ internal sealed class Warner
         {
             while (_waiting.Count > 0 && !_queue.Stopping)
             {
-                if (_queue.Bounces is not { HasRoom: true })
+                if (_queue.Bounces is not { MayWarn: true })
                 {
-                    // Failures come first.
+                    // Also bounds how many are made in a second, when a provider has stood still under a million messages.
                     await sleeper.SleepAsync(RoomLookMs);
                 }
                 else if (_queue.Journal.TryFind(_waiting.Dequeue(), out MessageHandle message))

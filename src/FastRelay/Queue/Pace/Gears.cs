@@ -27,6 +27,9 @@ public enum SiteGear : byte
 /// </summary>
 internal sealed class Gears
 {
+    /// <summary>Sessions that were under way when a site was slowed say the same for this long, ms: it is not slowed again.</summary>
+    private const long CohortMs = 10_000;
+
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private ReplyRules _rules;
@@ -80,11 +83,16 @@ internal sealed class Gears
             // The rest of those that were under way together tells nothing new.
             return false;
         }
+        if (rule.Action == ReplyAction.Slow && now < Math.Min(site.SlowUntilMs, site.SlowedAtMs + CohortMs))
+        {
+            return false;
+        }
         string reason = $"{outcome.ReplyCode} {Encoding.Latin1.GetString(text[..Math.Min(text.Length, Limits.ReplyTextBytes)])}";
         switch (rule.Action)
         {
             case ReplyAction.Slow:
                 site.SlowMost = Math.Max(1, site.Limit / 2);
+                site.SlowedAtMs = now;
                 site.SlowUntilMs = now + rule.ForMs;
                 site.SlowReason = reason;
                 _queue.Sites.LookAgain(site, rule.ForMs);
@@ -105,7 +113,7 @@ internal sealed class Gears
     /// <summary>A site that has just been made, or a list of suspensions that has changed.</summary>
     public void Recall(Site site)
     {
-        if (Suspensions.Of(site) is { } suspension)
+        if (Suspensions.Of(site.Plan) is { } suspension)
         {
             long left = suspension.UntilUnixMs == 0 ? 0 : suspension.UntilUnixMs - _queue.UnixMs;
             Suspend(site, suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + left, $"the operator has suspended \"{suspension.Name}\"", byOperator: true);

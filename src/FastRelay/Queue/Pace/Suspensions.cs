@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using FastRelay.Outside;
+using FastRelay.Routing;
 
 namespace FastRelay.Queue;
 
@@ -32,12 +33,12 @@ internal sealed class Suspensions(World world, string? file)
     /// <summary>How many there are.</summary>
     public int Count => _all.Count;
 
-    /// <summary>That of a site; null when it is not suspended.</summary>
-    public Suspension? Of(Site site)
+    /// <summary>That of the site of a plan; null when it is not suspended.</summary>
+    public Suspension? Of(Plan plan)
     {
         foreach (Suspension one in _all)
         {
-            if (IsInForce(one) && (site.Key == one.Name || site.Plan.IsAt(one.Name)))
+            if (IsInForce(one) && (string.Equals(plan.SiteKey, one.Name, StringComparison.OrdinalIgnoreCase) || plan.IsAt(one.Name)))
             {
                 return one;
             }
@@ -45,8 +46,8 @@ internal sealed class Suspensions(World world, string? file)
         return null;
     }
 
-    /// <summary>True for what may be a name: printable ASCII without a tab.</summary>
-    public static bool IsName(string name) => name.Length is > 0 and <= NameMax && name.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
+    /// <summary>True for what may be a name: printable ASCII without a tab, and no comment.</summary>
+    public static bool IsName(string name) => name.Length is > 0 and <= NameMax && name[0] != '#' && name.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;
 
     /// <summary>Reads the file, before the loop runs.</summary>
     /// <returns>What is wrong with it; empty when nothing is, or there is none.</returns>

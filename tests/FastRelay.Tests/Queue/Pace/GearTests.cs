@@ -90,6 +90,26 @@ public class GearTests
         Assert.True(rig.SiteOf("mx.a.test").Sessions >= 5);
     }
 
+    [Fact]
+    public void Those_that_were_under_way_together_slow_a_site_once()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Slow));
+        for (int i = 0; i < 4; i++)
+        {
+            rig.Accept("s@x.test", "u@a.test");
+        }
+        Delivery[] flying = [.. Enumerable.Range(0, 4).Select(_ => rig.Take("mx.a.test"))];
+        foreach (Delivery delivery in flying)
+        {
+            rig.Report(delivery, _ => s_busy, "4.7.28 too fast");
+        }
+        Assert.Equal((1L, 2), (rig.Counters.RuleShifts, rig.SiteOf("mx.a.test").Limit));
+        rig.Loop.Time.Advance(11_000);
+        rig.Loop.Settle();
+        Refuse(rig);
+        Assert.Equal((2L, 1), (rig.Counters.RuleShifts, rig.SiteOf("mx.a.test").Limit));
+    }
+
     [Theory]
     [InlineData(3, 1_000, 3, 400, true)]
     [InlineData(3, 1_000, 3, 600, false)]

@@ -27,6 +27,7 @@ public class SuspensionTests
     [Theory]
     [InlineData("mx.a.test", true)]
     [InlineData("a.test", true)]
+    [InlineData("MX.A.TEST", true)]
     [InlineData("b.test", false)]
     [InlineData("x.mx.a.test", false)]
     public void A_site_is_named_by_itself_or_by_a_domain_of_its_hosts(string name, bool suspended)
@@ -43,6 +44,8 @@ public class SuspensionTests
     {
         QueueRig rig = Rig();
         Assert.Equal("", Suspend(rig, "a.test"));
+        WaitReason first = rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test")).Waits;
+        Assert.Equal(new WaitReason(WaitKind.Suspension, "the operator, who has suspended \"a.test\": the next message for it will wait"), first);
         var message = rig.Accept("s@x.test", "u@a.test");
         Assert.Empty(rig.Dispatcher.Calls);
         SiteView view = View(rig, "mx.a.test");
@@ -89,6 +92,7 @@ public class SuspensionTests
         rig.Disk.Fault = default;
         Assert.Equal("", Suspend(rig, "a.test"));
         Assert.Equal("a site is 1 to 255 characters of printable ASCII", Suspend(rig, "a\tb"));
+        Assert.Equal("a site is 1 to 255 characters of printable ASCII", Suspend(rig, "#a"));
         Assert.Equal("a site is 1 to 255 characters of printable ASCII", Suspend(rig, new string('a', 256)));
         Assert.Equal("", Suspend(rig, new string('a', 255)));
     }
