@@ -201,7 +201,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /, /healthz, /metrics, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target= and /api/config; by POST /api/reload and /api/queue/retry, remove, hold and release");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target= and /api/config; by POST /api/reload and /api/queue/retry, remove, hold and release; and / for people");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)
