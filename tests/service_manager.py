@@ -17,7 +17,9 @@ import threading
 def start(listener, notify, arguments):
     pid = os.fork()
     if pid == 0:
-        os.dup2(listener.fileno(), 3, inheritable=True)
+        os.dup2(listener.fileno(), 3)
+        # It may have been 3 before, and then nothing was copied.
+        os.set_inheritable(3, True)
         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", NOTIFY_SOCKET="@" + notify, WATCHDOG_USEC="400000")
         os.execv(arguments[0], arguments)
     say(f"started {pid}")

@@ -209,7 +209,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /, /healthz, /metrics, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold and release, /api/sites/suspend and resume");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold and release, /api/sites/suspend and resume; and / for people");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

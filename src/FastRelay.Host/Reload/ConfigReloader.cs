@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
@@ -97,7 +98,22 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         string before = Effective;
         string after = EffectiveConfig.Write(next);
         IReadOnlyList<ConfigChange> restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _)));
-        long kept = await ChangeAsync(next);
+        long kept;
+        try
+        {
+            // First, so that no look at the old files puts them in force after the new ones.
+            secrets.Use(next);
+            kept = await ChangeAsync(next);
+        }
+        catch (Exception e)
+        {
+            secrets.Use(_running);
+            if (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+            {
+                throw new AdminException($"{path}: a file changed while it was read: {e.Message}");
+            }
+            throw;
+        }
         if (kept > 0)
         {
             notes.Add($"{kept} queued deliveries have a route that is not in the table any more: they keep it until a restart");
@@ -130,7 +146,6 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
             throw new AdminException(wrong);
         }
         _running = next;
-        secrets.Use(next);
         return kept;
     }
 }

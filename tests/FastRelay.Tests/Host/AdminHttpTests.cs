@@ -95,7 +95,6 @@ public sealed class AdminHttpTests : IAsyncLifetime
     [InlineData("/api/queue/xyz", 400, "is no id")]
     [InlineData("/api/queue/retry", 405, "by POST")]
     [InlineData("/nothing", 404, "there is /healthz")]
-    [InlineData("/", 404, "there is /healthz")]
     public async Task A_wrong_question_is_told_what_would_be_right(string path, int expected, string message)
     {
         (int status, string body) = await GetAsync(path);
