@@ -39,6 +39,8 @@ public sealed class ServiceManagerTests : IDisposable
     public void Restarts_refuse_no_connection_and_lose_no_mail()
     {
         const int clients = 3;
+        // Before the manager holds the socket nobody can wait in it.
+        Tool.Until(() => Count("told READY=1") == 1, 60, Text);
         var taken = new int[clients];
         string[] failures = new string[clients];
         using var done = new ManualResetEventSlim();
