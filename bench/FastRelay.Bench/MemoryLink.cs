@@ -54,7 +54,7 @@ internal sealed class MemoryLink(Loop loop) : Link
         return lines;
     }
 
-    public override ValueTask<TlsResult> StartTlsAsync(SslServerAuthenticationOptions options) => throw new NotSupportedException();
+    public override ValueTask<TlsResult> StartTlsAsync(ServerTls tls, bool keepInput = false) => throw new NotSupportedException();
 
     public override ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options) => throw new NotSupportedException();
 

@@ -375,8 +375,7 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> CheckPasswordAsync()
     {
-        ValueTask<bool>? check = _password.Begin(_machine.Exchange!.Verifier, _machine.Exchange.Password);
-        bool? matches = check is { } begun ? await begun : null;
+        bool? matches = _password.TryBegin(_machine.Exchange!.Verifier, _machine.Exchange.Password) ? await _password.ResultAsync() : null;
         ReceiveStep step = Gathered(matches);
         if (step.DelayMs > 0)
         {

@@ -23,7 +23,7 @@ internal sealed class TryConnection(RelayConfig config, Action<char, string> say
     private readonly byte[] _text = new byte[Limits.ReplyTextBytes];
     private readonly List<byte> _line = [];
     private ReplyParser _parser = new(ReplyParser.LineOctetsUsual, Limits.ReplyBytes, ReplyParser.LinesUsual);
-    private byte[] _input = new byte[Limits.ReplyBytes];
+    private readonly byte[] _input = new byte[Limits.ReplyBytes];
     private int _held;
     private Stream _stream = Stream.Null;
     private long _askedAt;

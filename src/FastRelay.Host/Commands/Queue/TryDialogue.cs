@@ -7,7 +7,6 @@ using FastRelay.Deliver;
 using FastRelay.Host.Admin;
 using FastRelay.Host.Secrets;
 using FastRelay.Routing;
-using FastRelay.Smtp;
 
 namespace FastRelay.Host.Commands;
 

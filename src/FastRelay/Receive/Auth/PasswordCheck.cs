@@ -15,10 +15,11 @@ internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
     private int _length;
     private bool _matches;
 
-    /// <summary>Begins to check; null when too many passwords wait to be checked.</summary>
+    /// <summary>Begins to check; <see cref="ResultAsync"/> says what came of it.</summary>
     /// <param name="verifier">Of the user.</param>
     /// <param name="password">At most 255 octets; copied.</param>
-    public ValueTask<bool>? Begin(ScramVerifier verifier, ReadOnlySpan<byte> password)
+    /// <returns>False when too many passwords wait to be checked; then nothing is begun.</returns>
+    public bool TryBegin(ScramVerifier verifier, ReadOnlySpan<byte> password)
     {
         _verifier = verifier;
         _length = password.Length;
@@ -26,11 +27,14 @@ internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
         _done.Reset();
         if (queue.TryBegin(this))
         {
-            return _done.WaitAsync();
+            return true;
         }
         CryptographicOperations.ZeroMemory(_password);
-        return null;
+        return false;
     }
+
+    /// <summary>True when the password is the user's; once for each check that was begun.</summary>
+    public ValueTask<bool> ResultAsync() => _done.WaitAsync();
 
     /// <inheritdoc/>
     protected override void Execute()
