@@ -156,7 +156,7 @@ public sealed class BounceTextTests
     [InlineData(NoticeKind.Delayed, "", "delayed", "4.0.0", "Delayed mail", "you need not send your message again")]
     public void What_is_no_failure_is_not_called_one(NoticeKind kind, string code, string action, string status, string subject, string says)
     {
-        EnhancedCode.TryParse(Encoding.ASCII.GetBytes(code), out EnhancedCode enhanced, out _);
+        _ = EnhancedCode.TryParse(Encoding.ASCII.GetBytes(code), out EnhancedCode enhanced, out _);
         var outcome = new Outcome(OutcomeClass.Deferred, Reach.Recipient, OutcomeCause.None, 0, enhanced);
         string stored = Write(With(Facts(Small), [new FailedNotice("b@far.example"u8.ToArray(), outcome, "", "some words"u8.ToArray()) { Kind = kind }]), out _);
         Assert.StartsWith(subject, Parse(stored).Subject);

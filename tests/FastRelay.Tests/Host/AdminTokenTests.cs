@@ -5,6 +5,7 @@ using FastRelay.Host.Secrets;
 
 namespace FastRelay.Tests.Host;
 
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "DisposeAsync of xunit's interface ends it.")]
 public sealed class AdminTokenTests : IAsyncLifetime
 {
     private const string Token = "0123456789abcdef-secret";

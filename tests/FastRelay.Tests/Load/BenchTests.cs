@@ -25,7 +25,7 @@ public sealed class BenchTests
         string text = File.ReadAllText(Path.Combine(Tidy.House.Root, "docs/LOAD.md"));
         string[] options = [.. new[] { LoadCommand.Build(), SinkCommand.Build(), BenchCommand.Build() }.SelectMany(c => c.Options).Select(o => o.Name).Distinct()];
         Assert.True(options.Length > 30);
-        Assert.Empty(options.Where(o => !System.Text.RegularExpressions.Regex.IsMatch(text, $"{o}(?![a-z-])")));
+        Assert.DoesNotContain(options, o => !System.Text.RegularExpressions.Regex.IsMatch(text, $"{o}(?![a-z-])"));
     }
 
     [Theory]
