@@ -256,6 +256,17 @@ public class GearTests
         Assert.Equal(1, rig.Counters.RuleShifts);
     }
 
+    [Theory]
+    [InlineData("^445 ", 1)]
+    [InlineData("^446 ", 0)]
+    public void Sixteen_different_replies_of_a_transaction_are_judged_and_no_more(string match, long shifts)
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Suspend, match));
+        rig.Accept("s@x.test", [.. Enumerable.Range(430, 17).Select(code => code + "@a.test")]);
+        rig.Report(rig.Take("mx.a.test"), to => OutcomePolicy.From(SmtpStage.Rcpt, int.Parse(to[..3], System.Globalization.CultureInfo.InvariantCulture), default));
+        Assert.Equal(shifts, rig.Counters.RuleShifts);
+    }
+
     [Fact]
     public void Other_rules_do_not_go_on_with_the_counts_of_earlier_ones()
     {
