@@ -234,6 +234,7 @@ public sealed class Relay : LoopItem
             await _drainTimer.SleepAsync(50);
         }
         Receiver.Abort();
+        await Bouncer.DrainAsync(began + Config.Limits.DrainTimeoutMs);
         await Journal.CloseAsync();
         Log.Line("stopped"u8).AddSeconds("drain"u8, World.Loop.NowMs - began).Add("queued"u8, Journal.Stats.Messages).Write();
         World.Loop.Stop();

@@ -141,10 +141,7 @@ public sealed class LoadRun : LoopItem
         {
             return;
         }
-        while (_connectedIdle.Count + _restingIdle.Count > 0 && TryTake(out LoadTicket ticket))
-        {
-            (_connectedIdle.Count > 0 ? _connectedIdle : _restingIdle).Pop().Assign(ticket);
-        }
+        HandOut();
         if (!HasMore)
         {
             Stop();
@@ -155,6 +152,14 @@ public sealed class LoadRun : LoopItem
         if (_armed)
         {
             _pacer!.Arm(_arrivals!.Next);
+        }
+    }
+
+    private void HandOut()
+    {
+        while (_connectedIdle.Count + _restingIdle.Count > 0 && TryTake(out LoadTicket ticket))
+        {
+            (_connectedIdle.Count > 0 ? _connectedIdle : _restingIdle).Pop().Assign(ticket);
         }
     }
 
@@ -360,6 +365,11 @@ public sealed class LoadRun : LoopItem
         {
             if (run.Options.HoldMs == 0)
             {
+                if (run.IsOpenLoop)
+                {
+                    // What came due since the last look, and somebody is free for, is late and not left undone.
+                    run.HandOut();
+                }
                 run.Stop();
             }
             else if (run.Counters.Held < run.Options.Sessions)

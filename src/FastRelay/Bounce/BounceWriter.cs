@@ -49,12 +49,15 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
             _writer.Abandon();
             return new CommitResult(JournalStatus.Closed, MessageHandle.None);
         }
-        return await CommitAsync(pending);
+        pending.IsCommitting = true;
+        CommitResult result = await CommitAsync(pending);
+        pending.IsCommitting = false;
+        return result;
     }
 
     /// <summary>The message is still there: its slot may be another's by now.</summary>
     public bool IsLive(PendingBounce pending) =>
-        journal.TryFind(pending.Id, out MessageHandle message) && message == pending.Message;
+        !pending.IsGivenUp && journal.TryFind(pending.Id, out MessageHandle message) && message == pending.Message;
 
     private int CopyPiece(ReadOnlySpan<byte> rest)
     {

@@ -26,6 +26,8 @@ public sealed class Bouncer : BounceSink
     private int _running;
     private int _recipients;
     private int _refused;
+    private int _relayed;
+    private readonly List<PendingBounce> _working = [];
     private bool _stopping;
 
     /// <summary>Creates the stage.</summary>
@@ -61,6 +63,28 @@ public sealed class Bouncer : BounceSink
 
     /// <summary>Ends the retries: what is pending is told after the next start.</summary>
     public void Stop() => _stopping = true;
+
+    /// <summary>
+    /// Ends the work before the journal closes. Recipients that were delivered stay pending until their report is durable, so
+    /// reports are waited for; those that do not come in time are given up, which is better than a second delivery.
+    /// </summary>
+    /// <param name="untilMs">The latest end of the wait, on the loop's scale.</param>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
+    public async ValueTask DrainAsync(long untilMs)
+    {
+        const int LookMs = 20;
+        var sleeper = new Sleeper(_world.Loop);
+        while (_relayed > 0 && _world.Loop.NowMs < untilMs)
+        {
+            await sleeper.SleepAsync(LookMs);
+        }
+        Stop();
+        _working.ForEach(GiveUp);
+        for (PendingBounce? pending = _first; pending is not null; pending = pending.Next)
+        {
+            GiveUp(pending);
+        }
+    }
 
     /// <inheritdoc/>
     public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)
@@ -104,8 +128,10 @@ public sealed class Bouncer : BounceSink
     private void Fill(PendingBounce pending, ReadOnlySpan<FailedRecipient> recipients)
     {
         _recipients += pending.RetryUntil is null ? recipients.Length : 0;
+        _relayed -= pending.Relayed;
         pending.FailedAt = _world.Time.GetUtcNow();
         pending.Failed.AddRange(recipients);
+        _relayed += pending.Relayed;
         if (_running < _options.AtOnce)
         {
             _running++;
@@ -120,7 +146,9 @@ public sealed class Bouncer : BounceSink
         {
             while (Take() is { } pending)
             {
+                _working.Add(pending);
                 await TellAsync(writer, pending);
+                _working.Remove(pending);
                 Forget(pending);
             }
             _running--;
@@ -131,8 +159,30 @@ public sealed class Bouncer : BounceSink
         }
     }
 
+    // What is on its way to the disk is left to the journal, which writes it before it closes.
+    private void GiveUp(PendingBounce pending)
+    {
+        if (pending.Relayed == 0 || pending.IsCommitting || pending.IsGivenUp
+            || !_journal.TryFind(pending.Id, out MessageHandle message) || message != pending.Message)
+        {
+            return;
+        }
+        pending.IsGivenUp = true;
+        RecipientOutcome[] delivered =
+        [
+            .. pending.Failed.Where(one => one.Kind == NoticeKind.Relayed && _journal.IsPending(message, one.Index))
+                .Select(static one => new RecipientOutcome(one.Index, RecipientResult.Delivered)),
+        ];
+        _log.Warn("report_given_up"u8).Add("for"u8, pending.Id.ToString()).Add("recipients"u8, delivered.Length).Write();
+        if (delivered.Length > 0)
+        {
+            _journal.RecordOutcome(message, delivered, 0, 0, default);
+        }
+    }
+
     private void Forget(PendingBounce pending)
     {
+        _relayed -= pending.Relayed;
         bool had = HasRoom;
         _recipients -= pending.RetryUntil is null ? pending.Failed.Count : 0;
         if (!had && HasRoom)
@@ -166,6 +216,11 @@ public sealed class Bouncer : BounceSink
     {
         var sleeper = new Sleeper(_world.Loop);
         int wait = _options.RetryMs;
+        if (pending.RetryUntil is not null && _journal.Admission != JournalStatus.Ok)
+        {
+            // What is kept free is for mail that has failed: a queue that is full takes no report of a delay.
+            return;
+        }
         while (!_stopping && writer.IsLive(pending))
         {
             if (await writer.WriteAsync(pending) is not { } result)

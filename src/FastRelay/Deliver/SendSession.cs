@@ -360,6 +360,10 @@ internal sealed class SendSession
     {
         if (_machine.NotAttempted || (!_owner.MaySend && Deliverer.WasCutShort(_machine.Ledger)))
         {
+            if (_machine.NotAttempted && _machine.Failure.Cause == OutcomeCause.Reply)
+            {
+                _owner.Queue.SiteReplied(site, _machine.Failure, _machine.FailureReason.Span);
+            }
             _owner.Queue.Release(delivery);
             return;
         }

@@ -8,6 +8,10 @@ namespace FastRelay.Queue;
 internal sealed class DeliveryReporter(QueueState queue)
 {
     private const long UntoldRetryMs = 60_000;
+
+    /// <summary>Different replies of one transaction that are shown to the rules: a host that words each anew costs no more.</summary>
+    private const int JudgedMax = 16;
+
     private RecipientOutcome[] _outcomes = new RecipientOutcome[16];
     private int _outcomeCount;
     private readonly List<FailedRecipient> _failed = [];
@@ -88,15 +92,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             return;
         }
-        foreach (ref readonly RecipientReport report in reports)
-        {
-            // A refusal of all its recipients in one reply counts once.
-            if (report.Outcome is { Cause: OutcomeCause.Reply, Class: OutcomeClass.Deferred or OutcomeClass.Failed })
-            {
-                queue.Gears.Replied(site, report.Outcome, report.ReplyText.Span);
-                break;
-            }
-        }
+        JudgeReplies(site, reports);
         if (took)
         {
             queue.Sites.Delivered(site, queue.World.Loop.NowMs - delivery.TakenMs);
@@ -104,6 +100,32 @@ internal sealed class DeliveryReporter(QueueState queue)
         else if (judged)
         {
             queue.Sites.Succeeded(site);
+        }
+    }
+
+    /// <summary>Shows the rules each different reply of a transaction once: a refusal of all its recipients in one reply counts once.</summary>
+    private void JudgeReplies(Site site, ReadOnlySpan<RecipientReport> reports)
+    {
+        Span<int> judged = stackalloc int[JudgedMax];
+        int count = 0;
+        for (int i = 0; i < reports.Length && count < JudgedMax; i++)
+        {
+            ref readonly RecipientReport report = ref reports[i];
+            if (report.Outcome is not { Cause: OutcomeCause.Reply, Class: OutcomeClass.Deferred or OutcomeClass.Failed })
+            {
+                continue;
+            }
+            bool known = false;
+            for (int j = 0; j < count && !known; j++)
+            {
+                ref readonly RecipientReport other = ref reports[judged[j]];
+                known = other.Outcome.ReplyCode == report.Outcome.ReplyCode && other.ReplyText.Span.SequenceEqual(report.ReplyText.Span);
+            }
+            if (!known)
+            {
+                judged[count++] = i;
+                queue.Gears.Replied(site, report.Outcome, report.ReplyText.Span);
+            }
         }
     }
 

@@ -211,7 +211,7 @@ public sealed class MessageQueue : IReplay
         for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
         {
             _queue.Slab[handle].Flags |= (shared ? EntryFlags.Shared : EntryFlags.None)
-                | (_queue.Warner.IsOld(in _queue.Slab[handle], _queue.NowSeconds) ? EntryFlags.Warned : EntryFlags.None);
+                | (_queue.Warner.IsOld(in _queue.Slab[handle], _queue.NowSeconds, envelope.ArrivalUnixMs) ? EntryFlags.Warned : EntryFlags.None);
             int waitSeconds = _queue.Slab[handle].DueSeconds - _queue.NowSeconds;
             if (state.Hold)
             {
@@ -234,7 +234,7 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         delivery = default;
-        if (_queue.Stopping || site.Turn is not { } destination || _queue.Gears.IsSuspended(site))
+        if (_queue.Stopping || site.Turn is not { } destination || !_queue.Gears.MayTake(site))
         {
             return false;
         }
@@ -334,6 +334,13 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         _queue.Sites.Failed(site, outcome, reason, counted);
+    }
+
+    /// <summary>A host of a site said something that ends a connection and no message's attempt: the rules for replies count it.</summary>
+    public void SiteReplied(Site site, in Outcome outcome, ReadOnlySpan<byte> reply)
+    {
+        _loop.CheckThread();
+        _queue.Gears.Replied(site, outcome, reply);
     }
 
     /// <summary>A site took a connection or a message: ends its backoff and lets its concurrency grow.</summary>

@@ -81,6 +81,9 @@ public sealed class Site
     /// <summary>Only time, or the operator, ends its backoff: it refused our login, or a rule said so.</summary>
     internal bool BackoffLasts { get; set; }
 
+    /// <summary>Until when a rule's backoff keeps even its open connections from taking anything, on the loop's scale; 0 when none does.</summary>
+    internal long StoppedUntilMs { get; set; }
+
     /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
     public long SuspendedUntilMs { get; internal set; }
 

@@ -19,8 +19,7 @@ internal sealed class SiteTable : LoopItem
     private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
     private Site? _wakeFirst;
     private Site? _wakeLast;
-    private Site? _starvedFirst;
-    private Site? _starvedLast;
+    private StarvedSites _starved;
     private readonly LoopTimer _roomTimer;
     private bool _room;
 
@@ -46,8 +45,14 @@ internal sealed class SiteTable : LoopItem
         {
             if (site.IsPlanOld || plan.ExpiresMs >= site.Plan.ExpiresMs)
             {
+                bool renewed = site.IsPlanOld && !(plan.Credentials?.IsSame(site.Plan.Credentials) ?? site.Plan.Credentials is null);
                 site.Plan = plan;
                 site.IsPlanOld = false;
+                if (renewed && site.BackoffLasts && _loop.NowMs >= site.StoppedUntilMs)
+                {
+                    // The password that was refused is another one now.
+                    EndBackoff(site);
+                }
             }
             return site;
         }
@@ -129,7 +134,7 @@ internal sealed class SiteTable : LoopItem
     /// <summary>A session has ended, so one more may start somewhere.</summary>
     public void RoomAgain()
     {
-        if (_starvedFirst is not null)
+        if (_starved.Any)
         {
             _room = true;
             _loop.Enqueue(this);
@@ -219,12 +224,17 @@ internal sealed class SiteTable : LoopItem
     /// <summary>Ends a backoff at once; the operator's wish.</summary>
     public void Forgive(Site site)
     {
+        EndBackoff(site);
+        _queue.Gears.Forgive(site);
+    }
+
+    private void EndBackoff(Site site)
+    {
         site.BackoffUntilMs = 0;
         site.BackoffReason = "";
         site.Failures = 0;
         site.BackoffLasts = false;
         site.Timer?.Cancel();
-        _queue.Gears.Forgive(site);
         Wake(site);
     }
 
@@ -248,12 +258,8 @@ internal sealed class SiteTable : LoopItem
             Look(site);
             site = next;
         }
-        while (_room && _starvedFirst is { } starved)
+        while (_room && _starved.Take() is { } starved)
         {
-            _starvedFirst = starved.NextStarved;
-            _starvedLast = _starvedFirst is null ? null : _starvedLast;
-            starved.NextStarved = null;
-            starved.IsStarved = false;
             Look(starved);
         }
         _room = false;
@@ -282,10 +288,9 @@ internal sealed class SiteTable : LoopItem
                 LookAgain(site, owesMs);
                 return;
             }
-            if (Math.Max(site.SlowUntilMs, site.SuspendedByOperator ? 0 : site.SuspendedUntilMs) - _loop.NowMs is > 0 and long shiftedMs)
+            if (_queue.Gears.KeptMs(site) is > 0 and long keptMs)
             {
-                // Nor does a rule forget what a host has said; what the operator has said is known without the site.
-                LookAgain(site, shiftedMs);
+                LookAgain(site, keptMs);
                 return;
             }
             site.Timer?.Cancel();
@@ -307,14 +312,13 @@ internal sealed class SiteTable : LoopItem
         if ((_queue.HasJournal && !_queue.Journal.HasOutcomeRoom) || !_queue.MayFail)
         {
             _room = false;
-            Starve(site);
+            _starved.Add(site);
             _roomTimer.After(RoomLookMs);
             return;
         }
-        long pausedMs = Math.Max(site.SlowUntilMs, site.SuspendedUntilMs == long.MaxValue ? 0 : site.SuspendedUntilMs) - _loop.NowMs;
-        if (pausedMs > 0)
+        if (_queue.Gears.NextEndMs(site) is > 0 and long endMs)
         {
-            LookAgain(site, pausedMs);
+            LookAgain(site, endMs);
         }
         while (site.Ready > 0 && CanRun(site) && IsInPace(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site))
         {
@@ -322,7 +326,7 @@ internal sealed class SiteTable : LoopItem
             if (!Dispatcher.Dispatch(site))
             {
                 _room = false;
-                Starve(site);
+                _starved.Add(site);
                 return;
             }
             if (site.Active <= before || site.Pace is not null)
@@ -356,24 +360,6 @@ internal sealed class SiteTable : LoopItem
         {
             site.LookTimer.After(afterMs);
         }
-    }
-
-    private void Starve(Site site)
-    {
-        if (site.IsStarved)
-        {
-            return;
-        }
-        site.IsStarved = true;
-        if (_starvedLast is null)
-        {
-            _starvedFirst = site;
-        }
-        else
-        {
-            _starvedLast.NextStarved = site;
-        }
-        _starvedLast = site;
     }
 
     private sealed class RoomLook(SiteTable table) : LoopItem

@@ -150,6 +150,75 @@ public sealed class BouncerTests : IDisposable
         Assert.Equal(40, Sender.Messages.Count);
     }
 
+    [Theory]
+    [InlineData(10, 60_000)]
+    [InlineData(10, 0)]
+    public void A_stop_waits_for_reports_of_success_and_delivers_nobody_again_without_one(int messages, int forMs)
+    {
+        using var rig = new DeliverRig(_peer.Port);
+        rig.Domain("client.test", "127.0.0.2");
+        rig.Queue.Stopping = true;
+        MessageHandle[] relayed = Commit(rig, messages);
+        MessageId[] ids = [.. relayed.Select(rig.Journal.IdOf)];
+        foreach (MessageHandle message in relayed)
+        {
+            rig.Bouncer.Bounce(message, [Relayed(0)]);
+        }
+        rig.Run(rig.Bouncer.DrainAsync(rig.Loop.NowMs + forMs));
+        rig.Until(() => ids.All(id => !rig.Journal.TryFind(id, out _)), "the delivered stay pending");
+        rig.Until(() => rig.Counters.Bounced == rig.Journal.Stats.Messages, "there is more than reports");
+        Assert.Equal(forMs > 0, rig.Counters.Bounced == messages);
+        Assert.Equal(forMs == 0, rig.Logged("event=report_given_up", "recipients=1"));
+    }
+
+    [Fact]
+    public void Who_failed_stays_pending_when_a_stop_gives_the_report_up()
+    {
+        using var rig = new DeliverRig(_peer.Port);
+        MessageHandle[] all = Commit(rig, 20, both: true);
+        foreach (MessageHandle message in all)
+        {
+            rig.Bouncer.Bounce(message, [Relayed(0), new FailedRecipient(1, OutcomePolicy.From(SmtpStage.Rcpt, 550, new EnhancedCode(5, 1, 1)), "", [])]);
+        }
+        rig.Run(rig.Bouncer.DrainAsync(0));
+        Assert.Equal((false, true), (rig.Journal.IsPending(all[^1], 0), rig.Journal.IsPending(all[^1], 1)));
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(2, 1)]
+    public void A_full_queue_takes_no_report_of_a_delay(int entries, int warned)
+    {
+        using var rig = new DeliverRig(_peer.Port, new Limits { QueueEntries = entries });
+        rig.Domain("client.test", "127.0.0.2");
+        rig.Queue.Stopping = true;
+        MessageHandle message = Commit(rig, 1)[0];
+        rig.Bouncer.Warn(message, [new FailedRecipient(0, OutcomePolicy.From(SmtpStage.Rcpt, 450, default), "", []) { Kind = NoticeKind.Delayed }], DateTimeOffset.UnixEpoch);
+        rig.Until(() => rig.Bouncer.Pending == 0, "the report is written or dropped");
+        Assert.Equal((warned, 1 + warned), (rig.Counters.Warned, rig.Journal.Stats.Messages));
+    }
+
+    private static FailedRecipient Relayed(int index) => new(index, OutcomePolicy.From(SmtpStage.Dot, 250, default), "mx.test", []) { Kind = NoticeKind.Relayed };
+
+    private static MessageHandle[] Commit(DeliverRig rig, int count, bool both = false)
+    {
+        var writer = new MessageWriter(rig.Journal);
+        var envelope = new EnvelopeBuilder();
+        envelope.Start("a@client.test"u8, EnvelopeFlags.None, "127.0.0.1:9"u8, "client"u8);
+        envelope.TryAddRecipient("1@far.test"u8);
+        if (both)
+        {
+            envelope.TryAddRecipient("2@far.test"u8);
+        }
+        var messages = new MessageHandle[count];
+        for (int i = 0; i < count; i++)
+        {
+            writer.Begin();
+            messages[i] = rig.Run(writer.CommitAsync(envelope)).Message;
+        }
+        return messages;
+    }
+
     private static MultipartReport ReportOf(PeerMessage message)
     {
         string unstuffed = ("\n" + message.Data).Replace("\n.", "\n", StringComparison.Ordinal)[1..];

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
+using FastRelay.Queue;
 using FastRelay.Tests.Deliver.Rig;
 using Xunit;
 
@@ -130,6 +132,19 @@ public sealed class SendSessionTests : IDisposable
         Assert.Equal(2, _peer.Messages.Count);
         Assert.Equal(2, _peer.Connections);
         Assert.Equal(0, Rig.Counters.Deferred);
+    }
+
+    [Fact]
+    public void A_421_that_ends_a_connection_that_has_served_counts_for_the_rules_and_not_for_the_message()
+    {
+        Rig.Queue.Change(new QueueOptions { Jitter = 0, ReplyRules = [new ReplyRuleConfig("", @"^421 4\.7\.28 ", 1, 0, ReplyAction.Backoff, 3_600_000)] }, Rig.Limits);
+        _peer.Answer = static (line, _) => line.StartsWith("MAIL FROM:<second@", StringComparison.Ordinal) ? "421 4.7.28 too fast" : null;
+        Rig.Submit("first@client.test", Body, "b@far.test");
+        Rig.UntilEmpty();
+        Rig.Submit("second@client.test", Body, "b@far.test");
+        Rig.Until(() => Rig.Counters.RuleShifts == 1, "the reply is counted");
+        Rig.Until(() => Rig.Deliverer.Sessions == 0, "the session ends");
+        Assert.Equal((1L, 0L, 1), (Rig.Queue.Ready, Rig.Counters.Deferred, _peer.Connections));
     }
 
     [Fact]

@@ -101,6 +101,19 @@ public sealed class RunTests
         Assert.Contains($"{report.NotStarted} messages were due", report.Bottleneck, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_is_due_when_the_time_ends_goes_to_the_sessions_that_are_free()
+    {
+        using var rig = new RunRig(new SinkScenario());
+        LoadRun run = rig.Begin(new LoadOptions { Target = rig.Target, Messages = 0, DurationMs = 400, Sessions = 20, Rate = 4 });
+        rig.Until(() => run.Counters.Accepted == 1);
+        // The loop stands still past the next arrivals and the end.
+        Thread.Sleep(600);
+        rig.Until(() => rig.Done);
+        Assert.Equal((0L, run.Counters.Started), (run.Counters.NotStarted, run.Counters.Accepted));
+        Assert.True(run.Counters.Started >= 2);
+    }
+
     [Theory]
     [InlineData(DialogueStage.Banner, "554 5.7.1 go away\r\n", "554 to banner")]
     [InlineData(DialogueStage.Auth, "535 5.7.8 no\r\n", "535 to auth")]

@@ -2,6 +2,7 @@ using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Routing;
+using FastRelay.Smtp;
 using FastRelay.Tests.Support;
 using Xunit;
 
@@ -102,6 +103,20 @@ public class ChangeTests
         rig.Accept("s@x.test", "1@a.test");
         Change(rig, Rule("*", "smtp:[192.0.2.1]:25", other));
         Assert.Same(other, rig.SiteOf("smtp:[192.0.2.1]:25 user=u").Plan.Credentials);
+    }
+
+    [Fact]
+    public void A_login_that_was_refused_is_tried_at_once_with_another_password_only()
+    {
+        var rig = new QueueRig(rules: [Rule("*", "smtp:[192.0.2.1]:25", new Credentials("u", "p", new byte[32]))]);
+        rig.Accept("s@x.test", "1@a.test");
+        Site site = rig.SiteOf("smtp:[192.0.2.1]:25 user=u");
+        rig.Queue.SiteFailed(site, OutcomePolicy.From(SmtpStage.Auth, 535, default), "no"u8);
+        site.Sessions--;
+        Change(rig, new QueueOptions(), s_limits with { SendSessionsPerSite = 7 }, Rule("*", "smtp:[192.0.2.1]:25", new Credentials("u", "p", new byte[32])));
+        Assert.Equal((1, 0), (site.Failures, site.Sessions));
+        Change(rig, Rule("*", "smtp:[192.0.2.1]:25", new Credentials("u", "other", new byte[32])));
+        Assert.Equal((0, 1), (site.Failures, site.Sessions));
     }
 
     [Fact]

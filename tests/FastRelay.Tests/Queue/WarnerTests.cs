@@ -92,6 +92,22 @@ public class WarnerTests
     }
 
     [Fact]
+    public void Another_expiry_tells_nobody_before_his_time()
+    {
+        _rig.Dispatcher.Room = 0;
+        _rig.Accept("s@x.test", "1@a.test");
+        Pass(Hour);
+        _rig.Queue.Change(s_options with { ExpireMs = 240 * Hour }, new FastRelay.Limits { SegmentBytes = 4 << 20 });
+        Pass(2 * Hour);
+        Assert.Empty(_rig.Bounces.Warned);
+        _rig.Queue.Change(s_options with { ExpireMs = 12 * Hour }, new FastRelay.Limits { SegmentBytes = 4 << 20 });
+        Pass((Hour / 2) + 60_000);
+        Assert.Empty(_rig.Bounces.Warned);
+        Pass(Hour);
+        Assert.Single(_rig.Bounces.Warned);
+    }
+
+    [Fact]
     public void Failures_come_first_when_there_is_no_room_for_reports()
     {
         _rig.Dispatcher.Room = 0;

@@ -11,6 +11,9 @@ public sealed class PlainDisk(Loop loop) : Disk
     /// <summary>What every write and sync comes to.</summary>
     public DiskError Fault { get; set; }
 
+    /// <summary>What every sync of a folder comes to.</summary>
+    public DiskError FolderFault { get; set; }
+
     /// <summary>The next process runs on another loop.</summary>
     public void Move(Loop to) => _loop = to;
 
@@ -55,7 +58,7 @@ public sealed class PlainDisk(Loop loop) : Disk
 
     public override DiskError Delete(string path) => _files.Remove(path) ? DiskError.None : new DiskError(2, "unlink");
 
-    public override DiskError SyncDirectory(string path) => DiskError.None;
+    public override DiskError SyncDirectory(string path) => FolderFault;
 
     public override DiskError Lock(string path, out IDisposable? held)
     {

@@ -18,6 +18,7 @@ internal sealed class Warner
     private readonly QueueState _queue;
     private readonly Queue<MessageId> _waiting = new();
     private readonly List<FailedRecipient> _delayed = [];
+    private long _expireMs;
     private long _beforeExpirySeconds;
     private bool _running;
 
@@ -27,22 +28,30 @@ internal sealed class Warner
         Change();
     }
 
-    /// <summary>
-    /// The options are others now. Ages are counted back from the expiry, which every entry knows, so mail that came while
-    /// another expiry held may be told of later than it would have been.
-    /// </summary>
-    public void Change() =>
-        _beforeExpirySeconds = _queue.Options.WarnMs > 0 ? (_queue.Options.ExpireMs - _queue.Options.WarnMs) / 1000 : 0;
+    /// <summary>The options are others now. What is queued keeps its expiry, so the longest that was in force counts.</summary>
+    public void Change()
+    {
+        _expireMs = Math.Max(_expireMs, _queue.Options.ExpireMs);
+        _beforeExpirySeconds = _queue.Options.WarnMs > 0 ? (_expireMs - _queue.Options.WarnMs) / 1000 : 0;
+    }
 
-    /// <summary>True when an entry that is replayed is so old that its sender was told before the start, or has lost that chance.</summary>
-    public bool IsOld(in Entry entry, int nowSeconds) => _beforeExpirySeconds > 0 && nowSeconds >= entry.ExpireSeconds - _beforeExpirySeconds;
+    /// <summary>
+    /// True when an entry is so old that its sender is to be told; one that is replayed so was told before the start, or has
+    /// lost that chance. Its arrival decides. The expiry, which no jump of the wall clock moves, must be near enough too, so
+    /// that such a jump tells nobody before his time unless another expiry was put in force meanwhile.
+    /// </summary>
+    public bool IsOld(in Entry entry, int nowSeconds, long arrivalUnixMs) =>
+        IsLate(entry, nowSeconds) && _queue.UnixMs - arrivalUnixMs >= _queue.Options.WarnMs;
+
+    private bool IsLate(in Entry entry, int nowSeconds) => _beforeExpirySeconds > 0 && nowSeconds >= entry.ExpireSeconds - _beforeExpirySeconds;
 
     /// <summary>The sweep has come to an entry.</summary>
     public void Look(in Entry entry, int nowSeconds)
     {
         if (entry.State is not (EntryState.Ready or EntryState.Deferred)
             || (entry.Flags & (EntryFlags.Warned | EntryFlags.NullReversePath)) != 0
-            || !IsOld(entry, nowSeconds) || nowSeconds >= entry.ExpireSeconds || _waiting.Count == WaitingMax)
+            || nowSeconds >= entry.ExpireSeconds || _waiting.Count == WaitingMax || !IsLate(entry, nowSeconds)
+            || !IsOld(entry, nowSeconds, _queue.Journal.ArrivalUnixMs(new MessageHandle(entry.Message))))
         {
             return;
         }

@@ -43,12 +43,43 @@ internal sealed class Gears
     }
 
     /// <summary>The rules have changed: counts toward them begin anew, what they have set off goes on.</summary>
-    public void Change() => _rules = new ReplyRules(_queue.Options.ReplyRules);
+    public void Change()
+    {
+        _rules = new ReplyRules(_queue.Options.ReplyRules);
+        foreach (Site site in _queue.Sites.All)
+        {
+            // Kept by the number of the rule, which is another one's now.
+            site.RuleCounts = null;
+        }
+    }
 
     /// <summary>What the operator has suspended.</summary>
     public Suspensions Suspensions { get; }
 
     public bool IsSuspended(Site site) => _loop.NowMs < site.SuspendedUntilMs;
+
+    /// <summary>
+    /// May a connection that is open take another message? A rule is for those as well as for new ones: a site that a rule
+    /// makes back off or the operator suspends gets nothing, and one that is slowed no more than its sessions may carry.
+    /// </summary>
+    public bool MayTake(Site site) => !IsSuspended(site) && _loop.NowMs >= site.StoppedUntilMs
+        && (_loop.NowMs >= site.SlowUntilMs || site.Active <= site.Limit);
+
+    /// <summary>The nearest end of a slow time or a suspension that is still ahead, ms from now; 0 when there is none.</summary>
+    public long NextEndMs(Site site)
+    {
+        long slowMs = Math.Max(0, site.SlowUntilMs - _loop.NowMs);
+        long suspendedMs = site.SuspendedUntilMs == long.MaxValue ? 0 : Math.Max(0, site.SuspendedUntilMs - _loop.NowMs);
+        return slowMs == 0 ? suspendedMs : suspendedMs == 0 ? slowMs : Math.Min(slowMs, suspendedMs);
+    }
+
+    /// <summary>
+    /// For how long the site is kept without mail, ms: rules and refused logins are not forgotten before their time. What the
+    /// operator has said is known without the site.
+    /// </summary>
+    public long KeptMs(Site site) => Math.Max(
+        Math.Max(site.SlowUntilMs, site.SuspendedByOperator ? 0 : site.SuspendedUntilMs),
+        site.BackoffLasts ? site.BackoffUntilMs : 0) - _loop.NowMs;
 
     public SiteGear Of(Site site) => IsSuspended(site) ? SiteGear.Suspended
         : _loop.NowMs < site.BackoffUntilMs || site.Failures > 0 ? SiteGear.Backoff
@@ -99,6 +130,7 @@ internal sealed class Gears
                 break;
             case ReplyAction.Backoff:
                 _queue.Sites.BackOff(site, rule.ForMs, reason, lasts: true);
+                site.StoppedUntilMs = site.BackoffUntilMs;
                 break;
             default:
                 Suspend(site, now + rule.ForMs, reason, byOperator: false);
@@ -115,8 +147,13 @@ internal sealed class Gears
     {
         if (Suspensions.Of(site.Plan) is { } suspension)
         {
-            long left = suspension.UntilUnixMs == 0 ? 0 : suspension.UntilUnixMs - _queue.UnixMs;
-            Suspend(site, suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + left, $"the operator has suspended \"{suspension.Name}\"", byOperator: true);
+            long untilMs = suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + suspension.UntilUnixMs - _queue.UnixMs;
+            if (!site.SuspendedByOperator && untilMs < site.SuspendedUntilMs)
+            {
+                // A rule has suspended it for longer.
+                return;
+            }
+            Suspend(site, untilMs, $"the operator has suspended \"{suspension.Name}\"", byOperator: true);
         }
         else if (site.SuspendedByOperator)
         {
@@ -130,8 +167,11 @@ internal sealed class Gears
         if (!site.SuspendedByOperator)
         {
             Resume(site);
+            // Where the rule's suspension was the longer one, the operator's is left.
+            Recall(site);
         }
         site.SlowUntilMs = 0;
+        site.StoppedUntilMs = 0;
         site.RuleCounts = null;
     }
 

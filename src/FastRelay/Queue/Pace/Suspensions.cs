@@ -77,7 +77,10 @@ internal sealed class Suspensions(World world, string? file)
     }
 
     /// <summary>Adds a suspension or changes its end; what it says is durable when this returns well.</summary>
-    /// <returns>What went wrong, with nothing changed; empty when nothing did.</returns>
+    /// <returns>
+    /// What went wrong, with nothing changed unless the new list is in its place and only may not outlast a loss of power;
+    /// empty when nothing did.
+    /// </returns>
     public ValueTask<string> SetAsync(Suspension suspension)
     {
         List<Suspension> next = [.. _all.Where(one => one.Name != suspension.Name && IsInForce(one)), suspension];
@@ -108,7 +111,9 @@ internal sealed class Suspensions(World world, string? file)
             _storing = false;
             if (!error.Ok)
             {
-                return $"{file}: {error}";
+                // What the file says now is what the next start reads.
+                _all = job.IsInPlace ? next : _all;
+                return job.IsInPlace ? $"{file}: {error}; it is in force, and may be lost when the power fails" : $"{file}: {error}";
             }
         }
         _all = next;
@@ -141,6 +146,9 @@ internal sealed class Suspensions(World world, string? file)
         private readonly Signal<DiskError> _done = new(world.Loop);
         private DiskError _error;
 
+        /// <summary>The new file has taken the old one's place, whatever went wrong then.</summary>
+        public bool IsInPlace { get; private set; }
+
         public ValueTask<DiskError> RunAsync()
         {
             world.Disk.Submit(this, DiskLane.Write);
@@ -158,6 +166,7 @@ internal sealed class Suspensions(World world, string? file)
                 _error = _error.Ok ? file!.SyncData() : _error;
             }
             _error = _error.Ok ? world.Disk.Rename(fresh, path) : _error;
+            IsInPlace = _error.Ok;
             _error = _error.Ok ? world.Disk.SyncDirectory(Path.GetDirectoryName(path)!) : _error;
         }
 

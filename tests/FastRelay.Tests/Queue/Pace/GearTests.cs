@@ -104,6 +104,7 @@ public class GearTests
             rig.Report(delivery, _ => s_busy, "4.7.28 too fast");
         }
         Assert.Equal((1L, 2), (rig.Counters.RuleShifts, rig.SiteOf("mx.a.test").Limit));
+        rig.SiteOf("mx.a.test").Sessions = 1;
         rig.Loop.Time.Advance(11_000);
         rig.Loop.Settle();
         Refuse(rig);
@@ -185,6 +186,130 @@ public class GearTests
         rig.Loop.Pass(1_800_000, 10_000);
         rig.Accept("s@x.test", "u@a.test");
         Assert.InRange(View(rig).GearMs, 1_700_000, 1_800_000);
+    }
+
+    [Fact]
+    public void A_backoff_by_rule_holds_for_connections_that_are_open()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Backoff));
+        for (int i = 0; i < 3; i++)
+        {
+            rig.Accept("s@x.test", "u@a.test");
+        }
+        Site site = rig.SiteOf("mx.a.test");
+        rig.Report(rig.Take("mx.a.test"), _ => s_busy, "4.7.28 too fast");
+        Assert.False(rig.Queue.TryTake(site, out _));
+        rig.Loop.Time.Advance(60_020);
+        rig.Loop.Settle();
+        rig.Deliver("mx.a.test");
+        rig.Report(rig.Take("mx.a.test"), _ => s_busy, "4.7.28 too fast");
+        rig.Accept("s@x.test", "u@a.test");
+        Assert.False(rig.Queue.TryTake(site, out _));
+        rig.Loop.Wait(rig.Queue.Admin.RetryAsync(new QueueFilter()));
+        rig.Deliver("mx.a.test");
+    }
+
+    [Fact]
+    public void A_slowed_site_s_connections_rest_until_no_more_work_than_may()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Slow));
+        for (int i = 0; i < 20; i++)
+        {
+            rig.Accept("s@x.test", "u@a.test");
+        }
+        Site site = rig.SiteOf("mx.a.test");
+        Assert.Equal(5, site.Sessions);
+        rig.Report(rig.Take("mx.a.test"), _ => s_busy, "4.7.28 too fast");
+        for (; site.Idle < 3; site.Idle++)
+        {
+            Assert.False(rig.Queue.TryTake(site, out _));
+        }
+        rig.Loop.Settle();
+        Assert.Equal((5, 3), (site.Sessions, site.Idle));
+        rig.Deliver("mx.a.test");
+        rig.Loop.Time.Advance(60_020);
+        rig.Loop.Settle();
+        Assert.Equal(0, site.Idle);
+    }
+
+    [Fact]
+    public void A_site_without_mail_keeps_its_backoff()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Backoff, forMs: 3_600_000));
+        Refuse(rig);
+        rig.Loop.Wait(rig.Queue.Admin.RemoveAsync(new QueueFilter()));
+        rig.Loop.Pass(1_800_000, 10_000);
+        rig.Accept("s@x.test", "u@a.test");
+        Assert.InRange(View(rig).GearMs, 1_700_000, 1_800_000);
+    }
+
+    [Fact]
+    public void Each_different_reply_of_a_transaction_is_judged()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Suspend, count: 2, windowMs: 60_000));
+        rig.Accept("s@x.test", "1@a.test", "2@a.test", "3@a.test");
+        Outcome full = OutcomePolicy.From(SmtpStage.Rcpt, 450, new EnhancedCode(4, 2, 1));
+        rig.Report(rig.Take("mx.a.test"), to => to[0] == '1' ? full : s_busy, "4.7.28 too fast");
+        Assert.Equal(0, rig.Counters.RuleShifts);
+        rig.Accept("s@x.test", "1@a.test", "2@a.test", "3@a.test");
+        rig.Report(rig.Take("mx.a.test"), to => to[0] == '1' ? full : s_busy, "4.7.28 too fast");
+        Assert.Equal(1, rig.Counters.RuleShifts);
+    }
+
+    [Theory]
+    [InlineData("^445 ", 1)]
+    [InlineData("^446 ", 0)]
+    public void Sixteen_different_replies_of_a_transaction_are_judged_and_no_more(string match, long shifts)
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Suspend, match));
+        rig.Accept("s@x.test", [.. Enumerable.Range(430, 17).Select(code => code + "@a.test")]);
+        rig.Report(rig.Take("mx.a.test"), to => OutcomePolicy.From(SmtpStage.Rcpt, int.Parse(to[..3], System.Globalization.CultureInfo.InvariantCulture), default));
+        Assert.Equal(shifts, rig.Counters.RuleShifts);
+    }
+
+    [Fact]
+    public void Other_rules_do_not_go_on_with_the_counts_of_earlier_ones()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Suspend, "fast", count: 2, windowMs: 60_000));
+        Refuse(rig);
+        rig.Queue.Change(new QueueOptions { Jitter = 0, ReplyRules = [Rule(ReplyAction.Suspend, "too", count: 2, windowMs: 60_000)] }, new FastRelay.Limits { SegmentBytes = 4 << 20 });
+        rig.Loop.Settle();
+        Refuse(rig);
+        Assert.Equal(0, rig.Counters.RuleShifts);
+        Refuse(rig);
+        Assert.Equal(1, rig.Counters.RuleShifts);
+    }
+
+    [Fact]
+    public void The_end_of_a_suspension_is_seen_though_the_site_is_slow_for_longer()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Slow, "slow", forMs: 600_000), Rule(ReplyAction.Suspend, "stop"));
+        Refuse(rig, "4.7.28 slow");
+        Refuse(rig, "4.7.28 stop");
+        rig.Accept("s@x.test", "u@a.test");
+        // Something else, like a rate, has it looked at before.
+        rig.Queue.State.Sites.LookAgain(rig.SiteOf("mx.a.test"), 20);
+        rig.Loop.Time.Advance(40);
+        rig.Loop.Settle();
+        int calls = rig.Dispatcher.Calls.Count;
+        rig.Loop.Time.Advance(60_000);
+        rig.Loop.Settle();
+        Assert.Equal(calls + 1, rig.Dispatcher.Calls.Count);
+    }
+
+    [Fact]
+    public void An_operator_s_shorter_suspension_does_not_shorten_a_rule_s()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Suspend, forMs: 3_600_000));
+        Refuse(rig);
+        Assert.Equal("", rig.Loop.Wait(rig.Queue.SiteAdmin.SuspendAsync("a.test", 60_000)));
+        Assert.Equal((3_600_000L, "451 4.7.28 too fast"), (View(rig).GearMs, View(rig).Reason));
+        // Retry ends what the rule has done, and no more.
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Loop.Wait(rig.Queue.Admin.RetryAsync(new QueueFilter()));
+        Assert.Equal((60_000L, "the operator has suspended \"a.test\""), (View(rig).GearMs, View(rig).Reason));
+        Assert.Equal("", rig.Loop.Wait(rig.Queue.SiteAdmin.SuspendAsync("a.test", 30_000)));
+        Assert.Equal(30_000L, View(rig).GearMs);
     }
 
     [Fact]

@@ -98,6 +98,18 @@ public class SuspensionTests
     }
 
     [Fact]
+    public void What_is_stored_and_may_be_lost_is_in_force_and_said()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Disk.FolderFault = new DiskError(5, "sync");
+        Assert.Contains("it is in force, and may be lost when the power fails", Suspend(rig, "a.test"), StringComparison.Ordinal);
+        Assert.Equal(SiteGear.Suspended, View(rig, "mx.a.test").Gear);
+        rig.Disk.FolderFault = default;
+        Assert.Equal(["a.test"], Rig(rig).Queue.SiteAdmin.Suspensions.Select(one => one.Name));
+    }
+
+    [Fact]
     public void There_are_so_many_and_no_more()
     {
         QueueRig rig = Rig();
