@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Outside.Linux;
 using FastRelay.Receive;
 
@@ -25,6 +26,18 @@ public static class UserFile
             problem = $"auth.users: cannot be read: {e.Message}; \"fastrelay user add\" makes it";
             return null;
         }
+    }
+
+    /// <summary>Reads the one that a configuration names.</summary>
+    /// <param name="config">May name none.</param>
+    /// <param name="users">Null when it names none, and when something is wrong.</param>
+    /// <param name="problem">What is wrong, for people; empty when all is well.</param>
+    /// <returns>False when something is wrong: going on without users would take AUTH away.</returns>
+    public static bool TryLoad(RelayConfig config, out UserTable? users, out string problem)
+    {
+        problem = "";
+        users = config.UsersFile is { } path ? Load(path, out problem) : null;
+        return problem.Length == 0;
     }
 
     /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step; a new one is readable by its owner only.</summary>
