@@ -72,6 +72,17 @@ public sealed class AdminHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_page_asks_a_site_for_nothing_that_the_api_does_not_send()
+    {
+        (_, string body) = await GetAsync("/");
+        string[] sent = [.. typeof(FastRelay.Host.Admin.ExplainSite).GetProperties().Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..])];
+        string[] asked = [.. System.Text.RegularExpressions.Regex.Matches(body, @"\bsite\.([a-zA-Z]+)").Select(m => m.Groups[1].Value).Distinct()];
+        Assert.Contains("gearSeconds", asked);
+        Assert.Subset([.. sent], new HashSet<string>(asked));
+        Assert.Contains("/api/sites/", body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_queue_comes_in_pages_and_by_filters()
     {
         (int status, string body) = await GetAsync("/api/queue?limit=2");
