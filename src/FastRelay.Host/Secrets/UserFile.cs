@@ -40,7 +40,7 @@ public static class UserFile
         return problem.Length == 0;
     }
 
-    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step; a new one is readable by its owner only.</summary>
+    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step; a new one is readable by its owner only, one that root makes by the folder's group too.</summary>
     /// <returns>True when there was such a user.</returns>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It cannot be written.</exception>
