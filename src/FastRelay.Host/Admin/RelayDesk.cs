@@ -95,8 +95,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)
     {
-        // JSON without the key leaves it null.
-        string site = wanted.Site is { Length: > 0 } named ? named.ToLowerInvariant() : throw new AdminException("site is missing: a host's name, a domain or a provider");
+        string site = wanted.Site.ToLowerInvariant();
         if (wanted.ForSeconds is < 1 or > 31_536_000)
         {
             throw new AdminException("a suspension is for 1 second to a year; without an end it holds until it is resumed");

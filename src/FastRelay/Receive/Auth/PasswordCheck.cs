@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using FastRelay.Outside;
 using FastRelay.Smtp;
@@ -14,12 +15,23 @@ internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
     private ScramVerifier _verifier = null!;
     private int _length;
     private bool _matches;
+    private Link _link = null!;
+
+    /// <summary>Who sent it.</summary>
+    public IPAddress Client { get; private set; } = IPAddress.None;
+
+    /// <summary>Nobody is there any more to hear what it comes to.</summary>
+    public bool IsGone => _link.Error != LinkError.None;
 
     /// <summary>Begins to check; null when too many passwords wait to be checked.</summary>
     /// <param name="verifier">Of the user.</param>
     /// <param name="password">At most 255 octets; copied.</param>
-    public ValueTask<bool>? Begin(ScramVerifier verifier, ReadOnlySpan<byte> password)
+    /// <param name="client">Who sent it.</param>
+    /// <param name="link">When it has failed before the check's turn comes, there is none: the answer is no.</param>
+    public ValueTask<bool>? Begin(ScramVerifier verifier, ReadOnlySpan<byte> password, IPAddress client, Link link)
     {
+        Client = client;
+        _link = link;
         _verifier = verifier;
         _length = password.Length;
         password.CopyTo(_password);
@@ -30,6 +42,13 @@ internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
         }
         CryptographicOperations.ZeroMemory(_password);
         return null;
+    }
+
+    /// <summary>Ends it without a check, as one that failed.</summary>
+    public void Skip()
+    {
+        CryptographicOperations.ZeroMemory(_password);
+        _done.Set(false);
     }
 
     /// <inheritdoc/>
