@@ -22,9 +22,11 @@ namespace FastRelay.Host.Reload;
 /// <param name="notifier">Tells the service manager.</param>
 public sealed class ConfigReloader(string? path, long files, Relay relay, SecretsWatch secrets, ServiceNotifier notifier) : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _one = new(1, 1);
     private volatile RelayConfig _running = relay.Config;
+
+    /// <summary>How long the loop may take to begin.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>What is in force, as TOML.</summary>
     public string Effective => EffectiveConfig.Write(_running);
@@ -132,7 +134,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         (string? wrong, long kept) = await AdminRequest<(string?, long)>.AskAsync(
             relay.World.Loop,
             () => ValueTask.FromResult((relay.Reload(next, tls, authorities, users, logins.GetValueOrDefault, out long routesKept), routesKept)),
-            s_patience,
+            Patience,
             finishes: true);
         if (wrong is not null)
         {

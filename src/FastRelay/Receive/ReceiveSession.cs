@@ -375,8 +375,7 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> CheckPasswordAsync()
     {
-        ValueTask<bool>? check = _password.Begin(_machine.Exchange!.Verifier, _machine.Exchange.Password, _client.Address, _link);
-        bool? matches = check is { } begun ? await begun : null;
+        bool? matches = await _password.MatchesAsync(_machine.Exchange!.Verifier, _machine.Exchange.Password, _client.Address, _link);
         ReceiveStep step = Gathered(matches);
         if (step.DelayMs > 0)
         {

@@ -10,7 +10,7 @@ namespace FastRelay.Receive;
 /// <param name="queue">Where it waits for its turn.</param>
 internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
 {
-    private readonly Signal<bool> _done = new(loop);
+    private readonly Signal<bool?> _done = new(loop);
     private readonly byte[] _password = new byte[SaslText.OctetsMax];
     private ScramVerifier _verifier = null!;
     private int _length;
@@ -21,14 +21,14 @@ internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
     public IPAddress Client { get; private set; } = IPAddress.None;
 
     /// <summary>Nobody is there any more to hear what it comes to.</summary>
-    public bool IsGone => _link.Error != LinkError.None;
+    public bool IsGone => _link.PeerGone;
 
-    /// <summary>Begins to check; null when too many passwords wait to be checked.</summary>
+    /// <summary>Checks; null when too many passwords wait to be checked.</summary>
     /// <param name="verifier">Of the user.</param>
     /// <param name="password">At most 255 octets; copied.</param>
     /// <param name="client">Who sent it.</param>
-    /// <param name="link">When it has failed before the check's turn comes, there is none: the answer is no.</param>
-    public ValueTask<bool>? Begin(ScramVerifier verifier, ReadOnlySpan<byte> password, IPAddress client, Link link)
+    /// <param name="link">When it has failed, or its peer closed it, before the check's turn comes, there is none: null too.</param>
+    public ValueTask<bool?> MatchesAsync(ScramVerifier verifier, ReadOnlySpan<byte> password, IPAddress client, Link link)
     {
         Client = client;
         _link = link;
@@ -41,14 +41,14 @@ internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
             return _done.WaitAsync();
         }
         CryptographicOperations.ZeroMemory(_password);
-        return null;
+        return default;
     }
 
-    /// <summary>Ends it without a check, as one that failed.</summary>
+    /// <summary>Ends it without a check.</summary>
     public void Skip()
     {
         CryptographicOperations.ZeroMemory(_password);
-        _done.Set(false);
+        _done.Set(null);
     }
 
     /// <inheritdoc/>

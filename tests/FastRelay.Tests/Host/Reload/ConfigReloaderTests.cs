@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
 using FastRelay.Host.Reload;
@@ -16,14 +18,17 @@ public sealed class ConfigReloaderTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("reload").FullName;
     private readonly RelayRig _rig = new("[[listen]]\naddress = \"127.0.0.1:0\"\n");
-    private readonly ServiceNotifier _notifier = new(null);
+    private readonly Socket _manager = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 30_000 };
+    private readonly ServiceNotifier _notifier;
     private readonly SecretsWatch _secrets;
     private readonly ConfigReloader _reloader;
 
     public ConfigReloaderTests()
     {
+        _manager.Bind(new UnixDomainSocketEndPoint(PathOf("manager")));
+        _notifier = new ServiceNotifier(PathOf("manager"));
         _secrets = new SecretsWatch(_rig.Relay.Config, SecretsWatch.Fingerprint(_rig.Relay.Config), _rig.Relay, TimeSpan.FromHours(1));
-        _reloader = new ConfigReloader(PathOf("relay.toml"), 1_000_000, _rig.Relay, _secrets, _notifier);
+        _reloader = new ConfigReloader(PathOf("relay.toml"), 1_000_000, _rig.Relay, _secrets, _notifier) { Patience = TimeSpan.FromSeconds(30) };
     }
 
     public void Dispose()
@@ -31,6 +36,7 @@ public sealed class ConfigReloaderTests : IDisposable
         _reloader.Dispose();
         _secrets.Dispose();
         _notifier.Dispose();
+        _manager.Dispose();
         _rig.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
@@ -42,6 +48,8 @@ public sealed class ConfigReloaderTests : IDisposable
         ReloadView done = await _reloader.ReloadAsync();
         Assert.Contains(done.Changed, change => change is { Key: "limits.hops", After: "7" });
         Assert.Equal(7, _rig.Relay.Config.Limits.Hops);
+        Assert.StartsWith("RELOADING=1\n", Told());
+        Assert.Equal("READY=1\nSTATUS=reloaded", Told());
         Assert.Contains("hops = 7", _reloader.Effective, StringComparison.Ordinal);
     }
 
@@ -53,6 +61,8 @@ public sealed class ConfigReloaderTests : IDisposable
         AdminException wrong = await Assert.ThrowsAsync<AdminException>(_reloader.ReloadAsync);
         Assert.Contains("auth.users: cannot be read", wrong.Message, StringComparison.Ordinal);
         Assert.True(_rig.Logged("event=reload_failed", "auth.users"));
+        Assert.StartsWith("RELOADING=1\n", Told());
+        Assert.StartsWith("READY=1\nSTATUS=not reloaded, goes on as before: ", Told());
         Assert.Same(before, _rig.Relay.Config);
     }
 
@@ -126,6 +136,31 @@ public sealed class ConfigReloaderTests : IDisposable
         Assert.Contains("tls.ca: cannot be read", wrong.Message, StringComparison.Ordinal);
         Assert.True(_rig.Logged("event=reload_failed", "tls.ca"));
         Assert.Contains("ca.pem", _reloader.Effective, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_reload_that_comes_too_late_is_told_and_never_done()
+    {
+        RelayConfig before = _rig.Relay.Config;
+        using var goOn = new ManualResetEventSlim();
+        Task<bool> busy = AdminRequest<bool>.AskAsync(_rig.Relay.World.Loop, () => new ValueTask<bool>(goOn.Wait(60_000)), TimeSpan.FromMinutes(1));
+        using var hasty = new ConfigReloader(PathOf("relay.toml"), 1_000_000, _rig.Relay, _secrets, _notifier) { Patience = TimeSpan.FromMilliseconds(50) };
+        Write("[limits]\nhops = 7\n");
+        await Assert.ThrowsAsync<TimeoutException>(hasty.ReloadAsync);
+        Assert.True(_rig.Logged("event=reload_failed"));
+        Assert.StartsWith("RELOADING=1\n", Told());
+        Assert.StartsWith("READY=1\nSTATUS=not reloaded, goes on as before", Told());
+        goOn.Set();
+        Assert.True(await busy);
+        Assert.Equal(0, await CountUsersAsync());
+        Assert.Same(before, _rig.Relay.Config);
+        Assert.DoesNotContain("hops = 7", hasty.Effective, StringComparison.Ordinal);
+    }
+
+    private string Told()
+    {
+        byte[] text = new byte[4_096];
+        return Encoding.UTF8.GetString(text, 0, _manager.Receive(text));
     }
 
     private static X509Certificate2 MakeAuthority()

@@ -17,23 +17,23 @@ public class PasswordQueueTests
         var queue = new PasswordQueue(offload, waitingMax: 2);
         ScramVerifier verifier = ScramVerifier.Make("secret"u8, "0123456789abcdef"u8, 4096);
         PasswordCheck[] checks = [.. Enumerable.Range(0, 4).Select(_ => new PasswordCheck(loop.Loop, queue))];
-        ValueTask<bool>?[] begun = [.. checks.Select((check, i) => check.Begin(verifier, i == 1 ? "wrong"u8 : "secret"u8, IPAddress.Loopback, new StillLink()))];
-        Assert.Null(begun[3]);
-        var results = new List<bool>();
+        ValueTask<bool?>[] begun = [.. checks.Select((check, i) => check.MatchesAsync(verifier, i == 1 ? "wrong"u8 : "secret"u8, IPAddress.Loopback, new StillLink()))];
+        Assert.Null(begun[3].Result);
+        var results = new List<bool?>();
         for (int i = 0; i < 3; i++)
         {
             Assert.Equal(1, offload.Jobs);
             offload.RunOne();
             loop.Settle();
-            results.Add(begun[i]!.Value.Result);
+            results.Add(begun[i].Result);
         }
         Assert.Equal([true, false, true], results);
         Assert.Equal(0, offload.Jobs);
         // There is room again, and a check object serves again.
-        ValueTask<bool>? again = checks[3].Begin(verifier, "secret"u8, IPAddress.Loopback, new StillLink());
+        ValueTask<bool?> again = checks[3].MatchesAsync(verifier, "secret"u8, IPAddress.Loopback, new StillLink());
         offload.RunOne();
         loop.Settle();
-        Assert.True(again!.Value.Result);
+        Assert.True(again.Result);
     }
 
     [Fact]
@@ -43,7 +43,7 @@ public class PasswordQueueTests
         var offload = new HeldOffload(loop.Loop);
         var queue = new PasswordQueue(offload, waitingMax: 8);
         ScramVerifier verifier = ScramVerifier.Make("secret"u8, "0123456789abcdef"u8, 4096);
-        bool Begins(string client) => new PasswordCheck(loop.Loop, queue).Begin(verifier, "secret"u8, IPAddress.Parse(client), new StillLink()) is not null;
+        bool Begins(string client) => new PasswordCheck(loop.Loop, queue).MatchesAsync(verifier, "secret"u8, IPAddress.Parse(client), new StillLink()) is not { IsCompleted: true, Result: null };
         Assert.True(Begins("192.0.2.1"));
         Assert.Equal([true, true, false], new[] { "192.0.2.1", "192.0.2.2", "192.0.2.3" }.Select(Begins));
         Assert.Equal([true, true, false], new[] { "2001:db8::1", "2001:db8::2", "2001:db8::3" }.Select(Begins));
@@ -67,11 +67,12 @@ public class PasswordQueueTests
         ScramVerifier verifier = ScramVerifier.Make("secret"u8, "0123456789abcdef"u8, 4096);
         StillLink[] links = [new(), new(), new()];
         PasswordCheck[] checks = [.. links.Select(_ => new PasswordCheck(loop.Loop, queue))];
-        ValueTask<bool>[] begun = [.. checks.Select((check, i) => check.Begin(verifier, "secret"u8, IPAddress.Loopback, links[i])!.Value)];
+        ValueTask<bool?>[] begun = [.. checks.Select((check, i) => check.MatchesAsync(verifier, "secret"u8, IPAddress.Loopback, links[i]))];
         links[1].Abort();
         offload.RunOne();
         loop.Settle();
-        Assert.Equal((true, false), (begun[0].Result, begun[1].Result));
+        Assert.True(begun[0].Result);
+        Assert.Null(begun[1].Result);
         offload.RunOne();
         loop.Settle();
         Assert.True(begun[2].Result);
