@@ -91,9 +91,10 @@ public sealed class Relay : LoopItem
     public void Stop() => World.Loop.Post(this);
 
     /// <summary>Puts other certificates and users in force, from any thread: new handshakes and sessions use them, those under way go on.</summary>
+    /// <param name="config">That named their files. When another one is in force by then, they are dropped: its own were read with it.</param>
     /// <param name="serverTls">The listeners' certificate; null where there was none from the start.</param>
     /// <param name="users">Who may authenticate.</param>
-    public void Renew(ServerTls? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, serverTls, users));
+    public void Renew(RelayConfig config, ServerTls? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, config, serverTls, users));
 
     /// <summary>
     /// Puts another configuration in force, all of it or nothing, between two items of the loop: what begins from now on goes
@@ -284,10 +285,14 @@ public sealed class Relay : LoopItem
         _ => TlsPolicy.Opportunistic,
     };
 
-    private sealed class Renewal(Relay relay, ServerTls? serverTls, UserTable? users) : LoopItem
+    private sealed class Renewal(Relay relay, RelayConfig config, ServerTls? serverTls, UserTable? users) : LoopItem
     {
         protected override void Run()
         {
+            if (!ReferenceEquals(config, relay.Config))
+            {
+                return;
+            }
             relay.Receiver.Tls = serverTls;
             relay.Receiver.Users = users;
             relay.Log.Line("renewed"u8).Add("users"u8, users?.Count ?? 0).Write();

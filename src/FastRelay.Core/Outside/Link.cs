@@ -69,6 +69,9 @@ public abstract class Link
     /// <summary>Why reading or writing ended; None while it works.</summary>
     public abstract LinkError Error { get; }
 
+    /// <summary>The peer closed its side, or the link has failed, as far as that is known without reading: for work that nobody may wait for.</summary>
+    public virtual bool PeerGone => Error != LinkError.None;
+
     /// <summary>Protocol and cipher for logs and trace headers, as in <c>TLSv1.3 TLS_AES_256_GCM_SHA384</c>; null in clear.</summary>
     public abstract string? TlsName { get; }
 

@@ -96,6 +96,11 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             case "/api/sites/suspend" or "/api/sites/resume" when post:
                 SiteSuspension wanted = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.SiteSuspension, context.RequestAborted)
                     ?? throw new AdminException("null names no site");
+                // JSON without the key leaves it null.
+                if (string.IsNullOrEmpty(wanted.Site))
+                {
+                    throw new AdminException("\"site\" is missing: a site, a domain or a provider");
+                }
                 await JsonAsync(context, await desk.SuspendAsync(wanted, path.EndsWith("suspend", StringComparison.Ordinal)), AdminJson.Default.SiteSuspensions);
                 break;
             case "/api/config" when !post:

@@ -79,9 +79,14 @@ public static class ServeCommand
 
     private static int Serve(World world, RelayConfig config, string? path, long files, StartScreen screen, TextWriter error)
     {
+        string seen = SecretsWatch.Fingerprint(config);
         ServerTls? tls = TlsFiles.Server(config.Tls, asks: config.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
-        UserTable? users = config.UsersFile is { } file ? UserFile.Load(file, out _) : null;
+        if (!UserFile.TryLoad(config, out UserTable? users, out string problem))
+        {
+            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            return ExitCode.BadConfig;
+        }
         RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _));
         if (started.Relay is not { } relay)
         {
@@ -91,7 +96,7 @@ public static class ServeCommand
         // The doors are open: everything below may take its time, nobody waits for it.
         string[] listening = [.. relay.Receiver.EndPoints.Select(e => e.ToString())];
         var source = new FigureSource(world, relay.Counters, relay.Queue, relay.Journal, relay.Router);
-        using var secrets = new SecretsWatch(config, relay, TimeSpan.FromSeconds(2));
+        using var secrets = new SecretsWatch(config, seen, relay, TimeSpan.FromSeconds(2));
         using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
         using var reloader = new ConfigReloader(path, files, relay, secrets, notifier);
         var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective);
@@ -170,9 +175,9 @@ public static class ServeCommand
             {
                 await _reloader.ReloadAsync();
             }
-            catch (Exception e) when (e is AdminException or TimeoutException)
+            catch (Exception)
             {
-                // The log has it. Certificates and users may have changed for all that.
+                // The log has it, whatever it was. Certificates and users may have changed for all that.
                 _secrets.Look(always: true);
             }
         }

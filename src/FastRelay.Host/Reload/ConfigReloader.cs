@@ -22,9 +22,11 @@ namespace FastRelay.Host.Reload;
 /// <param name="notifier">Tells the service manager.</param>
 public sealed class ConfigReloader(string? path, long files, Relay relay, SecretsWatch secrets, ServiceNotifier notifier) : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _one = new(1, 1);
     private volatile RelayConfig _running = relay.Config;
+
+    /// <summary>How long the loop may take to begin.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>What is in force, as TOML.</summary>
     public string Effective => EffectiveConfig.Write(_running);
@@ -35,11 +37,12 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
     public async Task<ReloadView> ReloadAsync()
     {
         await _one.WaitAsync();
-        string status = "reloaded";
+        string status = "not reloaded, goes on as before";
         notifier.Reloading();
         try
         {
             ReloadView done = await ReadAndChangeAsync();
+            status = "reloaded";
             foreach (ConfigChange change in done.Changed)
             {
                 relay.Log.Line("config"u8).Add("key"u8, change.Key).Add("before"u8, change.Before ?? "").Add("after"u8, change.After ?? "").Write();
@@ -50,12 +53,16 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
             }
             return done;
         }
-        catch (AdminException e)
+        catch (Exception e)
         {
-            status = "not reloaded, goes on as before: " + e.Message.Split('\n')[0];
+            status += ": " + e.Message.Split('\n')[0];
             foreach (string line in e.Message.Split('\n'))
             {
                 relay.Log.Error("reload_failed"u8).Add("error"u8, line).Write();
+            }
+            if (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+            {
+                throw new AdminException($"{path}: a file cannot be read, or changed while it was read: {e.Message}");
             }
             throw;
         }
@@ -80,11 +87,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         {
             throw new AdminException(string.Join('\n', read.Errors));
         }
-        string[] problems = [.. ConfigFiles.Problems(wanted).Select(problem => $"{path}: {problem}")];
-        if (problems.Length > 0)
-        {
-            throw new AdminException(string.Join('\n', problems));
-        }
+        ThrowOn(ConfigFiles.Problems(wanted));
         var notes = new List<string>(read.Warnings.Select(static warning => warning.ToString()));
         RelayConfig next = FileLimit.Fit(ConfigReload.Merge(_running, wanted), files, out string? lowered, out string? tooFew);
         if (tooFew is not null)
@@ -95,25 +98,12 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         {
             notes.Add(lowered);
         }
+        // What it keeps may name files that are gone. The admin's token is not read again.
+        ThrowOn(ConfigFiles.Problems(next with { AdminTokenFile = null }));
         string before = Effective;
         string after = EffectiveConfig.Write(next);
         IReadOnlyList<ConfigChange> restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _)));
-        long kept;
-        try
-        {
-            // First, so that no look at the old files puts them in force after the new ones.
-            secrets.Use(next);
-            kept = await ChangeAsync(next);
-        }
-        catch (Exception e)
-        {
-            secrets.Use(_running);
-            if (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
-            {
-                throw new AdminException($"{path}: a file changed while it was read: {e.Message}");
-            }
-            throw;
-        }
+        long kept = await ChangeAsync(next);
         if (kept > 0)
         {
             notes.Add($"{kept} queued deliveries have a route that is not in the table any more: they keep it until a restart");
@@ -128,9 +118,13 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
 
     private async Task<long> ChangeAsync(RelayConfig next)
     {
+        string seen = SecretsWatch.Fingerprint(next);
         ServerTls? tls = TlsFiles.Server(next.Tls, asks: next.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(next.Tls);
-        UserTable? users = next.UsersFile is { } file ? UserFile.Load(file, out _) : null;
+        if (!UserFile.TryLoad(next, out UserTable? users, out string problem))
+        {
+            throw new AdminException($"{path}: {problem}");
+        }
         // Files are read here: on the loop nothing may wait for a disk.
         var logins = new Dictionary<RouteConfig, Credentials?>();
         foreach (RouteConfig route in next.Routes.Where(static route => route.User is not null))
@@ -140,12 +134,23 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         (string? wrong, long kept) = await AdminRequest<(string?, long)>.AskAsync(
             relay.World.Loop,
             () => ValueTask.FromResult((relay.Reload(next, tls, authorities, users, logins.GetValueOrDefault, out long routesKept), routesKept)),
-            s_patience);
+            Patience,
+            finishes: true);
         if (wrong is not null)
         {
             throw new AdminException(wrong);
         }
         _running = next;
+        secrets.Use(next, seen);
         return kept;
+    }
+
+    private void ThrowOn(IEnumerable<string> problems)
+    {
+        string text = string.Join('\n', problems.Select(problem => $"{path}: {problem}"));
+        if (text.Length > 0)
+        {
+            throw new AdminException(text);
+        }
     }
 }

@@ -19,24 +19,27 @@ public sealed class SecretsWatch : IDisposable
     private string _complaint = "";
 
     /// <summary>Begins to look.</summary>
-    /// <param name="config">Names the files.</param>
+    /// <param name="config">In force; names the files.</param>
+    /// <param name="seen">Their <see cref="Fingerprint"/> from before they were read.</param>
     /// <param name="relay">Is told.</param>
     /// <param name="every">How often.</param>
-    public SecretsWatch(RelayConfig config, Relay relay, TimeSpan every)
+    public SecretsWatch(RelayConfig config, string seen, Relay relay, TimeSpan every)
     {
         _config = config;
         _relay = relay;
-        _seen = Fingerprint();
+        _seen = seen;
         _timer = new Timer(_ => Look(always: false), null, every, every);
     }
 
-    /// <summary>Another configuration is in force, with what its files hold now.</summary>
-    public void Use(RelayConfig config)
+    /// <summary>Another configuration is in force.</summary>
+    /// <param name="config">Names the files.</param>
+    /// <param name="seen">Their <see cref="Fingerprint"/> from before they were read.</param>
+    public void Use(RelayConfig config, string seen)
     {
         lock (_lock)
         {
             _config = config;
-            _seen = Fingerprint();
+            _seen = seen;
             _complaint = "";
         }
     }
@@ -47,7 +50,7 @@ public sealed class SecretsWatch : IDisposable
     {
         lock (_lock)
         {
-            string now = Fingerprint();
+            string now = Fingerprint(_config);
             if (!always && now == _seen)
             {
                 return;
@@ -63,12 +66,21 @@ public sealed class SecretsWatch : IDisposable
             }
             _seen = now;
             _complaint = "";
-            _relay.Renew(tls, users);
+            _relay.Renew(_config, tls, users);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
+
+    /// <summary>
+    /// What can be seen of the files without reading them. Taken before they are read: what changes meanwhile is looked at again.
+    /// </summary>
+    public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(path =>
+    {
+        var info = new FileInfo(path);
+        return info.Exists ? $"{info.LastWriteTimeUtc.Ticks} {info.Length}" : "none";
+    }));
 
     private string? Load(out ServerTls? tls, out UserTable? users)
     {
@@ -82,17 +94,6 @@ public sealed class SecretsWatch : IDisposable
         {
             return $"tls: {e.Message}";
         }
-        if (_config.UsersFile is { } path)
-        {
-            users = UserFile.Load(path, out string problem);
-            return users is null ? problem : null;
-        }
-        return null;
+        return UserFile.TryLoad(_config, out users, out string problem) ? null : problem;
     }
-
-    private string Fingerprint() => string.Join('|', _config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(_config.UsersFile).OfType<string>().Select(path =>
-    {
-        var info = new FileInfo(path);
-        return info.Exists ? $"{info.LastWriteTimeUtc.Ticks} {info.Length}" : "none";
-    }));
 }

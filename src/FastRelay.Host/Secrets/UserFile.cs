@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Outside.Linux;
 using FastRelay.Receive;
 
@@ -27,7 +28,19 @@ public static class UserFile
         }
     }
 
-    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step; a new one is readable by its owner only.</summary>
+    /// <summary>Reads the one that a configuration names.</summary>
+    /// <param name="config">May name none.</param>
+    /// <param name="users">Null when it names none, and when something is wrong.</param>
+    /// <param name="problem">What is wrong, for people; empty when all is well.</param>
+    /// <returns>False when something is wrong: going on without users would take AUTH away.</returns>
+    public static bool TryLoad(RelayConfig config, out UserTable? users, out string problem)
+    {
+        problem = "";
+        users = config.UsersFile is { } path ? Load(path, out problem) : null;
+        return problem.Length == 0;
+    }
+
+    /// <summary>Sets a user's password: replaces the line of the name, or adds one. The file is replaced in one step; a new one is readable by its owner only, one that root makes by the folder's group too.</summary>
     /// <returns>True when there was such a user.</returns>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It cannot be written.</exception>

@@ -169,15 +169,12 @@ internal sealed class ReceiveSession
         switch (action)
         {
             case ReceiveAction.Data:
-                _pace = new ContentPace(Limits.MinimumRateBytes);
                 _message.Begin(_link, _client.Address);
                 return ReceiveMessageAsync();
             case ReceiveAction.Chunk:
-                _pace = new ContentPace(Limits.MinimumRateBytes);
                 _message.BeginChunk(_link, _client.Address, _octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.SkipChunk:
-                _pace = new ContentPace(Limits.MinimumRateBytes);
                 _message.SkipChunk(_octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.CheckPassword:
@@ -223,6 +220,8 @@ internal sealed class ReceiveSession
     private void Start(ProxiedKind kind)
     {
         _delayMs = 0;
+        // Anew for each message, not for each of its chunks: a minute's window would never end.
+        _pace = new ContentPace(Limits.MinimumRateBytes);
         _lines.Reset();
         int length = Observe.LogLine.Format(_client, _peer);
         // A client that its proxy cannot name is not the proxy.
@@ -278,6 +277,7 @@ internal sealed class ReceiveSession
             if (!wasInTransaction && _machine.InTransaction)
             {
                 _clock.BeginTransaction(Limits.TransactionTimeoutMs);
+                _pace = new ContentPace(Limits.MinimumRateBytes);
             }
             _delayMs = step.DelayMs;
             if (step.Action != ReceiveAction.Continue)
@@ -375,7 +375,7 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> CheckPasswordAsync()
     {
-        bool? matches = _password.TryBegin(_machine.Exchange!.Verifier, _machine.Exchange.Password) ? await _password.ResultAsync() : null;
+        bool? matches = await _password.MatchesAsync(_machine.Exchange!.Verifier, _machine.Exchange.Password, _client.Address, _link);
         ReceiveStep step = Gathered(matches);
         if (step.DelayMs > 0)
         {

@@ -132,7 +132,10 @@ public sealed class Receiver
     }
 
     /// <summary>Null when the client may be served, and counts it; else what it is told.</summary>
-    internal byte[]? Admit(IPEndPoint client) => _clients.Enter(client.Address, World.Loop.NowMs);
+    /// <param name="client">Its address.</param>
+    /// <param name="others">Sessions but its own.</param>
+    /// <param name="known">False for one that its proxy cannot name.</param>
+    internal byte[]? Admit(IPEndPoint client, int others, bool known) => _clients.Enter(client.Address, World.Loop.NowMs, others, known);
 
     /// <summary>True when a client may say one more MAIL or RCPT now, and counts it.</summary>
     internal bool MayGoOn(IPEndPoint client, ClientRate rate) => _clients.MayGoOn(client.Address, rate, World.Loop.NowMs);
@@ -273,7 +276,7 @@ public sealed class Receiver
             return s_tooManySessions;
         }
         // Behind a proxy it is known only later who it is.
-        return config.Proxies is null ? Admit(link.Remote) : null;
+        return config.Proxies is null ? Admit(link.Remote, _serving.Count, known: true) : null;
     }
 
     private static readonly byte[] s_shuttingDown = Replies.ShuttingDown.ToArray();

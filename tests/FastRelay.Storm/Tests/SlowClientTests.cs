@@ -17,6 +17,7 @@ public class SlowClientTests
     [InlineData("commands", "", "NOOP", 60, 300, 320)]
     [InlineData("content", Opening, "xxxxxxxxxx", 5, 60, 70)]
     [InlineData("chunk", "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 100000\r\n", "x", 5, 60, 70)]
+    [InlineData("chunks that end in time", "EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 2\r\n", "xxBDAT 2\r\n", 5, 60, 70)]
     public void A_drip_is_told_421_after_its_bound(string what, string opening, string drop, int everySeconds, int leastSeconds, int mostSeconds)
     {
         (string said, long endedMs) = Drip(opening, drop, everySeconds);

@@ -73,4 +73,36 @@ public class ConfigReloadTests
         Assert.Equal("/d", ConfigReload.Merge(running, running with { Tls = new TlsConfig { Certificate = "/d", Key = "/k" } }).Tls.Certificate);
         Assert.Null(ConfigReload.Merge(running with { Listen = s_running.Listen }, s_running).Tls.Certificate);
     }
+
+    [Fact]
+    public void A_submission_listener_without_tls_gets_no_users_until_the_restart()
+    {
+        ListenConfig clear = new(new IPEndPoint(IPAddress.Any, 587), ListenTls.None) { Submission = true };
+        RelayConfig running = s_running with { Listen = [clear] };
+        RelayConfig wanted = s_running with
+        {
+            Tls = new TlsConfig { Certificate = "/c", Key = "/k" },
+            Listen = [clear with { Tls = ListenTls.StartTls }],
+            UsersFile = "/u",
+            RelayUsers = true,
+        };
+        RelayConfig merged = ConfigReload.Merge(running, wanted);
+        Assert.Equal((null, false), (merged.UsersFile, merged.RelayUsers));
+        Assert.Contains("auth.users", ConfigReload.Compare(EffectiveConfig.Write(merged), EffectiveConfig.Write(wanted)).Select(c => c.Key));
+        merged = ConfigReload.Merge(running with { Listen = [clear with { Submission = false }] }, wanted);
+        Assert.Equal(("/u", true), (merged.UsersFile, merged.RelayUsers));
+        merged = ConfigReload.Merge(wanted, wanted with { UsersFile = "/v" });
+        Assert.Equal("/v", merged.UsersFile);
+    }
+
+    [Fact]
+    public void Own_authorities_are_given_up_at_the_restart_only()
+    {
+        RelayConfig running = s_running with { Tls = new TlsConfig { Authorities = "/ca" } };
+        RelayConfig merged = ConfigReload.Merge(running, s_running);
+        Assert.Equal("/ca", merged.Tls.Authorities);
+        Assert.Equal(["tls.ca"], ConfigReload.Compare(EffectiveConfig.Write(merged), EffectiveConfig.Write(s_running)).Select(c => c.Key));
+        Assert.Equal("/other", ConfigReload.Merge(running, s_running with { Tls = new TlsConfig { Authorities = "/other" } }).Tls.Authorities);
+        Assert.Equal("/ca", ConfigReload.Merge(s_running, running).Tls.Authorities);
+    }
 }

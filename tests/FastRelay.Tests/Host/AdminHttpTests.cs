@@ -72,6 +72,31 @@ public sealed class AdminHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_page_asks_a_site_for_nothing_that_the_api_does_not_send()
+    {
+        (_, string body) = await GetAsync("/");
+        HashSet<string> sent = [.. typeof(FastRelay.Host.Admin.ExplainSite).GetProperties().Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..])];
+        HashSet<string> asked = [.. System.Text.RegularExpressions.Regex.Matches(body, @"\bsite\.([a-zA-Z]+)").Select(m => m.Groups[1].Value)];
+        Assert.Contains("gearSeconds", asked);
+        Assert.Subset(sent, asked);
+        Assert.Contains("/api/sites/", body, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{\"site\":null}")]
+    [InlineData("{\"site\":\"\"}")]
+    public async Task A_suspension_of_no_site_is_a_wrong_request(string body)
+    {
+        foreach (string action in new[] { "suspend", "resume" })
+        {
+            (int status, string said) = await PostAsync("/api/sites/" + action, body);
+            Assert.Equal(400, status);
+            Assert.Contains("is missing", said, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task The_queue_comes_in_pages_and_by_filters()
     {
         (int status, string body) = await GetAsync("/api/queue?limit=2");

@@ -73,4 +73,38 @@ public sealed class AdminRequestTests : IDisposable
         await Assert.ThrowsAsync<TimeoutException>(() =>
             AdminRequest<int>.AskAsync(_world.Loop, never.WaitAsync, TimeSpan.FromMilliseconds(50)));
     }
+
+    [Fact]
+    public async Task What_has_not_begun_when_its_asker_gives_up_is_never_done()
+    {
+        using var goOn = new ManualResetEventSlim();
+        bool done = false;
+        Task<bool> busy = AdminRequest<bool>.AskAsync(_world.Loop, () => new ValueTask<bool>(goOn.Wait(60_000)), TimeSpan.FromMinutes(1));
+        await Assert.ThrowsAsync<TimeoutException>(() =>
+            AdminRequest<bool>.AskAsync(_world.Loop, () => new ValueTask<bool>(done = true), TimeSpan.FromMilliseconds(50), finishes: true));
+        goOn.Set();
+        Assert.True(await busy);
+        Assert.Equal(5, await AdminRequest<int>.AskAsync(_world.Loop, () => new ValueTask<int>(5), TimeSpan.FromMinutes(1)));
+        Assert.False(done);
+    }
+
+    [Fact]
+    public async Task What_has_begun_and_is_to_finish_is_waited_for_past_its_time()
+    {
+        using var began = new ManualResetEventSlim();
+        using var goOn = new ManualResetEventSlim();
+        Task<int> asked = AdminRequest<int>.AskAsync(
+            _world.Loop,
+            () =>
+            {
+                began.Set();
+                return new ValueTask<int>(goOn.Wait(60_000) ? 7 : 0);
+            },
+            TimeSpan.FromMilliseconds(200),
+            finishes: true);
+        Assert.True(began.Wait(60_000));
+        await Assert.ThrowsAsync<TimeoutException>(() => asked.WaitAsync(TimeSpan.FromMilliseconds(400)));
+        goOn.Set();
+        Assert.Equal(7, await asked);
+    }
 }

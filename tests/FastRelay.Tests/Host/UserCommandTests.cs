@@ -1,5 +1,6 @@
 using FastRelay.Host.Secrets;
 using FastRelay.Receive;
+using FastRelay.Outside.Linux;
 using FastRelay.Smtp;
 
 namespace FastRelay.Tests.Host;
@@ -40,6 +41,21 @@ public sealed class UserCommandTests : IDisposable
         Assert.True(UserFile.Set(path, "alice", "two"));
         Assert.Equal(owner | UnixFileMode.GroupRead, File.GetUnixFileMode(path));
         Assert.Throws<IOException>(() => UserFile.Set(Path.Combine(_folder, "no", "folder"), "alice", "one"));
+    }
+
+    [Fact]
+    public void A_new_file_that_root_makes_is_read_by_the_group_of_its_folder()
+    {
+        const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        string path = Path.Combine(_folder, "users");
+        int folder = Libc.Open(_folder, Libc.O_DIRECTORY, 0);
+        // Only root may: for anybody else a new file stays the owner's alone.
+        bool isRoot = Libc.ChangeOwner(folder, 0, 65_533) == 0;
+        _ = Libc.Close(folder);
+        UserFile.Set(path, "alice", "one");
+        Assert.Equal(0, Libc.OwnerAndMode(path, out _, out int group, out _));
+        Assert.Equal(isRoot, group == 65_533);
+        Assert.Equal(isRoot ? owner | UnixFileMode.GroupRead : owner, File.GetUnixFileMode(path));
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Config;
 using FastRelay.EndToEnd.Rig;
+using FastRelay.Host.Admin;
 using FastRelay.Host.Secrets;
 using FastRelay.Tests.Receive.Auth;
 using FastRelay.Tests.Receive.Rig;
@@ -69,11 +70,16 @@ public sealed class CertificateSocketTests : IDisposable
     }
 
     [Fact]
-    public void Certificates_by_name_are_renewed_when_their_files_change()
+    public async Task Certificates_by_name_are_renewed_when_their_files_change()
     {
+        RelayConfig named = _rig.Relay.Config with { Tls = _tls, UsersFile = null };
+        await AdminRequest<string?>.AskAsync(
+            _rig.Relay.World.Loop,
+            () => new ValueTask<string?>(_rig.Relay.Reload(named, TlsFiles.Server(_tls, asks: true), null, null, null, out _)),
+            TimeSpan.FromMinutes(1));
         using SmtpTalk old = _rig.Talk(1).Secure("mail.other.test");
         old.Hello();
-        using var watch = new SecretsWatch(_rig.Relay.Config with { Tls = _tls, UsersFile = null }, _rig.Relay, TimeSpan.FromHours(1));
+        using var watch = new SecretsWatch(named, SecretsWatch.Fingerprint(named), _rig.Relay, TimeSpan.FromHours(1));
         Make("other", "new.other.test", "one.more.test").Dispose();
         watch.Look(always: false);
         _rig.WaitForLog("event=renewed");

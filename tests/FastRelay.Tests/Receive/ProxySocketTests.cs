@@ -131,6 +131,15 @@ public sealed class ProxySocketTests : IDisposable
     }
 
     [Fact]
+    public void Who_only_looks_whether_we_are_there_leaves_no_trace_but_the_disconnect()
+    {
+        _rig.Talk().Dispose();
+        _rig.WaitForLog("event=disconnect", "messages=0");
+        Assert.False(_rig.Logged("event=proxy_refused"));
+        Assert.Equal(0, _rig.Relay.Counters.ProxyRefused);
+    }
+
+    [Fact]
     public void A_client_has_its_own_share_however_many_proxies_it_comes_by()
     {
         var open = new List<SmtpTalk>();

@@ -82,14 +82,14 @@ public class ReceiveBoundsTests
     [Fact]
     public void A_password_that_cannot_be_checked_now_is_no_failure()
     {
-        ReceiveMachine machine = Start(new Limits { SessionAuthFailures = 1, SessionErrors = 1 });
+        ReceiveMachine machine = Start(new Limits { SessionAuthFailures = 1, SessionErrors = 1, AuthDelayMs = 700 });
         for (int i = 0; i < 3; i++)
         {
             Say(machine, "AUTH PLAIN AGFsaWNlAHNlY3JldA==");
             Assert.Equal(ReceiveAction.CheckPassword, _step.Action);
             _step = machine.PasswordUnchecked(_reply);
             Assert.StartsWith("454 4.7.0", Encoding.ASCII.GetString(_reply, 0, _step.ReplyLength));
-            Assert.Equal((ReceiveAction.Continue, 0), (_step.Action, _step.DelayMs));
+            Assert.Equal((ReceiveAction.Continue, 700), (_step.Action, _step.DelayMs));
         }
         Say(machine, "AUTH PLAIN AGFsaWNlAHNlY3JldA==");
         machine.PasswordChecked(matches: true, _reply);

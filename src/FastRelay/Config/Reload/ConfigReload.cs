@@ -25,9 +25,14 @@ public static class ConfigReload
         TlsConfig tls = wanted.Tls.Certificate is null && running.Listen.Any(static listen => listen.Tls != ListenTls.None)
             ? wanted.Tls with { Certificate = running.Tls.Certificate, Key = running.Tls.Key }
             : wanted.Tls;
+        // AUTH is for TLS only: users would shut out everybody from a submission listener that runs without.
+        bool clear = running.Listen.Any(static listen => listen.Submission && listen.Tls == ListenTls.None);
         return wanted with
         {
-            Tls = tls,
+            // Without the key the system's authorities count, which are looked for at the start.
+            Tls = tls with { Authorities = tls.Authorities ?? running.Tls.Authorities },
+            UsersFile = clear ? running.UsersFile : wanted.UsersFile,
+            RelayUsers = clear ? running.RelayUsers : wanted.RelayUsers,
             HostName = running.HostName,
             Spool = running.Spool,
             Sync = running.Sync,

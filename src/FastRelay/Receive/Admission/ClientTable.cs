@@ -29,9 +29,18 @@ internal sealed class ClientTable(ReceiveOptions options)
     } = options;
 
     /// <summary>Counts a session of a client.</summary>
+    /// <param name="client">Its address.</param>
+    /// <param name="nowMs">On the loop's scale.</param>
+    /// <param name="others">Sessions of all clients that are open: the last tenth of <see cref="Limits.ReceiveSessions"/> is for those who may relay by their address.</param>
+    /// <param name="known">False when the address is a proxy's that cannot name its client.</param>
     /// <returns>Null; or what the client is told when it has too many, and then it is not counted.</returns>
-    public byte[]? Enter(IPAddress client, long nowMs)
+    public byte[]? Enter(IPAddress client, long nowMs, int others = 0, bool known = true)
     {
+        int most = Options.Limits.ReceiveSessions;
+        if (others >= most - (most / 10) && !(known && (IPAddress.IsLoopback(client) || Options.Policy.Trusts(client))))
+        {
+            return s_tooMany;
+        }
         if (IPAddress.IsLoopback(client))
         {
             return null;

@@ -24,6 +24,8 @@ internal readonly record struct ProxyOpening(ProxiedKind Kind, IPEndPoint Client
         {
             ReadResult read = await link.Input.ReadAsync();
             ProxyStatus status = ProxyHeader.Read(read.Buffer.FirstSpan, out ProxyHeader header, out int length);
+            // Whoever only looks whether we are there says nothing, and hears nothing of it; as do all when the relay stops.
+            bool quiet = receiver.Draining || (read.IsCompleted && read.Buffer.IsEmpty);
             string failure = read.IsCanceled ? "no whole header in time"
                 : status == ProxyStatus.Broken ? "no header, or a broken one"
                 : status == ProxyStatus.NeedMore && read.IsCompleted ? "the peer closed before a whole header"
@@ -37,11 +39,14 @@ internal readonly record struct ProxyOpening(ProxiedKind Kind, IPEndPoint Client
             clock.Done();
             if (failure.Length > 0)
             {
-                receiver.ProxyFailed(link.Remote, failure);
+                if (!quiet)
+                {
+                    receiver.ProxyFailed(link.Remote, failure);
+                }
                 return new ProxyOpening(header.Kind, link.Remote, Admitted: false);
             }
             IPEndPoint client = header.Client ?? link.Remote;
-            byte[]? refusal = receiver.Admit(client);
+            byte[]? refusal = receiver.Admit(client, receiver.Serving - 1, known: header.Kind != ProxiedKind.Unknown);
             if (refusal is not null)
             {
                 receiver.Refused(client, refusal);

@@ -70,7 +70,8 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
     public ReceiveStep PasswordUnchecked(Span<byte> reply)
     {
         End();
-        return SessionErrors.Say(Replies.AuthTemporaryFailure, reply);
+        // Late, as a refusal is: what is told at once is asked again at once.
+        return SessionErrors.Say(Replies.AuthTemporaryFailure, reply) with { DelayMs = _limits.AuthDelayMs };
     }
 
     private ReceiveStep Judge(AuthVerdict verdict, Span<byte> reply)

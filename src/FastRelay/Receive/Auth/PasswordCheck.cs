@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using FastRelay.Outside;
 using FastRelay.Smtp;
@@ -9,32 +10,46 @@ namespace FastRelay.Receive;
 /// <param name="queue">Where it waits for its turn.</param>
 internal sealed class PasswordCheck(Loop loop, PasswordQueue queue) : OffloadJob
 {
-    private readonly Signal<bool> _done = new(loop);
+    private readonly Signal<bool?> _done = new(loop);
     private readonly byte[] _password = new byte[SaslText.OctetsMax];
     private ScramVerifier _verifier = null!;
     private int _length;
     private bool _matches;
+    private Link _link = null!;
 
-    /// <summary>Begins to check; <see cref="ResultAsync"/> says what came of it.</summary>
+    /// <summary>Who sent it.</summary>
+    public IPAddress Client { get; private set; } = IPAddress.None;
+
+    /// <summary>Nobody is there any more to hear what it comes to.</summary>
+    public bool IsGone => _link.PeerGone;
+
+    /// <summary>Checks; null when too many passwords wait to be checked.</summary>
     /// <param name="verifier">Of the user.</param>
     /// <param name="password">At most 255 octets; copied.</param>
-    /// <returns>False when too many passwords wait to be checked; then nothing is begun.</returns>
-    public bool TryBegin(ScramVerifier verifier, ReadOnlySpan<byte> password)
+    /// <param name="client">Who sent it.</param>
+    /// <param name="link">When it has failed, or its peer closed it, before the check's turn comes, there is none: null too.</param>
+    public ValueTask<bool?> MatchesAsync(ScramVerifier verifier, ReadOnlySpan<byte> password, IPAddress client, Link link)
     {
+        Client = client;
+        _link = link;
         _verifier = verifier;
         _length = password.Length;
         password.CopyTo(_password);
         _done.Reset();
         if (queue.TryBegin(this))
         {
-            return true;
+            return _done.WaitAsync();
         }
         CryptographicOperations.ZeroMemory(_password);
-        return false;
+        return default;
     }
 
-    /// <summary>True when the password is the user's; once for each check that was begun.</summary>
-    public ValueTask<bool> ResultAsync() => _done.WaitAsync();
+    /// <summary>Ends it without a check.</summary>
+    public void Skip()
+    {
+        CryptographicOperations.ZeroMemory(_password);
+        _done.Set(null);
+    }
 
     /// <inheritdoc/>
     protected override void Execute()

@@ -20,6 +20,18 @@ public sealed class LinuxListenerTests
     }
 
     [Fact]
+    public void A_peer_that_closes_is_known_to_be_gone_without_reading()
+    {
+        using var rig = new LinuxLinkRig();
+        (Link link, RigPeer peer) = rig.Accept();
+        Assert.False(link.PeerGone);
+        LinuxLinkRig.SocketOf(peer).Shutdown(SocketShutdown.Send);
+        rig.Until(() => link.PeerGone);
+        Assert.Equal(LinkError.None, link.Error);
+        link.Abort();
+    }
+
+    [Fact]
     public void A_taken_port_and_a_foreign_address_are_error_numbers()
     {
         using var rig = new LinuxLinkRig();

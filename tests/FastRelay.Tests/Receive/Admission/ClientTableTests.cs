@@ -29,6 +29,22 @@ public class ClientTableTests
     }
 
     [Fact]
+    public void The_last_tenth_of_all_sessions_is_for_this_host_and_those_who_may_relay()
+    {
+        var table = new ClientTable(new ReceiveOptions("relay.test"u8.ToArray(), new RelayPolicy([s_ours], []), new Limits { ReceiveSessions = 20 }));
+        IPAddress stranger = IPAddress.Parse("192.0.2.1");
+        Assert.Null(table.Enter(stranger, 0, others: 17));
+        Assert.StartsWith("421 4.7.0", Encoding.ASCII.GetString(table.Enter(stranger, 0, others: 18)!));
+        Assert.Null(table.Enter(IPAddress.Parse("10.0.0.1"), 0, others: 19));
+        Assert.Null(table.Enter(IPAddress.Loopback, 0, others: 19));
+        // A proxy's address says nothing of a client that it cannot name.
+        Assert.NotNull(table.Enter(IPAddress.Loopback, 0, others: 18, known: false));
+        Assert.Null(table.Enter(IPAddress.Loopback, 0, others: 17, known: false));
+        table.Options = table.Options with { Limits = new Limits { ReceiveSessions = 9 } };
+        Assert.Null(table.Enter(stranger, 0, others: 8));
+    }
+
+    [Fact]
     public void An_IPv6_network_of_64_bits_is_one_client_for_its_sessions_and_its_rate()
     {
         for (int i = 1; i <= 3; i++)

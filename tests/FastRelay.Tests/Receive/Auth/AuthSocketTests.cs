@@ -158,7 +158,7 @@ public sealed class AuthSocketTests : IDisposable
     {
         using SmtpTalk old = Secure(Port465);
         old.Say("EHLO client.test");
-        _rig.Relay.Renew(new ServerTls(TestCertificate.Server(SslProtocols.Tls13)), ScramTests.Users(("carol", "new")));
+        _rig.Relay.Renew(_rig.Relay.Config, new ServerTls(TestCertificate.Server(SslProtocols.Tls13)), ScramTests.Users(("carol", "new")));
         Tool.Until(() => _rig.Logged("event=renewed", "users=1"), 10, () => "renewed");
         Assert.StartsWith("535", Authenticate(old, "PLAIN", "alice", "wonder land"));
         using SmtpTalk fresh = Secure(Port465);
@@ -174,7 +174,7 @@ public sealed class AuthSocketTests : IDisposable
         talk.Say("EHLO client.test");
         Assert.StartsWith("235", Authenticate(talk, "SCRAM-SHA-256", "alice", "wonder land"));
         Assert.StartsWith("250 2.1.0", talk.Say("MAIL FROM:<a@b.test>"));
-        _rig.Relay.Renew(new ServerTls(TestCertificate.Server(SslProtocols.Tls13)), ScramTests.Users(("bob", "builder")));
+        _rig.Relay.Renew(_rig.Relay.Config, new ServerTls(TestCertificate.Server(SslProtocols.Tls13)), ScramTests.Users(("bob", "builder")));
         _rig.WaitForLog("event=renewed", "users=1");
         // What has begun goes on.
         Assert.StartsWith("250 2.1.5", talk.Say("RCPT TO:<c@d.test>"));

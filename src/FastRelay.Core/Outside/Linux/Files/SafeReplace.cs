@@ -4,11 +4,13 @@ namespace FastRelay.Outside.Linux;
 
 /// <summary>
 /// Replaces a small file of an operator in one step: whoever reads it sees the old text or the new one, after a crash
-/// too. An existing file keeps its owner, group and mode; a new one is readable by its owner only. It blocks: for commands.
+/// too. An existing file keeps its owner, group and mode; a new one is readable by its owner only, or, when root makes it, by
+/// the folder's group too: the service that reads it is not root. It blocks: for commands.
 /// </summary>
 public static class SafeReplace
 {
     private const int OwnerOnly = 0x180;
+    private const int OwnerAndGroup = 0x1A0;
 
     /// <summary>Writes.</summary>
     /// <param name="path">The file; beside it <c>.new</c> is used.</param>
@@ -16,13 +18,18 @@ public static class SafeReplace
     /// <exception cref="IOException">Says what failed.</exception>
     public static void Write(string path, string text)
     {
-        bool exists = Libc.OwnerAndMode(path, out int owner, out int group, out int mode) == 0;
+        bool isGiven = Libc.OwnerAndMode(path, out int owner, out int group, out int mode) == 0;
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (!isGiven && Environment.IsPrivilegedProcess && Libc.OwnerAndMode(folder, out _, out group, out _) == 0 && group != 0)
+        {
+            (isGiven, owner, mode) = (true, 0, OwnerAndGroup);
+        }
         string fresh = path + ".new";
         _ = Libc.Unlink(fresh);
         int fd = Need(Libc.Open(fresh, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL, OwnerOnly), fresh);
         try
         {
-            if (exists)
+            if (isGiven)
             {
                 // The owner first: a mode for others may not meet a file that is not theirs yet. Only root may give files away.
                 Need(Libc.ChangeOwner(fd, owner, group), fresh);
@@ -40,9 +47,9 @@ public static class SafeReplace
             _ = Libc.Close(fd);
         }
         Need(Libc.Rename(fresh, path), path);
-        int folder = Need(Libc.Open(Path.GetDirectoryName(Path.GetFullPath(path))!, Libc.O_DIRECTORY, 0), path);
-        int synced = Libc.Sync(folder);
-        _ = Libc.Close(folder);
+        int opened = Need(Libc.Open(folder, Libc.O_DIRECTORY, 0), path);
+        int synced = Libc.Sync(opened);
+        _ = Libc.Close(opened);
         Need(synced, path);
     }
 

@@ -73,6 +73,9 @@ internal sealed class EpollLink : Link, IEpollTarget
         _writeError != LinkError.None ? _writeError : _readError;
 
     /// <inheritdoc/>
+    public override bool PeerGone => _peerClosing || Error != LinkError.None;
+
+    /// <inheritdoc/>
     public override string? TlsName => _tls?.Name;
 
     /// <summary>Where handshakes compute.</summary>
