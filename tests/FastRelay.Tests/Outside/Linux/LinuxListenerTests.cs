@@ -43,7 +43,8 @@ public sealed class LinuxListenerTests
     [Fact]
     public void A_socket_that_was_handed_over_serves_its_address_and_no_other()
     {
-        using var made = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        // Given away below: disposing of it would wait for ever for a handle that is not its own any more.
+        var made = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         made.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         made.Listen(16);
         var address = (IPEndPoint)made.LocalEndPoint!;
@@ -51,7 +52,7 @@ public sealed class LinuxListenerTests
         Assert.Equal(address, LinuxSockets.ListeningOn(fd));
         Assert.Null(LinuxSockets.ListeningOn(999_999));
         // It waits in the backlog from before there was a relay.
-        using var client = new TcpClient();
+        using var client = new TcpClient(AddressFamily.InterNetwork);
         client.Connect(address);
         using var rig = new LinuxLinkRig([fd]);
         made.SafeHandle.SetHandleAsInvalid();

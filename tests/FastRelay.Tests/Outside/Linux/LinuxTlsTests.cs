@@ -324,7 +324,8 @@ public sealed class LinuxTlsTests
                 server.Abort();
             }
             rig.Until(() => serving.IsCompleted && connecting.IsCompleted);
-            Assert.Equal(shaken, serving.Result.Ok);
+            // One whose last step is done on its way to the loop is not undone by the end of the link.
+            Assert.True(serving.Result.Ok || !shaken);
             client.Close();
             server.Close();
             rig.Until(() => rig.Network.OpenLinks == 0);
