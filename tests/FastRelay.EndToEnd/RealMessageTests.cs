@@ -51,11 +51,11 @@ public sealed class RealMessageTests : IDisposable
         string[] samples = [.. Samples()];
         for (int i = 0; i < samples.Length; i++)
         {
-            // swaks wants CRLF, and puts an end behind the last line itself.
+            // swaks stuffs dots and puts an end behind the last line itself.
             byte[] message = Normalised(File.ReadAllBytes(samples[i]));
             string file = Path.Combine(_relay.Folder, "swaks.eml");
             File.WriteAllBytes(file, message);
-            Tool.Run("swaks", ["--server", $"{_relay.Address}", "--port", $"{_relay.Port}", "--from", "from@example.test", "--to", $"s{i}@example.test", "--data", "@" + file, "--no-data-fixup"]).Ok();
+            Tool.Run("swaks", ["--server", $"{_relay.Address}", "--port", $"{_relay.Port}", "--from", "from@example.test", "--to", $"s{i}@example.test", "--data", "@" + file]).Ok();
             string to = $"s{i}@example.test";
             AssertSame(message, WithoutLastEnd(_sink.WaitFor(a => a.To.Contains(to)).WithoutTrace, message.Length), samples[i]);
         }

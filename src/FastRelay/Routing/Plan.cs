@@ -93,7 +93,16 @@ public sealed class Plan
     public string Reason { get; }
 
     /// <summary>True when this is what an operator means by a name: its provider, or a domain that one of its hosts is or is below.</summary>
-    public bool IsAt(string name) => Provider == name || Array.Exists(_hosts, host => DomainNames.IsWithin(host.Name, name));
+    public bool IsAt(string name)
+    {
+        bool isAt = Provider == name;
+        // Asked for each rule at each failing reply: a lambda would be an object each time.
+        for (int i = 0; i < _hosts.Length && !isAt; i++)
+        {
+            isAt = DomainNames.IsWithin(_hosts[i].Name, name);
+        }
+        return isAt;
+    }
 
     /// <summary>
     /// The addresses of one attempt, best first: hosts by preference, equal ones in random order, each host's IPv4

@@ -90,6 +90,15 @@ internal sealed class BenchRelay : IDisposable
             Thread.Sleep(1);
         }
         StartMs = Math.Round((_clock.Elapsed - began).TotalMilliseconds, 1);
+        // The admin's address, which figures are asked from, opens a moment after the listeners.
+        while (Figure("sessions_in") < 0)
+        {
+            if (_child.HasExited || (_clock.Elapsed - began).TotalMinutes > 5)
+            {
+                throw new BenchException($"the relay does not answer on {_admin}:\n{_child.Errors}");
+            }
+            Thread.Sleep(1);
+        }
     }
 
     /// <summary>A figure of /api/status; below 0 when it cannot be had.</summary>

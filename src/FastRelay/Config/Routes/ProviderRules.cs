@@ -146,6 +146,6 @@ public static class ProviderRules
         ConfigNode root = ConfigDocument.Parse(Text, "provider rules", errors);
         Action<int, string, string> note = static (line, key, message) => Check.That(false, $"provider rules, line {line}: {key}: {message}");
         Check.That(errors.Count == 0);
-        return ReplyRuleReader.Read(new TableReader(root, "", note), note);
+        return ReplyRuleReader.Read(new TableReader(root, "", note), note, compiles: false);
     }
 }

@@ -22,7 +22,8 @@ internal static class ReplyRuleReader
     /// <summary>The rules, in their order.</summary>
     /// <param name="root">The document.</param>
     /// <param name="error">Takes what is wrong: line, key, message.</param>
-    public static List<ReplyRuleConfig> Read(TableReader root, Action<int, string, string> error)
+    /// <param name="compiles">False for patterns that are known to be good: each automaton costs time at the start and memory until it is used.</param>
+    public static List<ReplyRuleConfig> Read(TableReader root, Action<int, string, string> error, bool compiles = true)
     {
         var all = new List<ReplyRuleConfig>();
         foreach (TableReader table in root.Tables("reply_rule") ?? [])
@@ -32,7 +33,7 @@ internal static class ReplyRuleReader
                 error(table.Line, "reply_rule", $"there are more than {RulesMax}");
                 break;
             }
-            all.Add(One(table, error));
+            all.Add(One(table, error, compiles));
         }
         return all;
     }
@@ -66,7 +67,7 @@ internal static class ReplyRuleReader
         }
     }
 
-    private static ReplyRuleConfig One(TableReader table, Action<int, string, string> error)
+    private static ReplyRuleConfig One(TableReader table, Action<int, string, string> error, bool compiles)
     {
         string site = (table.Text("site", "google.com") ?? "").ToLowerInvariant();
         if (table.Node("site") is { Kind: NodeKind.Text } named && !RouteReader.IsHostName(site))
@@ -78,7 +79,7 @@ internal static class ReplyRuleReader
         {
             error(table.Line, table.Key("match"), "is missing: a regular expression over code and text of a reply, as in '^421 4\\.7\\.0 '");
         }
-        else if (pattern.Kind == NodeKind.Text && Problem(match) is { } problem)
+        else if (pattern.Kind == NodeKind.Text && compiles && Problem(match) is { } problem)
         {
             table.Error(pattern, "match", problem);
         }
