@@ -182,7 +182,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
         if (trap)
         {
             Universe.Faults.Hit("sink: 354 without a recipient");
-            Universe.Require(content.Length == 0, "content for nobody");
+            // A 250 out of turn counts for whoever is next: who says one has said yes.
+            Universe.Require(content.Length == 0 || _saidTooMuch, "content for nobody");
             return await _peer.WriteAsync("554 5.5.1 no valid recipients\r\n");
         }
         bool goOn = await EndAsync(content);
