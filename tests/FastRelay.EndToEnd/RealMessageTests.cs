@@ -57,7 +57,9 @@ public sealed class RealMessageTests : IDisposable
             File.WriteAllBytes(file, message);
             Tool.Run("swaks", ["--server", $"{_relay.Address}", "--port", $"{_relay.Port}", "--from", "from@example.test", "--to", $"s{i}@example.test", "--data", "@" + file]).Ok();
             string to = $"s{i}@example.test";
-            AssertSame(message, WithoutLastEnd(_sink.WaitFor(a => a.To.Contains(to)).WithoutTrace, message.Length), samples[i]);
+            // It takes a mailbox's "From " line for what it is, and leaves it out.
+            byte[] sent = message.AsSpan().StartsWith("From "u8) ? message[(message.AsSpan().IndexOf("\r\n"u8) + 2)..] : message;
+            AssertSame(sent, WithoutLastEnd(_sink.WaitFor(a => a.To.Contains(to)).WithoutTrace, sent.Length), samples[i]);
         }
     }
 
@@ -146,9 +148,9 @@ public sealed class RealMessageTests : IDisposable
         return Encoding.Latin1.GetBytes(text.EndsWith("\r\n", StringComparison.Ordinal) ? text : text + "\r\n");
     }
 
-    /// <summary>What was sent may have been given one more end of line than the file has.</summary>
+    /// <summary>What was sent may have been given one or, without an empty line in it, two more ends of line than the file has.</summary>
     private static byte[] WithoutLastEnd(byte[] data, int length) =>
-        data.Length == length + 2 && data.AsSpan().EndsWith("\r\n"u8) ? data[..length] : data;
+        data.Length > length && data[length..] is ([13, 10] or [13, 10, 13, 10]) ? data[..length] : data;
 
     private static byte[] Stuffed(byte[] data)
     {
