@@ -77,9 +77,9 @@ public sealed class ServiceManagerTests : IDisposable
         Order("freeze");
         string stat = $"/proc/{Started()}/stat";
         Tool.Until(() => File.ReadAllText(stat).Contains(") T ", StringComparison.Ordinal), 60, Text);
-        // What was on its way has arrived when two looks far apart see the same.
+        // What was on its way has arrived when nothing more comes in a time in which a living one says it many times.
         int heard = -1;
-        Tool.Until(() => heard == (heard = Count("told WATCHDOG=1")), 60, Text);
+        Tool.Until(() => heard == (heard = CountAfter(TimeSpan.FromSeconds(1))), 60, Text);
         Order("thaw");
         Tool.Until(() => Count("told WATCHDOG=1") > heard, 60, Text);
         _manager.StandardInput.Close();
@@ -95,6 +95,12 @@ public sealed class ServiceManagerTests : IDisposable
         File.WriteAllText(_relay.ConfigFile, File.ReadAllText(_relay.ConfigFile).Replace($":{_relay.Port}\"", $":{Place.FreePort()}\"", StringComparison.Ordinal));
         Order("restart");
         Tool.Until(() => Text().Contains($"fastrelay: the socket unit listens on {_relay.Address}:{_relay.Port}, and no [[listen]] has that address", StringComparison.Ordinal), 60, Text);
+    }
+
+    private int CountAfter(TimeSpan wait)
+    {
+        Thread.Sleep(wait);
+        return Count("told WATCHDOG=1");
     }
 
     private void Send(int client, int[] taken, string[] failures, ManualResetEventSlim done)

@@ -31,6 +31,7 @@ internal sealed class ReceiveSession
     private readonly byte[] _peer = new byte[64];
     private Link _link = null!;
     private IPEndPoint _client = null!;
+    private ProxiedKind _kind;
     private bool _admitted;
     private string? _certificate;
     private ListenConfig _listener = null!;
@@ -49,7 +50,7 @@ internal sealed class ReceiveSession
         _clock = new SessionClock(loop);
         _output = new SessionOutput(_clock);
         _delay = new Sleeper(loop);
-        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate) };
+        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate, known: _kind != ProxiedKind.Unknown) };
         _password = new PasswordCheck(loop, receiver.Passwords);
         _message = new MessageReceiver(receiver, _machine, _envelope);
     }
@@ -198,11 +199,11 @@ internal sealed class ReceiveSession
     private async ValueTask<bool> OpenAsync()
     {
         _machine.Reset();
-        ProxiedKind kind = ProxiedKind.Client;
+        _kind = ProxiedKind.Client;
         if (_listener.Proxies is not null)
         {
             ProxyOpening opening = await ProxyOpening.ReadAsync(_link, _clock, _receiver);
-            (kind, _client, _admitted) = (opening.Kind, opening.Client, opening.Admitted);
+            (_kind, _client, _admitted) = (opening.Kind, opening.Client, opening.Admitted);
             if (!_admitted)
             {
                 return false;
@@ -213,11 +214,11 @@ internal sealed class ReceiveSession
         {
             return false;
         }
-        Start(kind);
+        Start();
         return await FlushAsync();
     }
 
-    private void Start(ProxiedKind kind)
+    private void Start()
     {
         _delayMs = 0;
         // Anew for each message, not for each of its chunks: a minute's window would never end.
@@ -225,7 +226,7 @@ internal sealed class ReceiveSession
         _lines.Reset();
         int length = Observe.LogLine.Format(_client, _peer);
         // A client that its proxy cannot name is not the proxy.
-        bool trusted = kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
+        bool trusted = _kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
         Span<byte> reply = _output.Room();
         _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate));
     }

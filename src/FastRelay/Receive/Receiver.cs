@@ -138,7 +138,7 @@ public sealed class Receiver
     internal byte[]? Admit(IPEndPoint client, int others, bool known) => _clients.Enter(client.Address, World.Loop.NowMs, others, known);
 
     /// <summary>True when a client may say one more MAIL or RCPT now, and counts it.</summary>
-    internal bool MayGoOn(IPEndPoint client, ClientRate rate) => _clients.MayGoOn(client.Address, rate, World.Loop.NowMs);
+    internal bool MayGoOn(IPEndPoint client, ClientRate rate, bool known) => _clients.MayGoOn(client.Address, rate, World.Loop.NowMs, known);
 
     /// <summary>Where passwords wait to be checked.</summary>
     internal PasswordQueue Passwords { get; }

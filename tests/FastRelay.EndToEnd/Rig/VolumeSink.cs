@@ -39,7 +39,7 @@ public sealed class VolumeSink : IDisposable
     public int SlowPercent { get; set; }
 
     /// <summary>Of a hundred messages so many meet a lost connection instead of an answer, the first time.</summary>
-    public int FailPercent { get; init; }
+    public int FailPercent { get; set; }
 
     /// <summary>Every connection is told 421.</summary>
     public bool Refuses { get; set; }

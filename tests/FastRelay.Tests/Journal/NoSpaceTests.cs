@@ -16,7 +16,7 @@ public class NoSpaceTests
         get
         {
             var calls = new TheoryData<DiskAction, int>();
-            foreach (DiskAction action in new[] { DiskAction.Open, DiskAction.Write, DiskAction.Sync, DiskAction.Zero, DiskAction.Rename, DiskAction.Delete, DiskAction.SyncDirectory })
+            foreach (DiskAction action in new[] { DiskAction.Open, DiskAction.Write, DiskAction.Sync, DiskAction.Zero, DiskAction.Rename, DiskAction.SyncDirectory })
             {
                 calls.Add(action, Enospc);
                 calls.Add(action, Edquot);
@@ -60,7 +60,7 @@ public class NoSpaceTests
             rig.Pass(i % 20 == 0 ? 500 : 0);
         }
         rig.Settle();
-        Assert.True(met > 0 || call == DiskAction.Delete, "the call was never made");
+        Assert.True(met > 0, "the call was never made");
         full = false;
         rig.Pass(70_000);
         Assert.Equal(JournalStatus.Ok, rig.Journal.Admission);

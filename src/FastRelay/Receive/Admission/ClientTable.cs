@@ -4,7 +4,7 @@ using FastRelay.Smtp;
 namespace FastRelay.Receive;
 
 /// <summary>
-/// What each client holds of us, and how fast it goes. This host is not counted; clients in networks that may relay are
+/// What each client holds of us, and how fast it goes. This host is held to nothing; clients in networks that may relay are
 /// counted by their address, and not held to the bound of a network or to rates unless the configuration says so. Loop thread.
 /// </summary>
 /// <param name="options">Bounds, and who may relay.</param>
@@ -32,7 +32,7 @@ internal sealed class ClientTable(ReceiveOptions options)
     /// <param name="client">Its address.</param>
     /// <param name="nowMs">On the loop's scale.</param>
     /// <param name="others">Sessions of all clients that are open: the last tenth of <see cref="Limits.ReceiveSessions"/> is for those who may relay by their address.</param>
-    /// <param name="known">False when the address is a proxy's that cannot name its client.</param>
+    /// <param name="known">False when the address is a proxy's that cannot name its client: it has none of the proxy's rights.</param>
     /// <returns>Null; or what the client is told when it has too many, and then it is not counted.</returns>
     public byte[]? Enter(IPAddress client, long nowMs, int others = 0, bool known = true)
     {
@@ -41,12 +41,9 @@ internal sealed class ClientTable(ReceiveOptions options)
         {
             return s_tooMany;
         }
-        if (IPAddress.IsLoopback(client))
-        {
-            return null;
-        }
-        bool isExempt = IsExempt(client);
-        if (_addresses.GetValueOrDefault(client) >= Options.Limits.ReceiveSessionsPerAddress
+        bool isHere = known && IPAddress.IsLoopback(client);
+        bool isExempt = IsExempt(client, known);
+        if ((!isHere && _addresses.GetValueOrDefault(client) >= Options.Limits.ReceiveSessionsPerAddress)
             || (!isExempt && _networks.GetValueOrDefault(ClientKey.OfNetwork(client)) >= Options.Limits.ReceiveSessionsPerNetwork))
         {
             return s_tooMany;
@@ -56,7 +53,7 @@ internal sealed class ClientTable(ReceiveOptions options)
             return s_tooFast;
         }
         Add(_addresses, client, 1);
-        // Also of one that is exempt: whether it is may change before it leaves.
+        // Everybody: who is exempt may change before a client leaves.
         Add(_networks, ClientKey.OfNetwork(client), 1);
         return null;
     }
@@ -64,19 +61,16 @@ internal sealed class ClientTable(ReceiveOptions options)
     /// <summary>A counted session has ended.</summary>
     public void Leave(IPAddress client)
     {
-        if (IPAddress.IsLoopback(client))
-        {
-            return;
-        }
         Add(_addresses, client, -1);
         Add(_networks, ClientKey.OfNetwork(client), -1);
     }
 
     /// <summary>True when a client may do one more of something now, and counts it.</summary>
-    public bool MayGoOn(IPAddress client, ClientRate rate, long nowMs) =>
-        IPAddress.IsLoopback(client) || IsExempt(client) || _rates.TryTake(ClientKey.OfClient(client), rate, nowMs);
+    public bool MayGoOn(IPAddress client, ClientRate rate, long nowMs, bool known = true) =>
+        IsExempt(client, known) || _rates.TryTake(ClientKey.OfClient(client), rate, nowMs);
 
-    private bool IsExempt(IPAddress client) => Options.Policy.Trusts(client) && !RelayPolicy.Holds(Options.Rated, client);
+    private bool IsExempt(IPAddress client, bool known) =>
+        known && (IPAddress.IsLoopback(client) || (Options.Policy.Trusts(client) && !RelayPolicy.Holds(Options.Rated, client)));
 
     private static void Add<TKey>(Dictionary<TKey, int> counts, TKey key, int change)
         where TKey : notnull

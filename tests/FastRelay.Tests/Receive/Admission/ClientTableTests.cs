@@ -77,7 +77,7 @@ public class ClientTableTests
     }
 
     [Fact]
-    public void This_host_is_not_counted()
+    public void This_host_is_held_to_nothing_but_clients_that_a_proxy_here_cannot_name_are()
     {
         for (int i = 0; i < 20; i++)
         {
@@ -85,7 +85,16 @@ public class ClientTableTests
             Assert.Equal("", Enter("::1"));
             Assert.True(_table.MayGoOn(IPAddress.Loopback, ClientRate.Messages, 0));
         }
-        _table.Leave(IPAddress.Loopback);
+        Assert.NotNull(_table.Enter(IPAddress.Loopback, 0, known: false));
+        Assert.True(_table.MayGoOn(IPAddress.Loopback, ClientRate.Messages, 0, known: false));
+        Assert.False(_table.MayGoOn(IPAddress.Loopback, ClientRate.Messages, 0, known: false));
+        for (int i = 0; i < 20; i++)
+        {
+            _table.Leave(IPAddress.Loopback);
+        }
+        Assert.Null(_table.Enter(IPAddress.Loopback, 0, known: false));
+        Assert.Null(_table.Enter(IPAddress.Loopback, 0, known: false));
+        Assert.NotNull(_table.Enter(IPAddress.Loopback, 0, known: false));
     }
 
     [Fact]

@@ -145,6 +145,11 @@ internal sealed class TlsLayer : IDisposable
 
     private TlsResult Established(int dropped)
     {
+        if (_disposed || _link.ReadError == LinkError.Aborted || _link.WriteError == LinkError.Aborted)
+        {
+            // Cut while another thread computed the last step: the keys agree, and there is nobody to talk to.
+            return new TlsResult(false, "aborted", dropped);
+        }
         Name = $"{ProtocolName(_stream.SslProtocol)} {_stream.NegotiatedCipherSuite}";
         return new TlsResult(true, "", dropped) { PeerFingerprint = Fingerprint() };
     }
