@@ -36,8 +36,8 @@ public static class MemoryEstimate
     /// <summary>The runtime, code and what does not grow.</summary>
     private const int BaseBytes = 32 << 20;
 
-    /// <summary>Longest path on the wire with what the envelope keeps beside it (RFC 5321 4.5.3.1.3).</summary>
-    private const int RecipientBytes = 256 + 8;
+    /// <summary>A failed recipient that waits for its bounce: the reply's text and the objects around it.</summary>
+    private const int BounceBytes = 1024;
 
     /// <summary>The parts, the largest first.</summary>
     public static IReadOnlyList<MemoryPart> Parts(RelayConfig config)
@@ -45,15 +45,17 @@ public static class MemoryEstimate
         Limits limits = config.Limits;
         int links = Link.ReadBufferBytes + Link.WriteBufferBytes + SessionBytes;
         bool tlsIn = config.Listen.Any(l => l.Tls != ListenTls.None);
-        long envelope = Math.Min(Limits.EnvelopeBytes, (long)limits.Recipients * RecipientBytes);
+        // An ORCPT (RFC 3461 4.2) may fill the rest of its line, and the envelope keeps it.
+        long envelope = Math.Min(Limits.EnvelopeBytes, (long)limits.Recipients * limits.CommandLineBytes);
         List<MemoryPart> parts =
         [
             new("queue index, an entry each", limits.QueueEntries, IndexEntryBytes),
             new($"clients in DATA{(tlsIn ? " under TLS" : "")}", limits.ReceiveSessions, links + Limits.ChunkBytes + limits.CommandLineBytes + (tlsIn ? TlsBytes : 0)),
-            new("their envelopes, all recipients at full length", limits.ReceiveSessions, envelope),
+            new("their envelopes, all recipients with addresses that fill the line", limits.ReceiveSessions, envelope),
             new("deliveries under TLS", limits.SendSessions, links + Limits.ReplyTextBytes + TlsBytes),
             new("resolver cache, an answer each", limits.DnsCacheEntries, DnsEntryBytes),
             new("clients and their rates", 1, Limits.RateTableBytes),
+            new("failed recipients that wait for their bounce", limits.BouncesWaiting, BounceBytes),
             new("DNS queries in flight", limits.DnsQueries, DnsQueryBytes),
             new("staging of the journal", 2, Limits.StagingBytes),
             new("log lines that wait", 1, Limits.LogBytes),

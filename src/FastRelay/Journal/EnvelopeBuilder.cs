@@ -110,7 +110,7 @@ public sealed class EnvelopeBuilder
     {
         if (_length + more > _buffer.Length)
         {
-            Array.Resize(ref _buffer, Math.Max(Math.Max(Least, _buffer.Length * 2), _length + more));
+            Array.Resize(ref _buffer, Math.Clamp(Math.Max(Least, _buffer.Length * 2), _length + more, Limits.EnvelopeBytes));
         }
     }
 }
