@@ -17,6 +17,7 @@ titles = {
     "single": "Relay, 64 sessions, a connection for every message, 4 KiB",
     "accept": "Accept alone, 64 sessions, connections reused, 4 KiB, nothing delivered",
     "accept2": "Accept alone, two sources with 32 sessions each, connections reused, 4 KiB, nothing delivered",
+    "accept1": "Accept alone, 64 sessions, a connection for every message, 4 KiB, nothing delivered",
     "large": "Relay, 16 sessions, connections reused, 10 MiB",
 }
 
@@ -104,8 +105,8 @@ Made by `perf/compare` on {datetime.date.today()}; how, and how each server is s
 for subject, about, finals, good, syncs in facts:
     print(f"| {subject} ({about}) | {finals} | {good} | {syncs} |")
 for subject in subjects:
-    if subject == "epoll":
-        print("\nepoll stores nothing (`perf/peers/epoll.c`): the least that taking a message can cost.")
+    if subject in ("epoll", "uring"):
+        print(f"\n{subject} stores nothing (`perf/peers/{subject}.c`): the least that taking a message can cost.")
     elif not durable.get(subject, True):
         print(f"\nA 250 of {subject} means that the message is in the page cache: its rates do not compare with the durable ones; it is marked * in the plots.")
 for workload in workloads:
