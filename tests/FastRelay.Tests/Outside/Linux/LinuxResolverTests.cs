@@ -156,6 +156,70 @@ public sealed class LinuxResolverTests
         Assert.Equal(3, ResolvConf.Parse(string.Concat(Enumerable.Repeat("nameserver 192.0.2.1\n", 9))).Count);
     }
 
+    [Fact]
+    public void Hosts_gives_addresses_of_its_names_before_DNS_and_each_family_apart()
+    {
+        var hosts = HostsFile.Parse("127.0.0.1\tlocalhost\n# 192.0.2.9 no.test\n192.0.2.1 Relay.test relay # the uplink\n192.0.2.2 relay.test\n2001:db8::1 six.test\nnonsense here\n192.0.2.3\n");
+        DnsAnswer found = hosts.Find("relay.test", DnsType.A)!;
+        Assert.Equal((DnsStatus.Ok, 60u), (found.Status, found.TtlSeconds));
+        Assert.Equal(["192.0.2.1", "192.0.2.2"], found.Addresses.Select(a => a.ToString()));
+        Assert.Equal(DnsStatus.NoData, hosts.Find("RELAY", DnsType.Aaaa)!.Status);
+        Assert.Equal(["2001:db8::1"], hosts.Find("six.test", DnsType.Aaaa)!.Addresses.Select(a => a.ToString()));
+        Assert.Null(hosts.Find("relay.test", DnsType.Mx));
+        Assert.Null(hosts.Find("no.test", DnsType.A));
+        Assert.Null(hosts.Find("here", DnsType.A));
+        Assert.Null(HostsFile.Parse("").Find("localhost", DnsType.A));
+    }
+
+    [Fact]
+    public void Files_that_change_are_read_again_and_one_that_goes_holds_on()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("fastrelay-watch").FullName, "file");
+        var file = new WatchedFile<string>(path, static text => text) { LookMs = 0 };
+        Assert.Equal("", file.Value);
+        File.WriteAllText(path, "one");
+        Assert.Equal("one", file.Value);
+        string same = file.Value;
+        Assert.Same(same, file.Value);
+        File.WriteAllText(path, "other");
+        Assert.Equal("other", file.Value);
+        File.Delete(path);
+        Assert.Equal("other", file.Value);
+        File.WriteAllText(path, new string('x', (1 << 20) + 1));
+        Assert.Equal("other", file.Value);
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
+    public void A_name_in_hosts_is_not_asked_of_DNS_and_its_MX_is_asked_but_never_missing()
+    {
+        string folder = Directory.CreateTempSubdirectory("fastrelay-etc").FullName;
+        File.WriteAllText(Path.Combine(folder, "hosts"), "192.0.2.7 uplink.test\n");
+        using var rig = new LinuxLinkRig();
+        using var server = new TestDnsServer(message => message.Code(3).Soa("test", 30, 30));
+        var resolver = new LinuxResolver(rig.Loop, [server.EndPoint], 20_000, folder);
+        Assert.Equal(["192.0.2.7"], rig.Run(resolver.QueryAsync("uplink.test", DnsType.A)).Addresses.Select(a => a.ToString()));
+        Assert.Equal(DnsStatus.NoData, rig.Run(resolver.QueryAsync("uplink.test", DnsType.Aaaa)).Status);
+        Assert.Equal(DnsStatus.NoData, rig.Run(resolver.QueryAsync("uplink.test", DnsType.Mx)).Status);
+        Assert.Equal(DnsStatus.NxDomain, rig.Run(resolver.QueryAsync("other.test", DnsType.A)).Status);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void Servers_follow_resolv_conf_unless_they_are_configured()
+    {
+        string folder = Directory.CreateTempSubdirectory("fastrelay-etc").FullName;
+        using var rig = new LinuxLinkRig();
+        var resolver = new LinuxResolver(rig.Loop, [], 300, folder);
+        Assert.Equal(["127.0.0.1:53"], resolver.Servers.Select(s => s.ToString()));
+        File.WriteAllText(Path.Combine(folder, "resolv.conf"), "nameserver 192.0.2.53\n");
+        resolver = new LinuxResolver(rig.Loop, [], 300, folder);
+        Assert.Equal(["192.0.2.53:53"], resolver.Servers.Select(s => s.ToString()));
+        resolver = new LinuxResolver(rig.Loop, [new IPEndPoint(IPAddress.Loopback, 1)], 300, folder);
+        Assert.Equal(["127.0.0.1:1"], resolver.Servers.Select(s => s.ToString()));
+        Directory.Delete(folder, recursive: true);
+    }
+
     /// <summary>Asks a server of the test's own. The timeout is far longer than an answer takes on a busy machine.</summary>
     private static DnsAnswer Ask(string name, DnsType type, Func<TestDnsMessage, TestDnsMessage?> reply, int timeoutMs = 20_000)
     {

@@ -9,7 +9,7 @@ internal static class ResolvConf
     private const int DnsPort = 53;
 
     /// <summary>Servers in the file's order, at most three as the C library; 127.0.0.1 when none is given.</summary>
-    public static List<IPEndPoint> Parse(string text)
+    public static IReadOnlyList<IPEndPoint> Parse(string text)
     {
         List<IPEndPoint> servers = [];
         foreach (string line in text.Split('\n'))
@@ -26,18 +26,5 @@ internal static class ResolvConf
             servers.Add(new IPEndPoint(IPAddress.Loopback, DnsPort));
         }
         return servers;
-    }
-
-    /// <summary>Reads /etc/resolv.conf; a missing or unreadable file is an empty one.</summary>
-    public static List<IPEndPoint> Load()
-    {
-        try
-        {
-            return Parse(File.ReadAllText("/etc/resolv.conf"));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return Parse("");
-        }
     }
 }
