@@ -19,16 +19,21 @@ public static class CheckCommand
             "fastrelay check --config relay.toml           # exit code 78 and one line an error when it is wrong",
             "fastrelay check -c relay.toml > effective.toml",
             "fastrelay check -c relay.toml --diff          # what `fastrelay reload` would change in the relay that runs",
+            "fastrelay check -c relay.toml --network       # name servers, port 25, PTR and name: would its mail get through",
             "fastrelay check --provider-rules              # the reply rules that come with the program");
         Option<string?> config = ConfigFile.Option();
         var rules = new Option<bool>("--provider-rules") { Description = "Print the [[reply_rule]]s for large providers instead, and where they come from" };
         var diff = new Option<bool>("--diff") { Description = "Compare it with what is in force in the running relay" };
+        var network = new Option<bool>("--network") { Description = "Look at what the mail needs of the network instead: name servers, port 25 (one connection to an exchanger of --domain, up to its banner), our name and its PTR" };
+        var domain = new Option<string>("--domain") { HelpName = "DOMAIN", Description = "With --network: whose exchangers are asked for", DefaultValueFactory = _ => "gmail.com" };
         command.Options.Add(config);
         command.Options.Add(rules);
         command.Options.Add(diff);
+        command.Options.Add(network);
+        command.Options.Add(domain);
         command.SetAction(result => result.GetValue(rules)
             ? Print(result.InvocationConfiguration.Output)
-            : Run(result, config, result.GetValue(diff)));
+            : Run(result, config, result.GetValue(diff), result.GetValue(network) ? result.GetValue(domain) : null));
         return command;
     }
 
@@ -38,7 +43,7 @@ public static class CheckCommand
         return ExitCode.Ok;
     }
 
-    private static int Run(ParseResult result, Option<string?> option, bool diff)
+    private static int Run(ParseResult result, Option<string?> option, bool diff, string? network)
     {
         string? path = result.GetValue(option);
         TextWriter output = result.InvocationConfiguration.Output;
@@ -61,6 +66,11 @@ public static class CheckCommand
         foreach (string warning in ConfigFiles.Warnings(config))
         {
             error.WriteLine($"warning: {warning}");
+        }
+        if (network is not null)
+        {
+            var check = new NetworkCheck(config, TrustStore.Prepare(config.Tls.Authorities), output);
+            return check.RunAsync(network).GetAwaiter().GetResult() ? ExitCode.Ok : ExitCode.Failure;
         }
         if (diff)
         {

@@ -12,6 +12,7 @@ public sealed class NsdServer : IDisposable
     private readonly string _folder = Place.NewFolder("nsd");
     private readonly Process _process;
     private int _serial = 1;
+    private bool _disposed;
 
     public NsdServer(params (string Zone, string? Records)[] zones)
     {
@@ -64,6 +65,11 @@ public sealed class NsdServer : IDisposable
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+        _disposed = true;
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);

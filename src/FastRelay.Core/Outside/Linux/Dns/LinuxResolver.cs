@@ -34,6 +34,9 @@ public sealed class LinuxResolver : Resolver
         _client = new Client(Servers, timeoutMs);
     }
 
+    /// <summary>The servers of /etc/resolv.conf, now.</summary>
+    public static IReadOnlyList<IPEndPoint> SystemServers => new WatchedFile<IReadOnlyList<IPEndPoint>>("/etc/resolv.conf", ResolvConf.Parse).Value;
+
     /// <summary>The servers in use.</summary>
     public IReadOnlyList<IPEndPoint> Servers => _fixed.Count > 0 ? _fixed : _resolvConf.Value;
 
