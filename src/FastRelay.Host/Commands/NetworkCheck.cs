@@ -4,7 +4,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using DnsClient;
-using DnsClient.Protocol;
 using FastRelay.Config;
 using FastRelay.Outside.Linux;
 using FastRelay.Routing;

@@ -5,13 +5,17 @@ namespace FastRelay.Receive;
 /// <summary>What is known of the client of one session. Forgotten but for its address when TLS starts (RFC 3207 4.2).</summary>
 public sealed class ReceiveClient
 {
-    private readonly byte[] _helo = new byte[HeloMax];
-    private readonly byte[] _peer = new byte[64];
+    private readonly byte[] _peer = new byte[PeerMax];
+    // Not before it is needed: thousands of sessions are silent.
+    private byte[] _helo = [];
     private int _heloLength;
     private int _peerLength;
 
     /// <summary>Most octets of an EHLO argument that are kept; more is no name (RFC 5321 4.5.3.1.2).</summary>
     public const int HeloMax = 256;
+
+    /// <summary>Most octets of an address and port as text.</summary>
+    public const int PeerMax = 64;
 
     /// <summary>The argument of the last EHLO or HELO; empty before.</summary>
     public ReadOnlySpan<byte> Helo => _helo.AsSpan(0, _heloLength);
@@ -43,7 +47,7 @@ public sealed class ReceiveClient
         : WithProtocol.Esmtp;
 
     /// <summary>A new connection.</summary>
-    /// <param name="peer">Address and port as text, at most 64 octets.</param>
+    /// <param name="peer">Address and port as text, at most <see cref="PeerMax"/> octets.</param>
     /// <param name="trusted">The address may relay.</param>
     /// <param name="secured">TLS began with the connection (RFC 8314).</param>
     /// <param name="certificate">Fingerprint of its certificate, when that may relay.</param>
@@ -60,6 +64,7 @@ public sealed class ReceiveClient
     /// <summary>EHLO or HELO.</summary>
     public void Greet(ReadOnlySpan<byte> name, bool extended)
     {
+        _helo = _helo.Length == 0 ? new byte[HeloMax] : _helo;
         name.CopyTo(_helo);
         _heloLength = name.Length;
         Greeted = true;

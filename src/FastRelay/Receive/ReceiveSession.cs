@@ -22,20 +22,20 @@ internal sealed class ReceiveSession
     private readonly Receiver _receiver;
     private readonly ReceiveMachine _machine;
     private readonly EnvelopeBuilder _envelope = new();
-    private readonly MessageReceiver _message;
     private readonly Signal<Link> _next;
-    private readonly Signal<bool> _turn;
     private readonly SessionClock _clock;
     private readonly SessionOutput _output;
-    private readonly Sleeper _delay;
-    private readonly byte[] _peer = new byte[64];
+    // Not before they are needed: thousands of sessions are silent, and these are half of what one would cost.
+    private MessageReceiver? _message;
+    private PasswordCheck? _password;
+    private Signal<bool>? _turn;
+    private Sleeper? _delay;
     private Link _link = null!;
     private IPEndPoint _client = null!;
     private ProxiedKind _kind;
     private bool _admitted;
     private string? _certificate;
     private ListenConfig _listener = null!;
-    private readonly PasswordCheck _password;
     private LineScanner _lines;
     private long _octets;
     private int _delayMs;
@@ -44,18 +44,19 @@ internal sealed class ReceiveSession
     public ReceiveSession(Receiver receiver)
     {
         _receiver = receiver;
-        Loop loop = receiver.World.Loop;
-        _next = new Signal<Link>(loop);
-        _turn = new Signal<bool>(loop);
-        _clock = new SessionClock(loop);
+        _next = new Signal<Link>(Loop);
+        _clock = new SessionClock(Loop);
         _output = new SessionOutput(_clock);
-        _delay = new Sleeper(loop);
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate, known: _kind != ProxiedKind.Unknown) };
-        _password = new PasswordCheck(loop, receiver.Passwords);
-        _message = new MessageReceiver(receiver, _machine, _envelope);
     }
 
     private Limits Limits => _machine.Options.Limits;
+
+    private Loop Loop => _receiver.World.Loop;
+
+    private MessageReceiver Message => _message ??= new MessageReceiver(_receiver, _machine, _envelope);
+
+    private Sleeper Delay => _delay ??= new Sleeper(Loop);
 
     /// <summary>True when the connection may be ended without breaking a promise: no message is under way.</summary>
     private bool IsIdle => _clock.Waiting == SessionWait.Command && !_machine.InTransaction;
@@ -85,7 +86,7 @@ internal sealed class ReceiveSession
     public void Abort()
     {
         _link?.Abort();
-        _delay.Wake();
+        _delay?.Wake();
     }
 
     private async Task LiveAsync()
@@ -141,24 +142,19 @@ internal sealed class ReceiveSession
             _link.Input.AdvanceTo(read.Buffer.GetPosition(consumed), unseen ? read.Buffer.GetPosition(consumed) : read.Buffer.End);
             if (_delayMs > 0)
             {
-                await _delay.SleepAsync(_delayMs);
+                await Delay.SleepAsync(_delayMs);
             }
             // One write for all replies, but none held back while the client waits for it.
-            open = await FlushAsync();
-            if (!open)
-            {
-                break;
-            }
-            open = action != ReceiveAction.Continue ? await ActAsync(action)
+            open = await FlushAsync() && (action != ReceiveAction.Continue ? await ActAsync(action)
                 : more ? await YieldAsync()
-                : !read.IsCompleted;
+                : !read.IsCompleted);
             if (commands > 0)
             {
                 // By whole commands and not by octets: a line that drips or never ends is silence.
                 _clock.ExpectCommand(Limits.IdleTimeoutMs);
             }
         }
-        _message.Abandon();
+        _message?.Abandon();
         _machine.End();
         _link.Close();
     }
@@ -170,13 +166,13 @@ internal sealed class ReceiveSession
         switch (action)
         {
             case ReceiveAction.Data:
-                _message.Begin(_link, _client.Address);
+                Message.Begin(_link, _client.Address);
                 return ReceiveMessageAsync();
             case ReceiveAction.Chunk:
-                _message.BeginChunk(_link, _client.Address, _octets);
+                Message.BeginChunk(_link, _client.Address, _octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.SkipChunk:
-                _message.SkipChunk(_octets);
+                Message.SkipChunk(_octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.CheckPassword:
                 return CheckPasswordAsync();
@@ -190,6 +186,7 @@ internal sealed class ReceiveSession
     /// <summary>Lets others run first: waiting before setting sends the session to the end of the run queue.</summary>
     private ValueTask<bool> YieldAsync()
     {
+        _turn ??= new Signal<bool>(Loop);
         ValueTask<bool> turn = _turn.WaitAsync();
         _turn.Set(true);
         return turn;
@@ -224,11 +221,12 @@ internal sealed class ReceiveSession
         // Anew for each message, not for each of its chunks: a minute's window would never end.
         _pace = new ContentPace(Limits.MinimumRateBytes);
         _lines.Reset();
-        int length = Observe.LogLine.Format(_client, _peer);
+        Span<byte> peer = stackalloc byte[ReceiveClient.PeerMax];
+        int length = Observe.LogLine.Format(_client, peer);
         // A client that its proxy cannot name is not the proxy.
         bool trusted = _kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
         Span<byte> reply = _output.Room();
-        _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate));
+        _output.Gather(_machine.Start(peer[..length], trusted, _listener, _receiver.Users, reply, _certificate));
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>
@@ -273,7 +271,7 @@ internal sealed class ReceiveSession
             if (wasInTransaction && !_machine.InTransaction)
             {
                 // RSET, EHLO or a refusal between two chunks.
-                _message.Abandon();
+                _message?.Abandon();
             }
             if (!wasInTransaction && _machine.InTransaction)
             {
@@ -296,16 +294,16 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> ReceiveMessageAsync()
     {
-        while (!_message.ChunkIsRead)
+        while (!Message.ChunkIsRead)
         {
             Wait(SessionWait.Data, Limits.DataTimeoutMs);
-            long beganMs = _receiver.World.Loop.NowMs;
+            long beganMs = Loop.NowMs;
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
-            if (read.IsCanceled || _pace.IsTooSlow(_receiver.World.Loop.NowMs - beganMs, read.Buffer.Length))
+            if (read.IsCanceled || _pace.IsTooSlow(Loop.NowMs - beganMs, read.Buffer.Length))
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                _message.Abandon();
+                _message?.Abandon();
                 _output.Reply(Replies.TimedOut);
                 await FlushAsync();
                 return false;
@@ -314,11 +312,11 @@ internal sealed class ReceiveSession
             bool ended = false;
             while (!ended && offset < read.Buffer.Length)
             {
-                ended = _message.Take(read.Buffer.FirstSpan[offset..], out int used);
+                ended = Message.Take(read.Buffer.FirstSpan[offset..], out int used);
                 offset += used;
-                if (_message.IsFull)
+                if (Message.IsFull)
                 {
-                    await _message.FlushAsync();
+                    await Message.FlushAsync();
                 }
             }
             _link.Input.AdvanceTo(read.Buffer.GetPosition(offset));
@@ -329,21 +327,21 @@ internal sealed class ReceiveSession
             if (read.IsCompleted)
             {
                 // No final dot, no message (RFC 5321 4.1.1.4): nothing of it is delivered.
-                _message.Abandon();
+                _message?.Abandon();
                 return false;
             }
         }
-        bool isWhole = !_message.InChunk || _message.EndChunk();
+        bool isWhole = !Message.InChunk || Message.EndChunk();
         if (isWhole)
         {
             // The commit is never given up: a client that leaves now has its message delivered all the same.
-            await _message.CommitAsync();
+            await Message.CommitAsync();
         }
         Span<byte> reply = _output.Room();
-        ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, _message.Reply(reply)) : _message.ReplyToChunk(reply);
+        ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, Message.Reply(reply)) : Message.ReplyToChunk(reply);
         if (!_machine.InTransaction)
         {
-            _message.Abandon();
+            _message?.Abandon();
         }
         _receiver.Count(reply);
         _output.Gather(step.ReplyLength);
@@ -376,11 +374,12 @@ internal sealed class ReceiveSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<bool> CheckPasswordAsync()
     {
+        _password ??= new PasswordCheck(Loop, _receiver.Passwords);
         bool? matches = await _password.MatchesAsync(_machine.Exchange!.Verifier, _machine.Exchange.Password, _client.Address, _link);
         ReceiveStep step = Gathered(matches);
         if (step.DelayMs > 0)
         {
-            await _delay.SleepAsync(step.DelayMs);
+            await Delay.SleepAsync(step.DelayMs);
         }
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }

@@ -13,17 +13,17 @@ internal sealed class LinkWriter : PipeWriter
     private const int SliceBytes = 64 * 1024;
 
     private readonly EpollLink _link;
-    private readonly WriteOperation _operation;
     private byte[]? _buffer;
     private int _sent;
     private int _filled;
     private ReadOnlyMemory<byte> _memory;
 
-    public LinkWriter(EpollLink link)
-    {
-        _link = link;
-        _operation = new WriteOperation(this);
-    }
+    // Not before a flush has to wait: most never do.
+    private WriteOperation? _waiting;
+
+    public LinkWriter(EpollLink link) => _link = link;
+
+    private WriteOperation Operation => _waiting ??= new WriteOperation(this);
 
     /// <inheritdoc/>
     public override bool CanGetUnflushedBytes => true;
@@ -63,7 +63,7 @@ internal sealed class LinkWriter : PipeWriter
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
         _link.Loop.CheckThread();
-        Check.That(!_operation.IsWaiting, "two writers on one link");
+        Check.That(_waiting is not { IsWaiting: true }, "two writers on one link");
         _memory = source;
         // A small flush always goes out at once; a turn that is used up holds back large ones, and the next read.
         if (_link.TakeTurn() || source.Length <= SliceBytes)
@@ -75,9 +75,9 @@ internal sealed class LinkWriter : PipeWriter
         }
         else
         {
-            _link.Loop.Enqueue(_operation);
+            _link.Loop.Enqueue(Operation);
         }
-        return _operation.Wait();
+        return Operation.Wait();
     }
 
     /// <inheritdoc/>
@@ -100,7 +100,7 @@ internal sealed class LinkWriter : PipeWriter
 
     private void EnsureRoom(int sizeHint)
     {
-        Check.That(!_operation.IsWaiting, "bytes added while a flush is pending");
+        Check.That(_waiting is not { IsWaiting: true }, "bytes added while a flush is pending");
         _buffer ??= _link.Buffers.Rent();
         Check.That(_buffer.Length - _filled >= Math.Max(sizeHint, 1), "a write buffer that was not flushed in time");
     }
@@ -118,7 +118,7 @@ internal sealed class LinkWriter : PipeWriter
             }
             if (n == EpollLink.WouldBlock)
             {
-                _link.WaitWritable(_operation);
+                _link.WaitWritable(Operation);
                 return false;
             }
             int ofBuffer = Math.Min(n, _filled - _sent);
@@ -126,7 +126,7 @@ internal sealed class LinkWriter : PipeWriter
             _memory = _memory[(n - ofBuffer)..];
             if (!_memory.IsEmpty && !_link.TakeTurn())
             {
-                _link.Loop.Enqueue(_operation);
+                _link.Loop.Enqueue(Operation);
                 return false;
             }
         }
