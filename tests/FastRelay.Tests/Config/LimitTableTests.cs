@@ -89,14 +89,18 @@ public sealed class LimitTableTests
     public void The_memory_estimate_grows_with_every_limit_that_holds_memory()
     {
         var config = RelayConfig.Default("host", "/");
+        // Past 256 recipients whose addresses fill the line an envelope is at its own bound.
+        config = config with { Limits = config.Limits with { Recipients = 10 } };
         long before = MemoryEstimate.Total(config);
-        foreach (string key in (string[])["receive_sessions", "recipients", "queue_entries", "send_sessions", "dns_cache_entries", "dns_queries"])
+        foreach (string key in (string[])["receive_sessions", "recipients", "command_line_bytes", "queue_entries", "send_sessions", "dns_cache_entries", "dns_queries", "bounces_waiting"])
         {
             LimitRow row = LimitTable.Find(key)!;
             long after = MemoryEstimate.Total(config with { Limits = row.Set(config.Limits, row.Get(config.Limits) + 100) });
             Assert.True(after > before, key);
         }
         Assert.Equal(before, MemoryEstimate.Parts(config).Sum(p => p.Count * p.EachBytes));
+        RelayConfig most = config with { Limits = config.Limits with { Recipients = 100_000 } };
+        Assert.Contains(MemoryEstimate.Parts(most), p => p.EachBytes == Limits.EnvelopeBytes && p.Count == most.Limits.ReceiveSessions);
     }
 
     internal static string Root([CallerFilePath] string file = "") =>
