@@ -29,7 +29,7 @@ internal sealed class TlsLayer : IDisposable
         _link = link;
         _bytes = new LinkStream(link, early);
         _stream = new SslStream(_bytes, leaveInnerStreamOpen: true);
-        _reader = new TlsReader(link, this, _stream);
+        _reader = new TlsReader(link, this, _stream, _bytes);
         _writer = new TlsWriter(link, this, _stream);
     }
 
