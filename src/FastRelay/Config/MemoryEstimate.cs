@@ -36,6 +36,9 @@ public static class MemoryEstimate
     /// <summary>The runtime, code and what does not grow.</summary>
     private const int BaseBytes = 32 << 20;
 
+    /// <summary>By which a session knows that it has a recipient already: at most eight places of its hash each.</summary>
+    private const int KnownRecipientBytes = 64;
+
     /// <summary>A failed recipient that waits for its bounce: the reply's text and the objects around it.</summary>
     private const int BounceBytes = 1024;
 
@@ -46,7 +49,7 @@ public static class MemoryEstimate
         int links = Link.ReadBufferBytes + Link.WriteBufferBytes + SessionBytes;
         bool tlsIn = config.Listen.Any(l => l.Tls != ListenTls.None);
         // An ORCPT (RFC 3461 4.2) may fill the rest of its line, and the envelope keeps it.
-        long envelope = Math.Min(Limits.EnvelopeBytes, (long)limits.Recipients * limits.CommandLineBytes);
+        long envelope = Math.Min(Limits.EnvelopeBytes, (long)limits.Recipients * limits.CommandLineBytes) + ((long)limits.Recipients * KnownRecipientBytes);
         List<MemoryPart> parts =
         [
             new("queue index, an entry each", limits.QueueEntries, IndexEntryBytes),

@@ -7,6 +7,9 @@ public sealed class EnvelopeBuilder
 {
     private const int Least = 512;
 
+    /// <summary>From here on a buffer grows to the bound at once: each step to there would leave large garbage behind, which stays until the next full collection.</summary>
+    private const int Small = 64 * 1024;
+
     private byte[] _buffer = [];
     private int _length;
 
@@ -110,7 +113,8 @@ public sealed class EnvelopeBuilder
     {
         if (_length + more > _buffer.Length)
         {
-            Array.Resize(ref _buffer, Math.Clamp(Math.Max(Least, _buffer.Length * 2), _length + more, Limits.EnvelopeBytes));
+            int wanted = Math.Max(Math.Max(Least, _buffer.Length * 2), _length + more);
+            Array.Resize(ref _buffer, wanted > Small ? Limits.EnvelopeBytes : wanted);
         }
     }
 }
