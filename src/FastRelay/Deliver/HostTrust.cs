@@ -2,7 +2,8 @@ namespace FastRelay.Deliver;
 
 /// <summary>
 /// Which hosts may be sent the next envelope behind a final dot (RFC 2920 3.1): those that have shown that they keep
-/// in step. A host that ever lost a connection after a final dot gets one message at a time for a day.
+/// in step. A host that ever lost a connection after a final dot, or its step among several messages in flight, gets one
+/// message at a time for a day.
 /// </summary>
 internal sealed class HostTrust
 {
@@ -18,6 +19,9 @@ internal sealed class HostTrust
 
     /// <summary>May the next envelope leave with the final dot?</summary>
     public bool MayJoin(long nowMs) => _clean >= CleanAnswers && nowMs >= _aloneUntilMs;
+
+    /// <summary>May several messages be in flight, on a route for which the operator has said so?</summary>
+    public bool MayFill(long nowMs) => nowMs >= _aloneUntilMs;
 
     /// <summary>The host answered a final dot, and nothing but that.</summary>
     public void Answered()

@@ -34,6 +34,17 @@ public sealed class HostTrustTests
     }
 
     [Fact]
+    public void Many_in_flight_need_no_trust_to_be_earned_and_a_doubt_costs_a_day_too()
+    {
+        var trust = new HostTrust();
+        Assert.True(trust.MayFill(0));
+        trust.Doubted(1_000);
+        Earn(trust);
+        Assert.False(trust.MayFill(1_000 + DayMs - 1));
+        Assert.True(trust.MayFill(1_000 + DayMs));
+    }
+
+    [Fact]
     public void As_many_hosts_as_the_bound_are_known_and_one_more_forgets_those_without_a_doubt()
     {
         var trusts = new HostTrusts();

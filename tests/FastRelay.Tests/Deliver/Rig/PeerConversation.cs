@@ -49,6 +49,19 @@ internal sealed class PeerConversation(Socket socket) : IDisposable
         }
     }
 
+    /// <summary>So many octets; null when they were cut off.</summary>
+    public string? ReadOctets(int count)
+    {
+        while (_buffer.Count < count)
+        {
+            if (!Fill())
+            {
+                return null;
+            }
+        }
+        return Take(count, 0);
+    }
+
     public void Send(string text)
     {
         byte[] bytes = Encoding.Latin1.GetBytes(text);
