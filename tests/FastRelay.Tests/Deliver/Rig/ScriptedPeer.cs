@@ -33,6 +33,12 @@ internal sealed class ScriptedPeer : IDisposable
     /// <summary>For STARTTLS.</summary>
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>What stands behind it in its chain.</summary>
+    public X509Certificate2Collection? Chain { get; set; }
+
+    /// <summary>Each handshake that ended well: did it go on with an earlier session?</summary>
+    public ConcurrentQueue<bool> Resumed { get; } = new();
+
     /// <summary>TLS from the first octet.</summary>
     public bool Implicit { get; set; }
 
@@ -131,7 +137,8 @@ internal sealed class ScriptedPeer : IDisposable
                             peer.Close();
                             return;
                         }
-                        peer.StartTls(Certificate);
+                        peer.StartTls(Certificate, Chain);
+                        Resumed.Enqueue(peer.IsResumed);
                         break;
                     case "DATA" when (given ?? usual)[0] == '3':
                         if (!TakeMessage(peer, number, from, to))
