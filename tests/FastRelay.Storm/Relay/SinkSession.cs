@@ -224,17 +224,14 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             return await _peer.WriteAsync(_sender is null ? "503 5.5.1 MAIL first\r\n" : "554 5.5.1 no valid recipients\r\n");
         }
-        int before = _messages;
+        if (FaultsOn && Random.OneIn(2 * sink.Profile.FaultOneIn))
+        {
+            Universe.Faults.Hit("sink: kept open after a refused BDAT");
+            _keptOpen = true;
+            return await _peer.WriteAsync("451 4.3.0 not now, and RSET comes first\r\n");
+        }
         bool goOn = await EndAsync(content);
-        _keptOpen = goOn && _messages == before && Random.OneIn(2);
-        if (!_keptOpen)
-        {
-            Reset("");
-        }
-        else
-        {
-            Universe.Faults.Hit("sink: transaction kept open after a refused BDAT");
-        }
+        Reset("");
         return goOn;
     }
 

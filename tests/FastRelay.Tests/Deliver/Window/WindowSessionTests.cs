@@ -225,7 +225,8 @@ public sealed class WindowSessionTests : IDisposable
     public void A_silent_host_ends_with_its_flight_in_doubt()
     {
         Restart(inFlight: 8, timeoutMs: 300);
-        _script = static (line, _) => line == "." ? "SILENT" : null;
+        bool silent = false;
+        _script = (line, _) => (silent |= line == ".") ? "SILENT" : null;
         Submit(3);
         _rig.Until(() => _rig.Queue.Deferred == 3, "all are deferred");
         Assert.Equal(3, _rig.Counters.InDoubt);
