@@ -162,9 +162,6 @@ public sealed record Limits
     /// </summary>
     public int JoinedAhead { get; init; } = 8;
 
-    /// <summary>Most that <c>in_flight</c> of a route or site may be: messages that one connection has in flight, about 1 KiB of account each.</summary>
-    public const int InFlightMost = 256;
-
     /// <summary>Octets of content that one connection may have in flight where <c>in_flight</c> is set; a larger message goes alone, by DATA. So many are sent for nothing at most when the host refuses their MAIL.</summary>
     public int InFlightBytes { get; init; } = 1 << 20;
 

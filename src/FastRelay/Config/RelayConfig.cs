@@ -194,6 +194,9 @@ public sealed record SiteConfig(string Match, int Sessions, int Messages, long W
 /// <param name="PasswordFile">The file whose first line is the password, resolved; null exactly when there is no user.</param>
 public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, string? User = null, string? PasswordFile = null)
 {
+    /// <summary>The most that <see cref="InFlight"/> may be, of a route or a site: about 1 KiB of account each.</summary>
+    public const int InFlightMost = 256;
+
     /// <summary>Messages that one connection may have in flight; 0 when not given, for one after another.</summary>
     public int InFlight { get; init; }
 }

@@ -55,7 +55,7 @@ internal static class RouteReader
     }
 
     /// <summary>Messages that one connection may have in flight; 0 when not given or wrong.</summary>
-    public static int InFlight(TableReader table) => (int)(table.Integer("in_flight", 1, Limits.InFlightMost) ?? 0);
+    public static int InFlight(TableReader table) => (int)(table.Integer("in_flight", 1, RouteConfig.InFlightMost) ?? 0);
 
     private static (string? User, string? File) Login(TableReader table, string? to, ConfigReader owner)
     {

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Smtp;
 
 namespace FastRelay.Deliver;
@@ -45,11 +46,11 @@ public sealed class TransactionWindow
     private bool _closedLast;
 
     /// <summary>Creates a window.</summary>
-    /// <param name="size">Transactions at most, 1 to <see cref="Limits.InFlightMost"/>.</param>
+    /// <param name="size">Transactions at most, 1 to <see cref="RouteConfig.InFlightMost"/>.</param>
     /// <param name="recipientsMax">Recipients of one transaction at most.</param>
     public TransactionWindow(int size, int recipientsMax)
     {
-        Check.That(size is > 0 and <= Limits.InFlightMost);
+        Check.That(size is > 0 and <= RouteConfig.InFlightMost);
         _ring = new WindowTransaction?[size];
         _recipientsMax = recipientsMax;
     }

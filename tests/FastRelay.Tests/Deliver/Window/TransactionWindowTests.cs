@@ -1,4 +1,5 @@
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Deliver;
 using FastRelay.Smtp;
 using Xunit;
@@ -205,10 +206,10 @@ public sealed class TransactionWindowTests
     [Fact]
     public void A_window_holds_as_many_as_its_size_and_not_one_more()
     {
-        var window = new TransactionWindow(Limits.InFlightMost, 4);
+        var window = new TransactionWindow(RouteConfig.InFlightMost, 4);
         window.Start(default, 0);
         byte[] into = new byte[CommandWriter.CommandBytes];
-        for (int i = 0; i < Limits.InFlightMost; i++)
+        for (int i = 0; i < RouteConfig.InFlightMost; i++)
         {
             window.Add([0], 1, eightBit: false);
             while (window.Write(into, default, default) > 0)
@@ -216,9 +217,9 @@ public sealed class TransactionWindowTests
             }
             window.Tail.ContentWritten();
         }
-        Assert.Equal(Limits.InFlightMost, window.Count);
+        Assert.Equal(RouteConfig.InFlightMost, window.Count);
         Assert.ThrowsAny<Exception>(() => window.Add([0], 1, eightBit: false));
-        Assert.ThrowsAny<Exception>(() => new TransactionWindow(Limits.InFlightMost + 1, 4));
+        Assert.ThrowsAny<Exception>(() => new TransactionWindow(RouteConfig.InFlightMost + 1, 4));
     }
 
     [Theory]
