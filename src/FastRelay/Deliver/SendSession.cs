@@ -79,8 +79,10 @@ internal sealed class SendSession
     /// <summary>Cuts a transaction under way: the relay stops.</summary>
     public void Cut() => _dialogue.Cut(OutcomeCause.ShuttingDown);
 
-    private bool MayTakeMore => _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining
-        && _machine.Completed < _owner.Limits.MessagesPerConnection;
+    /// <summary>Messages that the connection may serve before QUIT: our bound, or the one that the host has shown.</summary>
+    public int MessagesMost => Math.Min(_owner.Limits.MessagesPerConnection, _dialer.Trust!.MessagesMost(_owner.World.Loop.NowMs));
+
+    private bool MayTakeMore => _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining && _machine.Completed < MessagesMost;
 
     private async Task RunAsync()
     {
@@ -233,7 +235,7 @@ internal sealed class SendSession
     {
         long now = _owner.World.Loop.NowMs;
         _dotMs = now;
-        bool isLast = _machine.Completed + 1 >= _owner.Limits.MessagesPerConnection;
+        bool isLast = _machine.Completed + 1 >= MessagesMost;
         if (isLast || _owner.IsDraining || !_dialer.Trust!.MayJoin(now) || !_owner.Queue.TryTake(Site!, out _nextDelivery))
         {
             return null;
@@ -293,6 +295,10 @@ internal sealed class SendSession
     {
         if (_machine.NotAttempted || (!_owner.MaySend && Deliverer.WasCutShort(_machine.Ledger)))
         {
+            if (_machine.NotAttempted && _machine.Failure.Cause is OutcomeCause.Reply or OutcomeCause.ConnectionLost)
+            {
+                EndedAfter(site, _machine.Completed);
+            }
             if (_machine.NotAttempted && _machine.Failure.Cause == OutcomeCause.Reply)
             {
                 _owner.Queue.SiteReplied(site, _machine.Failure, _machine.FailureReason.Span);
@@ -305,6 +311,15 @@ internal sealed class SendSession
         if (_machine.IsSiteTrouble)
         {
             _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span, counted: true);
+        }
+    }
+
+    /// <summary>The host ended the connection when it was to hear of another message.</summary>
+    public void EndedAfter(Site site, int messages)
+    {
+        if (_dialer.Trust!.EndedAfter(messages, _owner.World.Loop.NowMs))
+        {
+            _owner.LogBound(site, _dialer.HostName, messages);
         }
     }
 

@@ -61,7 +61,7 @@ internal sealed class WindowSession
 
     /// <summary>Another message may be begun, room permitting.</summary>
     public bool MayAdd => !IsBroken && !Window.IsClosing && !_owner.IsDraining
-        && Window.Completed + Window.Count < _dialogue.Limits.MessagesPerConnection;
+        && Window.Completed + Window.Count < _session.MessagesMost;
 
     /// <summary>Sends a message and all that the site has while they fit, until every answer is there.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
@@ -238,6 +238,7 @@ internal sealed class WindowSession
             }
             else if (fate == WindowFate.Release && turnedAway)
             {
+                _session.EndedAfter(_site, Window.Completed);
                 _owner.Queue.SiteReplied(_site, Window.Failure, Window.FailureReason.Span);
             }
             first = false;

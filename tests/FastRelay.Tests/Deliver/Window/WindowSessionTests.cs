@@ -205,6 +205,23 @@ public sealed class WindowSessionTests : IDisposable
         Assert.Equal(25, _peer.Lines.Count(line => line.StartsWith("1 BDAT", StringComparison.Ordinal)));
     }
 
+    [Theory]
+    [InlineData(32)]
+    [InlineData(0)]
+    public void A_host_that_ends_its_connections_after_so_many_messages_is_left_before_it_does(int inFlight)
+    {
+        Restart(inFlight);
+        var mails = new System.Collections.Concurrent.ConcurrentDictionary<int, int>();
+        _script = (line, number) => line.StartsWith("MAIL", StringComparison.Ordinal) && mails.AddOrUpdate(number, 1, static (_, n) => n + 1) > 7 ? "421 4.7.0 seven are enough" : null;
+        Submit(70);
+        _rig.UntilEmpty();
+        AllArrivedOnce();
+        Assert.Equal(HostTrust.SameEnds, mails.Values.Count(static n => n == 8));
+        Assert.Equal(10, _peer.Connections);
+        Assert.True(_rig.Logged("event=host_bound", "messages=7"));
+        Assert.Equal(0, _rig.Counters.InDoubt);
+    }
+
     [Fact]
     public void A_host_that_answers_only_when_it_has_read_all_and_reads_only_when_its_answers_are_read_is_no_dead_end()
     {
