@@ -162,6 +162,9 @@ public sealed record Limits
     /// </summary>
     public int JoinedAhead { get; init; } = 8;
 
+    /// <summary>Octets of content that one connection may have in flight where <c>in_flight</c> is set; a larger message goes alone, by DATA. So many are sent for nothing at most when the host refuses their MAIL.</summary>
+    public int InFlightBytes { get; init; } = 1 << 20;
+
     /// <summary>Recipients in one outgoing transaction; the rest go in the next.</summary>
     public int RecipientsPerTransaction { get; init; } = 100;
 

@@ -218,7 +218,7 @@ public sealed class Relay : LoopItem
                 // A password is for the host that is named, not for one that DNS names in its place.
                 hop = hop with { LookupMx = false };
             }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login));
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { InFlight = route.InFlight });
         }
         return null;
     }

@@ -9,6 +9,9 @@ public sealed record SinkScenario
     /// <summary>Offers PIPELINING (RFC 2920).</summary>
     public bool Pipelining { get; init; } = true;
 
+    /// <summary>Offers CHUNKING (RFC 3030): takes messages by BDAT too.</summary>
+    public bool Chunking { get; init; } = true;
+
     /// <summary>Open connections; one more is told 421 4.3.2 and closed.</summary>
     public int Sessions { get; init; } = int.MaxValue;
 

@@ -28,6 +28,8 @@ public sealed class SinkMachine
     private bool _greeted;
     private bool _secured;
     private bool _inTransaction;
+    private bool _chunkIsLast;
+    private bool _chunkIsTaken;
 
     /// <summary>A machine for one connection after another.</summary>
     /// <param name="rules">The scenario at work.</param>
@@ -42,6 +44,15 @@ public sealed class SinkMachine
 
     /// <summary>What comes next is content and not a line.</summary>
     public bool InData { get; private set; }
+
+    /// <summary>A message has begun to come by BDAT and has not ended.</summary>
+    public bool InChunks { get; private set; }
+
+    /// <summary>The last line was BDAT: its answer is still owed.</summary>
+    public bool LastIsChunk { get; private set; }
+
+    /// <summary>Octets of the chunk that are still to come (RFC 3030 2); they are no lines.</summary>
+    public long ChunkLeft { get; private set; }
 
     /// <summary>What the last reply answered.</summary>
     public DialogueStage LastStage { get; private set; }
@@ -62,6 +73,7 @@ public sealed class SinkMachine
         _greeted = false;
         _secured = secured;
         InData = false;
+        ChunkLeft = 0;
         EndTransaction();
         if (Judged(DialogueStage.Banner, default, nowMs, reply, out SinkStep step))
         {
@@ -96,6 +108,7 @@ public sealed class SinkMachine
             return --_authLines > 0 ? Say(DialogueStage.Auth, reply, "334 UGFzc3dvcmQ6\r\n"u8) : Authenticated(nowMs, reply);
         }
         Command command = Command.Parse(line);
+        LastIsChunk = false;
         switch (command.Verb)
         {
             case Verb.Ehlo:
@@ -107,6 +120,8 @@ public sealed class SinkMachine
                 return Rcpt(command, nowMs, reply);
             case Verb.Data:
                 return Data(nowMs, reply);
+            case Verb.Bdat when _rules.Scenario.Chunking:
+                return Chunk(command.Argument, reply);
             case Verb.Quit:
                 return Judged(DialogueStage.Quit, default, nowMs, reply, out SinkStep step)
                     ? step
@@ -129,6 +144,30 @@ public sealed class SinkMachine
         }
     }
 
+    /// <summary>Octets of the chunk have come.</summary>
+    public void TookChunk(int octets) => ChunkLeft -= octets;
+
+    /// <summary>Answers the end of a chunk.</summary>
+    /// <param name="bytes">Octets of the message so far.</param>
+    /// <param name="nowMs">Monotonic.</param>
+    /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
+    /// <param name="isMessage">True when the message ends with it.</param>
+    /// <param name="accepted">True when responsibility is taken.</param>
+    public SinkStep EndOfChunk(long bytes, long nowMs, Span<byte> reply, out bool isMessage, out bool accepted)
+    {
+        isMessage = accepted = LastIsChunk = false;
+        if (!_chunkIsTaken)
+        {
+            return Say(DialogueStage.Dot, reply, _inTransaction ? Replies.NoValidRecipients : Replies.MailFirst);
+        }
+        if (!_chunkIsLast)
+        {
+            return Say(DialogueStage.Data, reply, "250 2.0.0 Ok\r\n"u8);
+        }
+        isMessage = true;
+        return EndOfMessage(bytes, nowMs, reply, out accepted);
+    }
+
     /// <summary>Answers the end of a message.</summary>
     /// <param name="bytes">Its octets in wire form.</param>
     /// <param name="nowMs">Monotonic.</param>
@@ -136,7 +175,7 @@ public sealed class SinkMachine
     /// <param name="accepted">True when responsibility is taken.</param>
     public SinkStep EndOfMessage(long bytes, long nowMs, Span<byte> reply, out bool accepted)
     {
-        InData = false;
+        InData = InChunks = false;
         accepted = false;
         SinkStep step;
         if (_rules.Scenario.MessageBytes > 0 && bytes > _rules.Scenario.MessageBytes)
@@ -170,6 +209,7 @@ public sealed class SinkMachine
             at = Put(reply, at, "250-SIZE "u8);
             _ = _rules.Scenario.MessageBytes.TryFormat(reply[at..], out int digits, default, System.Globalization.CultureInfo.InvariantCulture);
             at = Put(reply, at + digits, "\r\n250-8BITMIME\r\n"u8);
+            at = _rules.Scenario.Chunking ? Put(reply, at, "250-CHUNKING\r\n"u8) : at;
             at = _mayTls && !_secured ? Put(reply, at, "250-STARTTLS\r\n"u8) : at;
             at = Put(reply, at, "250-AUTH PLAIN LOGIN\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"u8);
         }
@@ -230,6 +270,10 @@ public sealed class SinkMachine
 
     private SinkStep Data(long nowMs, Span<byte> reply)
     {
+        if (InChunks)
+        {
+            return Say(DialogueStage.Data, reply, Replies.DataDuringBdat);
+        }
         if (!_inTransaction || Recipients == 0)
         {
             return Say(DialogueStage.Data, reply, _inTransaction ? Replies.NoValidRecipients : Replies.MailFirst);
@@ -240,6 +284,21 @@ public sealed class SinkMachine
         }
         InData = true;
         return Say(DialogueStage.Data, reply, "354 End data with <CR><LF>.<CR><LF>\r\n"u8) with { DelayMs = step.DelayMs };
+    }
+
+    // Its answer comes after its octets; those of a chunk that is not taken are thrown away (RFC 3030 2).
+    private SinkStep Chunk(ReadOnlySpan<byte> argument, Span<byte> reply)
+    {
+        if (!ChunkSize.TryParse(argument, out ChunkSize size))
+        {
+            return Say(DialogueStage.Data, reply, Replies.BdatSyntax) with { Action = SinkAction.Close };
+        }
+        LastIsChunk = true;
+        ChunkLeft = size.Octets;
+        _chunkIsLast = size.IsLast;
+        _chunkIsTaken = _inTransaction && Recipients > 0;
+        InChunks |= _chunkIsTaken;
+        return default;
     }
 
     private SinkStep Auth(ReadOnlySpan<byte> argument, long nowMs, Span<byte> reply)
@@ -300,6 +359,7 @@ public sealed class SinkMachine
 
     private void EndTransaction()
     {
+        InChunks = false;
         _inTransaction = false;
         _senderLength = 0;
         Recipients = 0;

@@ -120,7 +120,7 @@ internal sealed class SinkSession
             }
             open = open && !read.IsCompleted && (_gathered == 0 || await FlushAsync());
         }
-        if (_machine.InData)
+        if (_machine.InData || _machine.InChunks)
         {
             _server.Counters.Broken++;
         }
@@ -135,6 +135,11 @@ internal sealed class SinkSession
         {
             offset = input.Length;
             return false;
+        }
+        if (_machine.ChunkLeft > 0)
+        {
+            TakeChunk(input, ref offset, ref step);
+            return true;
         }
         if (_machine.InData)
         {
@@ -160,23 +165,59 @@ internal sealed class SinkSession
             step = default;
             return true;
         }
+        bool inChunks = _machine.InChunks;
         step = _machine.Step(status, line, _server.World.Loop.NowMs, _link.Output.GetSpan(SinkMachine.ReplyBytes));
-        if (_machine.InData)
+        if (_machine.InData || (_machine.InChunks && !inChunks))
         {
             _messageBytes = 0;
             _dataTimestamp = _readTimestamp;
-            _check?.Start();
+            _check?.Start(isPlain: _machine.InChunks);
+        }
+        if (_machine.LastIsChunk && _machine.ChunkLeft == 0)
+        {
+            step = EndChunk(_link.Output.GetSpan(SinkMachine.ReplyBytes));
         }
         return true;
+    }
+
+    private void TakeChunk(ReadOnlySpan<byte> input, ref int offset, ref SinkStep step)
+    {
+        int taken = (int)Math.Min(_machine.ChunkLeft, input.Length - offset);
+        if (_machine.InChunks)
+        {
+            _check?.Add(input.Slice(offset, taken));
+            _messageBytes += taken;
+        }
+        offset += taken;
+        _machine.TookChunk(taken);
+        if (_machine.ChunkLeft == 0)
+        {
+            step = EndChunk(_link.Output.GetSpan(SinkMachine.ReplyBytes));
+        }
+    }
+
+    private SinkStep EndChunk(Span<byte> reply)
+    {
+        SinkStep step = _machine.EndOfChunk(_messageBytes, _server.World.Loop.NowMs, reply, out bool isMessage, out bool accepted);
+        if (isMessage)
+        {
+            Took(accepted, step);
+        }
+        return step;
     }
 
     private SinkStep EndMessage(Span<byte> reply)
     {
         SinkStep step = _machine.EndOfMessage(_messageBytes, _server.World.Loop.NowMs, reply, out bool accepted);
+        Took(accepted, step);
+        return step;
+    }
+
+    private void Took(bool accepted, SinkStep step)
+    {
         _server.Counters.Content.Record(_dataTimestamp, _readTimestamp);
         // Its 250 leaves that much later: what the source is told, and what the latency is counted to.
         _server.Took(_machine, _messageBytes, accepted, _check, step.DelayMs + _server.Options.Scenario.RoundTripMs);
-        return step;
     }
 
     /// <summary>What is more than a reply: waits, says, and does.</summary>

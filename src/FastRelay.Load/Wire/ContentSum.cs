@@ -71,6 +71,9 @@ public struct ContentSum
         }
     }
 
+    /// <summary>Takes the next octets of content that has no stuffing and no final dot: a chunk's (RFC 3030 2).</summary>
+    public void AddPlain(ReadOnlySpan<byte> content) => Sum(content);
+
     // Through the CRLF before the next line that begins with a dot, or through all of it.
     private int Line(ReadOnlySpan<byte> wire)
     {

@@ -22,6 +22,7 @@ public sealed class MessageCheck
     private bool _cut;
     private bool _inBody;
     private bool _marked;
+    private bool _isPlain;
     private LoadMark _mark;
     private ContentSum _sum;
 
@@ -29,8 +30,10 @@ public sealed class MessageCheck
     public LoadMark Mark => _mark;
 
     /// <summary>Starts a message.</summary>
-    public void Start()
+    /// <param name="isPlain">It comes by BDAT: without stuffing and without a final dot.</param>
+    public void Start(bool isPlain = false)
     {
+        _isPlain = isPlain;
         _held = 0;
         _cut = false;
         _inBody = false;
@@ -39,7 +42,7 @@ public sealed class MessageCheck
         _sum = default;
     }
 
-    /// <summary>Takes the next octets as they came, the final dot line included.</summary>
+    /// <summary>Takes the next octets as they came; after DATA the final dot line too.</summary>
     public void Add(ReadOnlySpan<byte> wire)
     {
         while (!_inBody && !wire.IsEmpty)
@@ -61,7 +64,14 @@ public sealed class MessageCheck
                 _cut = false;
             }
         }
-        _sum.Add(wire);
+        if (_isPlain)
+        {
+            _sum.AddPlain(wire);
+        }
+        else
+        {
+            _sum.Add(wire);
+        }
     }
 
     /// <summary>The verdict, after the last octet.</summary>

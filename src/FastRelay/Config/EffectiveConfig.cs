@@ -56,6 +56,7 @@ public static class EffectiveConfig
                 Line(text, "user", Quote(user));
                 Line(text, "password_file", Quote(route.PasswordFile!));
             }
+            InFlight(text, route.InFlight);
         }
         Sites(text, config.Sites);
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
@@ -152,6 +153,15 @@ public static class EffectiveConfig
             {
                 Line(text, "rate", Quote(SiteReader.Show(site.Messages, site.WindowMs)));
             }
+            InFlight(text, site.InFlight);
+        }
+    }
+
+    private static void InFlight(StringBuilder text, int messages)
+    {
+        if (messages > 0)
+        {
+            Line(text, "in_flight", messages.ToString(CultureInfo.InvariantCulture));
         }
     }
 

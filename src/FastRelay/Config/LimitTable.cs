@@ -90,6 +90,7 @@ public static class LimitTable
         Count("send_sessions_per_site", 1, 1_000_000, l => l.SendSessionsPerSite, (l, v) => l with { SendSessionsPerSite = (int)v }),
         Count("messages_per_connection", 1, int.MaxValue, l => l.MessagesPerConnection, (l, v) => l with { MessagesPerConnection = (int)v }),
         Count("joined_ahead", 0, 1_000, l => l.JoinedAhead, (l, v) => l with { JoinedAhead = (int)v }),
+        Bytes("in_flight_bytes", 64 << 10, 64 << 20, l => l.InFlightBytes, (l, v) => l with { InFlightBytes = (int)v }),
         Count("recipients_per_transaction", 1, 10_000, l => l.RecipientsPerTransaction, (l, v) => l with { RecipientsPerTransaction = (int)v }),
         Ms("connect_timeout", 100, 600_000, l => l.ConnectTimeoutMs, (l, v) => l with { ConnectTimeoutMs = (int)v }),
         Ms("command_timeout", 100, Day, l => l.CommandTimeoutMs, (l, v) => l with { CommandTimeoutMs = (int)v }),

@@ -24,6 +24,9 @@ public static class MemoryEstimate
     /// <summary>A session's own objects: link, pipes, machine, timers.</summary>
     private const int SessionBytes = 4 * 1024;
 
+    /// <summary>The account of one message in flight among others: its recipients, their outcomes and the replies.</summary>
+    private const int InFlightBytes = 1024;
+
     /// <summary>Buffers of one TLS session, ours and OpenSSL's.</summary>
     private const int TlsBytes = 64 * 1024;
 
@@ -64,6 +67,11 @@ public static class MemoryEstimate
             new("log lines that wait", 1, Limits.LogBytes),
             new("the program itself", 1, BaseBytes),
         ];
+        int inFlight = config.Routes.Select(r => r.InFlight).Concat(config.Sites.Select(s => s.InFlight)).DefaultIfEmpty().Max();
+        if (inFlight > 1)
+        {
+            parts.Add(new("messages in flight, in_flight a connection", (long)limits.SendSessions * inFlight, InFlightBytes));
+        }
         parts.Sort((a, b) => b.Bytes.CompareTo(a.Bytes));
         return parts;
     }

@@ -180,7 +180,11 @@ public sealed record DeliverConfig
 /// <param name="Sessions">Connections at most; 0 when not given.</param>
 /// <param name="Messages">Messages in any window; 0 when not given.</param>
 /// <param name="WindowMs">The window, ms.</param>
-public sealed record SiteConfig(string Match, int Sessions, int Messages, long WindowMs);
+public sealed record SiteConfig(string Match, int Sessions, int Messages, long WindowMs)
+{
+    /// <summary>Messages that one connection may have in flight; 0 when not given.</summary>
+    public int InFlight { get; init; }
+}
 
 /// <summary>One <c>[[route]]</c>.</summary>
 /// <param name="Domain">A domain, <c>.domain</c> for those below it, or <c>*</c>; lower case.</param>
@@ -188,4 +192,11 @@ public sealed record SiteConfig(string Match, int Sessions, int Messages, long W
 /// <param name="Tls">What its deliveries ask of TLS.</param>
 /// <param name="User">Who we are to the next hop; null where it does not ask.</param>
 /// <param name="PasswordFile">The file whose first line is the password, resolved; null exactly when there is no user.</param>
-public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, string? User = null, string? PasswordFile = null);
+public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, string? User = null, string? PasswordFile = null)
+{
+    /// <summary>The most that <see cref="InFlight"/> may be, of a route or a site: about 1 KiB of account each.</summary>
+    public const int InFlightMost = 256;
+
+    /// <summary>Messages that one connection may have in flight; 0 when not given, for one after another.</summary>
+    public int InFlight { get; init; }
+}

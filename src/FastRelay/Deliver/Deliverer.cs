@@ -289,6 +289,10 @@ public sealed class Deliverer : Dispatcher
             .AddSeconds("took"u8, World.Loop.NowMs - startedMs).Write();
     }
 
+    /// <summary>A host ends its connections after the same number of messages: we stop at it from now on.</summary>
+    internal void LogBound(Site site, string host, int messages) =>
+        _log.Line("host_bound"u8).Add("site"u8, site.Key).Add("host"u8, host).Add("messages"u8, messages).Write();
+
     /// <summary>Opportunistic TLS failed; the same host is dialled in clear.</summary>
     internal void LogFallback(Site site, PlanHost host, IPEndPoint address)
     {

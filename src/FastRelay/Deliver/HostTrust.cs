@@ -2,7 +2,8 @@ namespace FastRelay.Deliver;
 
 /// <summary>
 /// Which hosts may be sent the next envelope behind a final dot (RFC 2920 3.1): those that have shown that they keep
-/// in step. A host that ever lost a connection after a final dot gets one message at a time for a day.
+/// in step. A host that ever lost a connection after a final dot, or its step among several messages in flight, gets one
+/// message at a time for a day. Also how many messages a connection to it may serve, where it has shown that it ends them.
 /// </summary>
 internal sealed class HostTrust
 {
@@ -12,12 +13,24 @@ internal sealed class HostTrust
     /// <summary>A reply to the final dot that comes within this many ms shows a host for which another turn costs less than another connection.</summary>
     public const int QuickReplyMs = 10;
 
+    /// <summary>So many connections in a row that a host ended after the same number of messages show its bound.</summary>
+    public const int SameEnds = 3;
+
+    /// <summary>How long its bound is kept to before it is tried again, ms.</summary>
+    public const long BoundMs = 60L * 60 * 1000;
+
     private const long AloneMs = 24L * 60 * 60 * 1000;
+    private int _endedAfter;
+    private int _ends;
+    private long _boundUntilMs;
     private int _clean;
     private long _aloneUntilMs;
 
     /// <summary>May the next envelope leave with the final dot?</summary>
     public bool MayJoin(long nowMs) => _clean >= CleanAnswers && nowMs >= _aloneUntilMs;
+
+    /// <summary>May several messages be in flight, on a route for which the operator has said so?</summary>
+    public bool MayFill(long nowMs) => nowMs >= _aloneUntilMs;
 
     /// <summary>The host answered a final dot, and nothing but that.</summary>
     public void Answered()
@@ -35,8 +48,26 @@ internal sealed class HostTrust
         _aloneUntilMs = nowMs + AloneMs;
     }
 
+    /// <summary>
+    /// The host ended a connection before it heard of another message: 421 or a close where MAIL's answer was due.
+    /// </summary>
+    /// <param name="messages">How many the connection had served, 1 or more.</param>
+    /// <param name="nowMs">On the loop's scale.</param>
+    /// <returns>True when its bound has just become known.</returns>
+    public bool EndedAfter(int messages, long nowMs)
+    {
+        bool known = nowMs < _boundUntilMs;
+        _ends = messages == _endedAfter ? Math.Min(_ends + 1, SameEnds) : 1;
+        _endedAfter = messages;
+        _boundUntilMs = _ends == SameEnds ? nowMs + BoundMs : 0;
+        return _ends == SameEnds && !known;
+    }
+
+    /// <summary>Messages that a connection may serve before QUIT, as far as the host has shown.</summary>
+    public int MessagesMost(long nowMs) => nowMs < _boundUntilMs ? _endedAfter : int.MaxValue;
+
     /// <summary>Nothing is lost when it is forgotten: it begins again with few answers.</summary>
-    public bool IsForgettable(long nowMs) => nowMs >= _aloneUntilMs;
+    public bool IsForgettable(long nowMs) => nowMs >= _aloneUntilMs && nowMs >= _boundUntilMs;
 }
 
 /// <summary>The trust in each host, by name; bounded.</summary>

@@ -335,19 +335,24 @@ internal sealed class SendDialogue : LoopItem
         output.Advance(last.Length + 3);
     }
 
+    /// <summary>Cuts the link unless a reply comes in its time.</summary>
+    public void ArmFor(SmtpStage stage) => Arm(TimeoutOf(stage));
+
     private void Arm(int delayMs)
     {
         _timed = true;
         _timer.After(delayMs);
     }
 
-    private void Disarm()
+    /// <summary>Nothing is waited for.</summary>
+    public void Disarm()
     {
         _timed = false;
         _timer.Cancel();
     }
 
-    private OutcomeCause LossCause() => _cutBy == OutcomeCause.None ? OutcomeCause.ConnectionLost : _cutBy;
+    /// <summary>Why the connection was lost: by us, or by the peer.</summary>
+    public OutcomeCause LossCause() => _cutBy == OutcomeCause.None ? OutcomeCause.ConnectionLost : _cutBy;
 
     private int TimeoutOf(SmtpStage stage) => stage switch
     {

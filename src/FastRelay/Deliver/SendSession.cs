@@ -1,9 +1,7 @@
-using System.Net;
 using System.Runtime.CompilerServices;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Queue;
-using FastRelay.Routing;
 using FastRelay.Smtp;
 
 namespace FastRelay.Deliver;
@@ -17,22 +15,16 @@ internal sealed class SendSession
     private readonly Deliverer _owner;
     private readonly SendMachine _machine;
     private readonly SendDialogue _dialogue;
-    private readonly PlanAddress[] _addresses;
+    private readonly SiteDialer _dialer;
     private readonly Signal<Site?> _assigned;
     private readonly Sleeper _idle;
-    private readonly byte[] _reason = new byte[Limits.ReplyTextBytes];
-    private HostTrust? _trust;
+    private WindowSession? _window;
     private Delivery _nextDelivery;
     private BodyReader? _nextBody;
     private ValueTask<BodyStatus> _nextPrepared;
     private long _dotMs;
     private bool _parked;
     private bool _endWanted;
-    private PlanHost? _host;
-    private IPEndPoint? _address;
-    private Outcome _failure;
-    private int _reasonLength;
-    private long _connectMs;
     private bool _reused;
 
     public SendSession(Deliverer owner)
@@ -40,7 +32,7 @@ internal sealed class SendSession
         _owner = owner;
         _machine = new SendMachine(owner.HelloName, owner.Limits.RecipientsPerTransaction);
         _dialogue = new SendDialogue(owner.World, owner.Limits, _machine);
-        _addresses = new PlanAddress[owner.Limits.MxAddressesTried];
+        _dialer = new SiteDialer(owner, _machine, _dialogue);
         _assigned = new Signal<Site?>(owner.World.Loop);
         _idle = new Sleeper(owner.World.Loop);
         _ = RunAsync();
@@ -87,8 +79,10 @@ internal sealed class SendSession
     /// <summary>Cuts a transaction under way: the relay stops.</summary>
     public void Cut() => _dialogue.Cut(OutcomeCause.ShuttingDown);
 
-    private bool MayTakeMore => _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining
-        && _machine.Completed < _owner.Limits.MessagesPerConnection;
+    /// <summary>Messages that the connection may serve before QUIT: our bound, or the one that the host has shown.</summary>
+    public int MessagesMost => Math.Min(_owner.Limits.MessagesPerConnection, _dialer.Trust!.MessagesMost(_owner.World.Loop.NowMs));
+
+    private bool MayTakeMore => _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining && _machine.Completed < MessagesMost;
 
     private async Task RunAsync()
     {
@@ -103,8 +97,7 @@ internal sealed class SendSession
                 }
                 await ServeAsync(site);
                 _dialogue.Close();
-                _host = null;
-                _address = null;
+                _dialer.Forget();
                 Site = null;
                 _owner.Ended(this, site);
             }
@@ -120,7 +113,7 @@ internal sealed class SendSession
     private async ValueTask ServeAsync(Site site)
     {
         _endWanted = false;
-        if (!await DialSiteAsync(site))
+        if (!await _dialer.DialAsync(site))
         {
             return;
         }
@@ -129,7 +122,7 @@ internal sealed class SendSession
             if (_owner.Queue.TryTake(site, out Delivery delivery))
             {
                 InTransaction = true;
-                await TransactAsync(site, delivery);
+                await SendAsync(site, delivery);
                 InTransaction = false;
                 _owner.TransactionEnded();
             }
@@ -161,89 +154,31 @@ internal sealed class SendSession
         return !_endWanted;
     }
 
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<bool> DialSiteAsync(Site site)
+    /// <summary>Sends a message and what may follow it at once: many in flight where the operator has said so, else one after another.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
+    private async ValueTask SendAsync(Site site, Delivery delivery)
     {
-        Plan plan = site.Plan;
-        int count = plan.Order(_owner.World.Random, _addresses);
-        Check.That(count > 0);
-        for (int i = 0; i < count; i++)
+        int inFlight = site.InFlightMost;
+        if (inFlight > 1 && _machine.CanOpenWindow && _dialer.Trust!.MayFill(_owner.World.Loop.NowMs))
         {
-            if (_owner.IsDraining)
+            if (_window?.Size != inFlight)
             {
-                return false;
+                _window = new WindowSession(_owner, this, _dialogue, inFlight);
             }
-            if (await DialAsync(site, plan, _addresses[i]))
+            WindowEnd end = await _window.RunAsync(site, _dialer.Trust, delivery);
+            _machine.CloseWindow(end.Completed, end.IsOpen);
+            if (end.Left is not { } left)
             {
-                return true;
+                return;
             }
-            _dialogue.Close();
-            if (_machine.Stage == SmtpStage.Auth && _failure.Reach == Reach.Site)
+            if (!MayTakeMore)
             {
-                // Another of its hosts has the same users, and a wrong password that is tried often locks the account.
-                break;
+                _owner.Queue.Release(left);
+                return;
             }
+            delivery = left;
         }
-        _owner.Queue.SiteFailed(site, _failure, _reason.AsSpan(0, _reasonLength));
-        return false;
-    }
-
-    /// <summary>One address; a second time in clear when an opportunistic handshake failed.</summary>
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<bool> DialAsync(Site site, Plan plan, PlanAddress target)
-    {
-        string host = target.Host.Name;
-        StartTlsUse tls = _owner.Tls.UseFor(plan.Tls, host, _owner.World.Loop.NowMs);
-        SendStep step = await DialOnceAsync(site, plan, tls, target);
-        bool handshakeFailed = step == SendStep.Closed && _failure.Cause == OutcomeCause.TlsFailed;
-        if (handshakeFailed && tls == StartTlsUse.WhenOffered && !_owner.IsDraining)
-        {
-            _owner.Tls.Remember(host, _owner.World.Loop.NowMs);
-            _owner.LogFallback(site, target.Host, target.EndPoint);
-            _dialogue.Close();
-            step = await DialOnceAsync(site, plan, StartTlsUse.Never, target);
-        }
-        return step == SendStep.Ready;
-    }
-
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<SendStep> DialOnceAsync(Site site, Plan plan, StartTlsUse tls, PlanAddress target)
-    {
-        Loop loop = _owner.World.Loop;
-        long started = loop.NowMs;
-        _host = target.Host;
-        _address = target.EndPoint;
-        _owner.Counters.ConnectionsOut++;
-        DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(target.EndPoint), _owner.Limits.ConnectTimeoutMs);
-        if (dialled.Link is null)
-        {
-            const int TimedOut = 110;
-            OutcomeCause cause = dialled.Errno == TimedOut ? OutcomeCause.ConnectTimeout : OutcomeCause.ConnectFailed;
-            Fail(site, OutcomePolicy.From(SmtpStage.Connect, cause), System.Text.Encoding.ASCII.GetBytes("connect: " + ErrnoText.Of(dialled.Errno)), SmtpStage.Connect, started);
-            return SendStep.Closed;
-        }
-        SendStep step = await _dialogue.OpenAsync(dialled.Link, tls, plan.Credentials);
-        if (step == SendStep.StartTls)
-        {
-            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));
-        }
-        if (step != SendStep.Ready)
-        {
-            Fail(site, _machine.Failure, _machine.FailureReason.Span, _machine.Stage, started);
-            return SendStep.Closed;
-        }
-        _connectMs = loop.NowMs - started;
-        _trust = _owner.Trusts.Of(target.Host.Name, loop.NowMs);
-        return step;
-    }
-
-    private void Fail(Site site, Outcome failure, ReadOnlySpan<byte> reason, SmtpStage stage, long started)
-    {
-        _failure = failure;
-        _reasonLength = Math.Min(reason.Length, _reason.Length);
-        reason[.._reasonLength].CopyTo(_reason);
-        _owner.Counters.ConnectionsOutFailed++;
-        _owner.LogFailedDial(site, _host!, _address!, failure, reason, stage, started);
+        await TransactAsync(site, delivery);
     }
 
     /// <summary>
@@ -300,8 +235,8 @@ internal sealed class SendSession
     {
         long now = _owner.World.Loop.NowMs;
         _dotMs = now;
-        bool isLast = _machine.Completed + 1 >= _owner.Limits.MessagesPerConnection;
-        if (isLast || _owner.IsDraining || !_trust!.MayJoin(now) || !_owner.Queue.TryTake(Site!, out _nextDelivery))
+        bool isLast = _machine.Completed + 1 >= MessagesMost;
+        if (isLast || _owner.IsDraining || !_dialer.Trust!.MayJoin(now) || !_owner.Queue.TryTake(Site!, out _nextDelivery))
         {
             return null;
         }
@@ -360,6 +295,10 @@ internal sealed class SendSession
     {
         if (_machine.NotAttempted || (!_owner.MaySend && Deliverer.WasCutShort(_machine.Ledger)))
         {
+            if (_machine.NotAttempted && _machine.Failure.Cause is OutcomeCause.Reply or OutcomeCause.ConnectionLost)
+            {
+                EndedAfter(site, _machine.Completed);
+            }
             if (_machine.NotAttempted && _machine.Failure.Cause == OutcomeCause.Reply)
             {
                 _owner.Queue.SiteReplied(site, _machine.Failure, _machine.FailureReason.Span);
@@ -375,17 +314,26 @@ internal sealed class SendSession
         }
     }
 
+    /// <summary>The host ended the connection when it was to hear of another message.</summary>
+    public void EndedAfter(Site site, int messages)
+    {
+        if (_dialer.Trust!.EndedAfter(messages, _owner.World.Loop.NowMs))
+        {
+            _owner.LogBound(site, _dialer.HostName, messages);
+        }
+    }
+
     // How the host keeps in step, and whether it is quick enough to be given one message after another.
     private void Judge(Site site)
     {
         long now = _owner.World.Loop.NowMs;
         if (_dialogue.IsOutOfTurn || _machine.DotInDoubt)
         {
-            _trust!.Doubted(now);
+            _dialer.Trust!.Doubted(now);
         }
         else if (_machine.DotAnswered)
         {
-            _trust!.Answered();
+            _dialer.Trust!.Answered();
             if (now - _dotMs <= HostTrust.QuickReplyMs)
             {
                 site.QuickUntilMs = now + Site.QuickMs;
@@ -393,7 +341,11 @@ internal sealed class SendSession
         }
     }
 
-    private AttemptInfo Attempt() => new(_host!.Name, _address, _dialogue.Link?.TlsName, _reused ? 0 : _connectMs, _reused)
+    private AttemptInfo Attempt() => Attempt(_reused);
+
+    /// <summary>With whom a message was tried.</summary>
+    /// <param name="reused">The connection had served before.</param>
+    public AttemptInfo Attempt(bool reused) => new(_dialer.HostName, _dialer.Address, _dialogue.Link?.TlsName, reused ? 0 : _dialer.ConnectMs, reused)
     {
         HasDsn = _machine.Capabilities.Has(SmtpExtensions.Dsn),
     };

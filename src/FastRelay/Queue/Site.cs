@@ -66,6 +66,9 @@ public sealed class Site
     /// <summary>Sessions that may work at once just now: adapts to what the site bears, at most <see cref="Limits.SendSessionsPerSite"/>.</summary>
     public int Limit => _table.LimitOf(this);
 
+    /// <summary>Messages that one connection may have in flight; 1 or less for one after another.</summary>
+    public int InFlightMost => Rule is { InFlight: > 0 } rule ? rule.InFlight : Plan.InFlight;
+
     /// <summary>True when another session may be put to work: not stopping, not backing off, below <see cref="Limit"/>.</summary>
     public bool CanRun => _table.CanRun(this);
 

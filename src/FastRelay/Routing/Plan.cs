@@ -65,6 +65,7 @@ public sealed class Plan
         ExpiresMs = expiresMs;
         Tls = route.Tls;
         Credentials = route.Credentials;
+        InFlight = route.InFlight;
         Reason = reason;
     }
 
@@ -88,6 +89,9 @@ public sealed class Plan
 
     /// <summary>Who we are to its hosts; null where they do not ask.</summary>
     public Credentials? Credentials { get; }
+
+    /// <summary>Messages that one connection may have in flight; 0 where the route does not say.</summary>
+    public int InFlight { get; }
 
     /// <summary>Why it is not ok, for people: printable ASCII, starts with the enhanced code for <see cref="PlanStatus.Error"/>. Empty when ok.</summary>
     public string Reason { get; }

@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using FastRelay.Tests.Deliver.Rig;
 
 namespace FastRelay.EndToEnd.Rig;
 
@@ -63,6 +64,9 @@ public sealed class Sink : IDisposable
     public Func<string, string, string?> Answer { get; set; } = (_, _) => null;
 
     public ConcurrentQueue<string> Commands { get; } = new();
+
+    /// <summary>Each handshake that ended well: did it go on with a session of an earlier connection?</summary>
+    public ConcurrentQueue<bool> Resumed { get; } = new();
 
     /// <summary>What the relay did that no client may do.</summary>
     public ConcurrentQueue<string> Faults { get; } = new();
@@ -158,8 +162,10 @@ public sealed class Sink : IDisposable
                         // The test's own answer was all that was to be said.
                         return;
                     }
-                    var secured = new SslStream(stream);
+                    var watch = new HelloWatch(stream);
+                    var secured = new SslStream(watch);
                     secured.AuthenticateAsServer(Certificate);
+                    Resumed.Enqueue(watch.IsResumed);
                     stream = secured;
                     tls = true;
                     break;

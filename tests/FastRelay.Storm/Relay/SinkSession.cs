@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Security;
 using FastRelay.Outside;
 
@@ -16,6 +17,10 @@ internal sealed class SinkSession(StormSink sink, Link link)
     private int _messages;
     private bool _tls;
     private bool _saidTooMuch;
+    private bool _chunked;
+    private bool _keptOpen;
+    private bool _resetRefused;
+    private bool _left;
 
     private SimUniverse Universe => sink.Host.Universe;
 
@@ -32,6 +37,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 Universe.Trace.Add("sink", line);
                 if (!await AnswerAsync(line))
                 {
+                    _left = !line.StartsWith("QUIT", StringComparison.OrdinalIgnoreCase);
                     break;
                 }
                 if (Lies(sink) && _peer.Ahead > 0)
@@ -41,7 +47,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 }
             }
         }
-        if (link.Error is not (LinkError.None or LinkError.Eof))
+        // A host that leaves in the middle of a window may take its last answers with it.
+        if (link.Error is not (LinkError.None or LinkError.Eof) || _resetRefused || (_chunked && _left))
         {
             MarkDoubt();
         }
@@ -68,7 +75,14 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 return await RcptAsync(line);
             case "DATA":
                 return await DataAsync();
+            case "BDAT":
+                return await ChunkAsync(line);
+            case "RSET" when _chunked && !_keptOpen && FaultsOn && Random.OneIn(sink.Profile.FaultOneIn):
+                Universe.Faults.Hit("sink: RSET refused");
+                _resetRefused = true;
+                return await _peer.WriteAsync("503 5.5.1 not now\r\n");
             case "RSET" or "NOOP":
+                _keptOpen &= verb == "NOOP";
                 Reset(verb);
                 return await _peer.WriteAsync("250 2.0.0 ok\r\n");
             case "QUIT":
@@ -89,6 +103,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         }
         return "250-sink.test\r\n"
             + (_pipelines ? "250-PIPELINING\r\n" : "")
+            + (sink.Profile.Chunking ? "250-CHUNKING\r\n" : "")
             + (sink.Profile.StartTls && !_tls ? "250-STARTTLS\r\n" : "")
             + "250-ENHANCEDSTATUSCODES\r\n250-SIZE 10000000\r\n250 8BITMIME\r\n";
     }
@@ -114,6 +129,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
             await _peer.WriteAsync("421 4.7.0 enough for now\r\n");
             return false;
         }
+        Universe.Require(!_keptOpen, $"5: a transaction begins in one that is still open: {line}");
         switch (await RollAsync("MAIL"))
         {
             case Fault.None:
@@ -134,7 +150,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             return await _peer.WriteAsync("503 5.5.1 MAIL first\r\n");
         }
-        sink.Checker.Offered(mailbox, link.Local, _life);
+        // What was on its way when the relay lost its trust is no new attempt.
+        sink.Checker.Offered(mailbox, link.Local, _resetRefused ? -1 : _life);
         if (mailbox.StartsWith("bad", StringComparison.Ordinal))
         {
             return await _peer.WriteAsync("550 5.1.1 no such user\r\n");
@@ -185,6 +202,33 @@ internal sealed class SinkSession(StormSink sink, Link link)
             // A 250 out of turn counts for whoever is next: who says one has said yes.
             Universe.Require(content.Length == 0 || _saidTooMuch, "content for nobody");
             return await _peer.WriteAsync("554 5.5.1 no valid recipients\r\n");
+        }
+        bool goOn = await EndAsync(content);
+        Reset("");
+        return goOn;
+    }
+
+    /// <summary>A message in one chunk. After it was refused, some hosts keep the transaction open until RSET.</summary>
+    private async ValueTask<bool> ChunkAsync(string line)
+    {
+        string[] words = line.Split(' ');
+        Universe.Require(words.Length == 3 && words[2] == "LAST", $"an odd chunk: {line}");
+        Universe.Require(sink.Profile.Chunking && _pipelines, "BDAT to a host that does not offer it");
+        if (await _peer.ReadOctetsAsync(int.Parse(words[1], CultureInfo.InvariantCulture)) is not { } content)
+        {
+            return false;
+        }
+        _chunked = true;
+        Universe.Faults.Hit(_peer.Ahead > 0 ? "sink: BDAT with more behind it" : "sink: BDAT");
+        if (_sender is null || _mailboxes.Count == 0)
+        {
+            return await _peer.WriteAsync(_sender is null ? "503 5.5.1 MAIL first\r\n" : "554 5.5.1 no valid recipients\r\n");
+        }
+        if (FaultsOn && Random.OneIn(2 * sink.Profile.FaultOneIn))
+        {
+            Universe.Faults.Hit("sink: kept open after a refused BDAT");
+            _keptOpen = true;
+            return await _peer.WriteAsync("451 4.3.0 not now, and RSET comes first\r\n");
         }
         bool goOn = await EndAsync(content);
         Reset("");
@@ -261,8 +305,10 @@ internal sealed class SinkSession(StormSink sink, Link link)
         {
             return Fault.None;
         }
-        // A host that talks out of turn at DATA or the dot would take back what it said: its word counts there.
+        // A host that talks out of turn at DATA or the dot, or with many messages in flight, would take back what it said:
+        // its word counts there.
         int kind = Random.Next(step is "DATA" or "dot" ? 6 : 8);
+        kind = kind == 6 && sink.Profile.Chunking ? 3 : kind;
         Universe.Faults.Hit($"sink: {KindName(kind)} at {step}");
         switch (kind)
         {

@@ -100,6 +100,29 @@ internal sealed class SmtpPeer : LoopItem
         }
     }
 
+    /// <summary>So many octets as they come; null when the connection ended before.</summary>
+    public async ValueTask<byte[]?> ReadOctetsAsync(int count)
+    {
+        byte[] octets = new byte[count];
+        int at = 0;
+        _timer.After(DefaultTimeoutMs);
+        while (at < count)
+        {
+            ReadResult read = await _link.Input.ReadAsync();
+            int length = Math.Min((int)read.Buffer.Length, count - at);
+            read.Buffer.FirstSpan[..length].CopyTo(octets.AsSpan(at));
+            at += length;
+            Ahead = (int)read.Buffer.Length - length;
+            _link.Input.AdvanceTo(read.Buffer.GetPosition(length));
+            if (read.IsCompleted && at < count)
+            {
+                break;
+            }
+        }
+        _timer.Cancel();
+        return at == count ? octets : null;
+    }
+
     /// <summary>Throws away what came ahead, as a server does that only claims to pipeline.</summary>
     public async ValueTask DropAheadAsync()
     {

@@ -23,6 +23,7 @@ internal sealed class StormSettings
             RecipientsPerTransaction = 5,
             MessagesPerConnection = 4,
             DnsQueries = random.OneIn(4) ? 2 : 6,
+            InFlightBytes = random.OneIn(2) ? 64 << 10 : 1 << 20,
         };
         Config = new RelayConfig
         {
@@ -33,7 +34,8 @@ internal sealed class StormSettings
             RetryMs = [60_000, 300_000, 1_800_000],
             ExpireMs = 12 * HourMs,
             Deliver = new DeliverConfig { AllowPrivate = true, Tls = random.Pick([DeliverTls.None, DeliverTls.Opportunistic]) },
-            Routes = [new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None)],
+            Routes = [new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None) { InFlight = random.OneIn(3) ? 0 : 2 + random.Next(8) }],
+            Sites = [.. from match in (string[])["a.test", "b.test", "c.test", "senders.test"] where !random.OneIn(3) select new SiteConfig(match, 0, 0, 0) { InFlight = 2 + random.Next(4) }],
         };
         Disk = DiskProfile.FromSeed(random) with { CapacityBytes = random.Pick([20L << 20, 64L << 20, 1L << 30]) };
         Messages = 30 + random.Next(90);

@@ -13,6 +13,9 @@ internal sealed record SinkProfile
 
     public bool StartTls { get; init; }
 
+    /// <summary>Offers CHUNKING; a host that throws away what comes ahead does not.</summary>
+    public bool Chunking { get; init; }
+
     /// <summary>A recipient is told 451 for some minutes after it came for the first time.</summary>
     public bool Greylists { get; init; }
 
@@ -25,7 +28,13 @@ internal sealed record SinkProfile
     /// <summary>All content is refused for good.</summary>
     public bool RejectsContent { get; init; }
 
-    public static SinkProfile FromSeed(SimRandom random) => new()
+    public static SinkProfile FromSeed(SimRandom random)
+    {
+        SinkProfile profile = Usual(random);
+        return profile with { Chunking = !profile.LiesAboutPipelining && random.OneIn(2) };
+    }
+
+    private static SinkProfile Usual(SimRandom random) => new()
     {
         Pipelining = !random.OneIn(3),
         LiesAboutPipelining = random.OneIn(12),

@@ -225,6 +225,10 @@ public sealed class ConfigReaderTests
     [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"1/31d\"", 3, "site.rate", "is no rate")]
     [InlineData("[[site]]\nmatch = \"a.test\"\nrate = \"1/999ms\"", 3, "site.rate", "is no rate")]
     [InlineData("[[site]]\nmatch = \"a.test\"\nsessions = 0", 3, "site.sessions", "must be")]
+    [InlineData("[[site]]\nmatch = \"a.test\"\nin_flight = 257", 3, "site.in_flight", "must be 1 to 256")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nin_flight = 0", 4, "route.in_flight", "must be 1 to 256")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\nin_flight = 8", 4, "route.in_flight", "it stands in [[site]]")]
+    [InlineData("[[route]]\ndomain = \"b.test\"\nto = \"smtp:a.test\"\nin_flight = 8\n[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"", 5, "route.in_flight", "shares its connections")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u\"", 4, "route.user", "needs password_file")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\npassword_file = \"p\"", 4, "route.password_file", "needs user")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\nuser = \"u\"\npassword_file = \"p\"", 4, "route.user", "is for a next hop")]
@@ -274,6 +278,21 @@ public sealed class ConfigReaderTests
         string written = EffectiveConfig.Write(config);
         Assert.Contains("rate = \"600/1m\"", written);
         Assert.Equal(written, EffectiveConfig.Write(Good(written)));
+    }
+
+    [Fact]
+    public void Routes_and_sites_may_have_many_messages_in_flight()
+    {
+        RelayConfig config = Good("[[route]]\ndomain = \"a.test\"\nto = \"smtp:m.test\"\nin_flight = 1\n[[route]]\ndomain = \"*\"\nto = \"smtp:n.test\"\nin_flight = 256\n[[site]]\nmatch = \"b.test\"\nin_flight = 32");
+        Assert.Equal([1, 256], config.Routes.Select(route => route.InFlight));
+        Assert.Equal(32, Assert.Single(config.Sites).InFlight);
+        string written = EffectiveConfig.Write(config);
+        Assert.Contains("in_flight = 256", written);
+        Assert.Contains("in_flight = 32", written);
+        Assert.Equal(written, EffectiveConfig.Write(Good(written)));
+        // What they may need at worst is in the sum.
+        long without = MemoryEstimate.Total(Good(""));
+        Assert.Equal(without + (2_000L * 256 * 1024), MemoryEstimate.Total(config));
     }
 
     [Fact]

@@ -34,6 +34,43 @@ public sealed class HostTrustTests
     }
 
     [Fact]
+    public void Many_in_flight_need_no_trust_to_be_earned_and_a_doubt_costs_a_day_too()
+    {
+        var trust = new HostTrust();
+        Assert.True(trust.MayFill(0));
+        trust.Doubted(1_000);
+        Earn(trust);
+        Assert.False(trust.MayFill(1_000 + DayMs - 1));
+        Assert.True(trust.MayFill(1_000 + DayMs));
+    }
+
+    [Fact]
+    public void A_bound_is_learned_from_the_last_of_equal_ends_in_a_row_and_kept_for_an_hour()
+    {
+        var trust = new HostTrust();
+        for (int i = 1; i < HostTrust.SameEnds; i++)
+        {
+            Assert.False(trust.EndedAfter(5, 0));
+        }
+        Assert.Equal(int.MaxValue, trust.MessagesMost(0));
+        Assert.False(trust.EndedAfter(6, 0));
+        for (int i = 1; i <= HostTrust.SameEnds; i++)
+        {
+            Assert.Equal(int.MaxValue, trust.MessagesMost(0));
+            Assert.Equal(i == HostTrust.SameEnds, trust.EndedAfter(5, 0));
+        }
+        Assert.Equal(5, trust.MessagesMost(HostTrust.BoundMs - 1));
+        Assert.False(trust.IsForgettable(HostTrust.BoundMs - 1));
+        Assert.Equal(int.MaxValue, trust.MessagesMost(HostTrust.BoundMs));
+        // Tried again, and it has not changed: known at the first end, told again.
+        Assert.True(trust.EndedAfter(5, HostTrust.BoundMs));
+        Assert.Equal(5, trust.MessagesMost(HostTrust.BoundMs));
+        // Another number says that the bound is not what it seemed.
+        Assert.False(trust.EndedAfter(3, HostTrust.BoundMs + 1));
+        Assert.Equal(int.MaxValue, trust.MessagesMost(HostTrust.BoundMs + 1));
+    }
+
+    [Fact]
     public void As_many_hosts_as_the_bound_are_known_and_one_more_forgets_those_without_a_doubt()
     {
         var trusts = new HostTrusts();

@@ -157,6 +157,34 @@ public sealed class MachineTests
         Assert.Equal(SinkAction.Close, sink.Step.Action);
     }
 
+    [Fact]
+    public void The_sink_takes_messages_by_BDAT_and_throws_away_chunks_for_nobody()
+    {
+        var sink = new SinkTalk(new SinkScenario { MessageBytes = 100 });
+        sink.Start();
+        Assert.Contains("250-CHUNKING\r\n", sink.Say("EHLO x"), StringComparison.Ordinal);
+        Assert.StartsWith("503 5.5.1", sink.Chunk(7, last: true), StringComparison.Ordinal);
+        sink.Say("MAIL FROM:<>");
+        Assert.StartsWith("554", sink.Chunk(7, last: true), StringComparison.Ordinal);
+        sink.Say("RCPT TO:<a+3@b.test>");
+        Assert.StartsWith("250", sink.Chunk(50, last: false), StringComparison.Ordinal);
+        Assert.False(sink.Accepted);
+        Assert.StartsWith("503", sink.Say("DATA"), StringComparison.Ordinal);
+        Assert.StartsWith("250", sink.Chunk(50, last: true), StringComparison.Ordinal);
+        Assert.True(sink.Accepted);
+        sink.Say("RSET");
+        sink.Say("MAIL FROM:<>");
+        sink.Say("RCPT TO:<a@b.test>");
+        Assert.StartsWith("552", sink.Chunk(101, last: true), StringComparison.Ordinal);
+        Assert.False(sink.Accepted);
+        Assert.StartsWith("501", sink.Say("BDAT x"), StringComparison.Ordinal);
+        Assert.Equal(SinkAction.Close, sink.Step.Action);
+        var old = new SinkTalk(new SinkScenario { Chunking = false });
+        old.Start();
+        Assert.DoesNotContain("CHUNKING", old.Say("EHLO x"), StringComparison.Ordinal);
+        Assert.StartsWith("500", old.Say("BDAT 1 LAST"), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("AUTH PLAIN AHUAcA==", "235", "")]
     [InlineData("AUTH PLAIN", "334", "235")]
@@ -293,6 +321,7 @@ public sealed class MachineTests
     private sealed class SinkTalk(SinkRules rules)
     {
         private readonly byte[] _reply = new byte[SinkMachine.ReplyBytes];
+        private long _bytes;
 
         public SinkTalk(SinkScenario scenario)
             : this(new SinkRules(scenario, new Random(1)))
@@ -321,6 +350,20 @@ public sealed class MachineTests
                 }
             }
             return replies.ToString();
+        }
+
+        // The chunk's octets, which come in pieces; a message is as long as its chunks so far.
+        public string Chunk(int octets, bool last)
+        {
+            Assert.Equal("", Say($"BDAT {octets}{(last ? " LAST" : "")}"));
+            _bytes = Machine.InChunks ? _bytes + octets : 0;
+            Assert.Equal(octets, Machine.ChunkLeft);
+            Machine.TookChunk(octets - 1);
+            Machine.TookChunk(1);
+            string reply = Text(Machine.EndOfChunk(_bytes, 0, _reply, out bool isMessage, out bool accepted));
+            _bytes = isMessage ? 0 : _bytes;
+            Accepted = accepted;
+            return reply;
         }
 
         public string EndOfMessage(long bytes)

@@ -46,6 +46,7 @@ internal static class SinkScenarioFile
         {
             HostName = root.Text("hostname", "mx.example.net") ?? ideal.HostName,
             Pipelining = root.Boolean("pipelining") ?? true,
+            Chunking = root.Boolean("chunking") ?? true,
             Sessions = (int)(root.Integer("sessions", 0, int.MaxValue) ?? int.MaxValue),
             SessionsPerAddress = (int)(root.Integer("sessions_per_address", 0, int.MaxValue) ?? int.MaxValue),
             MessagesPerSession = (int)(root.Integer("messages_per_session", 0, int.MaxValue) ?? int.MaxValue),

@@ -37,13 +37,25 @@ internal static class RouteReader
             {
                 table.Error(table.Node("password_file")!, "password_file", $"is not that of the route for \"{other.Domain}\", which has the same host and user");
             }
+            int inFlight = InFlight(table);
+            if (inFlight > 0 && to?.StartsWith("smtp:", StringComparison.Ordinal) == false)
+            {
+                table.Error(table.Node("in_flight")!, "in_flight", $"is for a next hop \"smtp:host\", not for \"{to}\"; for hosts that DNS names it stands in [[site]]");
+            }
+            else if (all.Find(r => r.To == to && r.User == user && r.Tls == tls && r.InFlight != inFlight) is { } same)
+            {
+                owner.Error(table.Line, table.Key("in_flight"), $"is not that of the route for \"{same.Domain}\", which shares its connections");
+            }
             table.Later("sender");
             table.Later("tenant");
             table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls, user, file));
+            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight });
         }
         return all;
     }
+
+    /// <summary>Messages that one connection may have in flight; 0 when not given or wrong.</summary>
+    public static int InFlight(TableReader table) => (int)(table.Integer("in_flight", 1, RouteConfig.InFlightMost) ?? 0);
 
     private static (string? User, string? File) Login(TableReader table, string? to, ConfigReader owner)
     {

@@ -32,12 +32,13 @@ internal static class SiteReader
             }
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
             (int messages, long windowMs) = Rate(table, "rate", "600/1m", MessagesMax);
-            if (sessions == 0 && messages == 0 && table.Node("rate") is null && table.Node("sessions") is null)
+            int inFlight = RouteReader.InFlight(table);
+            if (sessions == 0 && messages == 0 && table.Node("rate") is null && table.Node("sessions") is null && table.Node("in_flight") is null)
             {
-                owner.Error(table.Line, table.Key("rate"), "or sessions must be given, as in rate = \"600/1m\"");
+                owner.Error(table.Line, table.Key("rate"), "or sessions must be given, as in rate = \"600/1m\", or in_flight");
             }
             table.Finish();
-            all.Add(new SiteConfig(match, sessions, messages, windowMs));
+            all.Add(new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight });
         }
         return all;
     }

@@ -47,6 +47,14 @@ public static class CommandWriter
         return Put(into, at, ">\r\n"u8);
     }
 
+    /// <summary>Writes BDAT for a content that is one chunk (RFC 3030 2); its octets follow at once.</summary>
+    public static int LastChunk(Span<byte> into, long octets)
+    {
+        int at = Put(into, 0, "BDAT "u8);
+        Utf8Formatter.TryFormat(octets, into[at..], out int digits);
+        return Put(into, at + digits, " LAST\r\n"u8);
+    }
+
     /// <summary>Writes a command that has no argument, given with its CRLF.</summary>
     public static int Bare(Span<byte> into, ReadOnlySpan<byte> command) => Put(into, 0, command);
 

@@ -1,5 +1,6 @@
 using FastRelay.Routing;
 using FastRelay.Smtp;
+using Phase = FastRelay.Deliver.SendPhase;
 
 namespace FastRelay.Deliver;
 
@@ -13,20 +14,6 @@ namespace FastRelay.Deliver;
 /// </remarks>
 public sealed class SendMachine
 {
-    private enum Phase : byte
-    {
-        Banner,
-        Ehlo,
-        Helo,
-        StartTls,
-        Handshake,
-        Auth,
-        Ready,
-        Transaction,
-        Quit,
-        Closed,
-    }
-
     private readonly byte[] _helloName;
     private readonly byte[] _text = new byte[Limits.ReplyTextBytes];
     private SendTransaction _transaction;
@@ -81,9 +68,11 @@ public sealed class SendMachine
     /// <summary>QUIT may be said.</summary>
     public bool CanQuit => _phase == Phase.Ready && !HasFollowing;
 
+    /// <summary>Several transactions may be under way at once, in a <see cref="TransactionWindow"/>.</summary>
+    public bool CanOpenWindow => IsUsable && _capabilities.Has(SmtpExtensions.Chunking | SmtpExtensions.Pipelining);
+
     /// <summary>
-    /// The envelope of another transaction left behind the final dot of this one. It is true until
-    /// <see cref="Follow"/>, or until the connection ends: then the other one was not attempted.
+    /// Another transaction's envelope left behind this one's final dot. True until <see cref="Follow"/>, or the connection's end: then it was not attempted.
     /// </summary>
     public bool HasFollowing => _following.IsOpen;
 
@@ -260,6 +249,17 @@ public sealed class SendMachine
         (_transaction, _following) = (_following, _transaction);
         NotAttempted = DotAnswered = DotInDoubt = false;
         return Enter(Phase.Transaction, SmtpStage.Mail, _transaction.HasMoreToWrite ? SendStep.Write : SendStep.Read);
+    }
+
+    /// <summary>A <see cref="TransactionWindow"/> is empty again, and the connection goes on or does not.</summary>
+    /// <param name="completed">As <see cref="Completed"/> is to be.</param>
+    /// <param name="isOpen">Another transaction may begin.</param>
+    public void CloseWindow(int completed, bool isOpen)
+    {
+        Check.That(IsUsable && completed >= Completed);
+        Completed = completed;
+        _transaction.NeedReset();
+        _phase = isOpen ? Phase.Ready : Phase.Closed;
     }
 
     /// <summary>Ends the connection politely, outside a transaction.</summary>

@@ -88,6 +88,9 @@ public sealed class SendTransaction
         ResetRefused = false;
     }
 
+    /// <summary>Other transactions were on the connection: the next one begins with RSET.</summary>
+    public void NeedReset() => _needsReset = true;
+
     /// <summary>Begins, with the recipients that have these numbers in the envelope.</summary>
     /// <param name="recipients">Envelope indexes, ascending.</param>
     /// <param name="contentBytes">Octets as SIZE counts them.</param>

@@ -11,6 +11,9 @@ public readonly ref struct ServerReply(int code, EnhancedCode enhanced, ReadOnly
     /// <summary>200 to 599.</summary>
     public int Code { get; } = code;
 
+    /// <summary>Its enhanced code, or none.</summary>
+    public EnhancedCode Enhanced { get; } = enhanced;
+
     /// <summary>Its text.</summary>
     public ReadOnlySpan<byte> Text { get; } = text;
 
@@ -18,5 +21,5 @@ public readonly ref struct ServerReply(int code, EnhancedCode enhanced, ReadOnly
     public int Kind => Code / 100;
 
     /// <summary>What it means at a stage.</summary>
-    public Outcome At(SmtpStage stage) => OutcomePolicy.From(stage, Code, enhanced);
+    public Outcome At(SmtpStage stage) => OutcomePolicy.From(stage, Code, Enhanced);
 }

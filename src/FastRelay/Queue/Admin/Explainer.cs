@@ -95,7 +95,7 @@ public sealed class Explainer
     {
         Site? site = destination?.Site ?? _queue.Sites.Find(plan.SiteKey);
         WaitReason shared = OfReady(destination, plan, site);
-        double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site) ? site.Limit * 1000 / site.ServiceMs : 0;
+        double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site) ? site.Limit * Math.Max(1, site.InFlightMost) * 1000 / site.ServiceMs : 0;
         return new Explanation
         {
             Destination = route.Key,
@@ -216,6 +216,10 @@ public sealed class Explainer
         {
             uses.Add(new LimitUse("site sessions", site.Active, site.Limit));
             uses.Add(new LimitUse(site.Rule is { Sessions: > 0 } ? "sessions of [[site]]" : "send_sessions_per_site", site.Active, _queue.Sites.MostOf(site)));
+        }
+        if (site is { InFlightMost: > 1 })
+        {
+            uses.Add(new LimitUse("in_flight, all its sessions", site.InFlight, site.Limit * site.InFlightMost));
         }
         uses.Add(new LimitUse("send_sessions", _queue.Counters.SessionsOut, limits.SendSessions));
         uses.Add(new LimitUse("dns_queries", _router.Cache.InFlight, limits.DnsQueries));

@@ -49,6 +49,19 @@ internal sealed class PeerConversation(Socket socket) : IDisposable
         }
     }
 
+    /// <summary>So many octets; null when they were cut off.</summary>
+    public string? ReadOctets(int count)
+    {
+        while (_buffer.Count < count)
+        {
+            if (!Fill())
+            {
+                return null;
+            }
+        }
+        return Take(count, 0);
+    }
+
     public void Send(string text)
     {
         byte[] bytes = Encoding.Latin1.GetBytes(text);
@@ -56,11 +69,16 @@ internal sealed class PeerConversation(Socket socket) : IDisposable
         _stream.Flush();
     }
 
-    /// <summary>Shakes hands as the server.</summary>
-    public void StartTls(X509Certificate2 certificate)
+    /// <summary>The handshake went on with a session of an earlier connection.</summary>
+    public bool IsResumed { get; private set; }
+
+    /// <summary>Shakes hands as the server; sends what stands behind the leaf in the chain.</summary>
+    public void StartTls(X509Certificate2 certificate, X509Certificate2Collection? chain = null)
     {
-        var secure = new SslStream(_stream);
-        secure.AuthenticateAsServer(certificate);
+        var watch = new HelloWatch(_stream);
+        var secure = new SslStream(watch);
+        secure.AuthenticateAsServer(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, chain, offline: true) });
+        IsResumed = watch.IsResumed;
         _stream = secure;
         _buffer.Clear();
         IsSecure = true;

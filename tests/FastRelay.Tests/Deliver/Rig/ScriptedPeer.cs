@@ -33,6 +33,12 @@ internal sealed class ScriptedPeer : IDisposable
     /// <summary>For STARTTLS.</summary>
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>What stands behind it in its chain.</summary>
+    public X509Certificate2Collection? Chain { get; set; }
+
+    /// <summary>Each handshake that ended well: did it go on with an earlier session?</summary>
+    public ConcurrentQueue<bool> Resumed { get; } = new();
+
     /// <summary>TLS from the first octet.</summary>
     public bool Implicit { get; set; }
 
@@ -96,6 +102,15 @@ internal sealed class ScriptedPeer : IDisposable
             {
                 Lines.Enqueue($"{number} {line}");
                 string verb = line.Split(' ', 2)[0].ToUpperInvariant();
+                if (verb == "BDAT")
+                {
+                    if (!TakeChunk(peer, number, line, from, to))
+                    {
+                        return;
+                    }
+                    to.Clear();
+                    continue;
+                }
                 string usual = Usual(verb, peer);
                 string? given = Answer(line, number);
                 if (!Say(peer, given ?? usual))
@@ -109,6 +124,9 @@ internal sealed class ScriptedPeer : IDisposable
                         from = Path(line);
                         to.Clear();
                         break;
+                    case "RSET" when consent:
+                        to.Clear();
+                        break;
                     case "RCPT" when consent:
                         to.Add(Path(line));
                         break;
@@ -119,7 +137,8 @@ internal sealed class ScriptedPeer : IDisposable
                             peer.Close();
                             return;
                         }
-                        peer.StartTls(Certificate);
+                        peer.StartTls(Certificate, Chain);
+                        Resumed.Enqueue(peer.IsResumed);
                         break;
                     case "DATA" when (given ?? usual)[0] == '3':
                         if (!TakeMessage(peer, number, from, to))
@@ -148,6 +167,21 @@ internal sealed class ScriptedPeer : IDisposable
         }
         const string Taken = "250 2.0.0 taken";
         string answer = Answer(".", number) ?? Taken;
+        if (answer[0] == '2' && to.Count > 0)
+        {
+            Messages.Enqueue(new PeerMessage(from, [.. to], data, peer.IsSecure));
+        }
+        return Say(peer, answer);
+    }
+
+    // One chunk is one message here; "." in a script stands for its end too.
+    private bool TakeChunk(PeerConversation peer, int number, string line, string from, List<string> to)
+    {
+        if (peer.ReadOctets(int.Parse(line.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture)) is not { } data)
+        {
+            return false;
+        }
+        string answer = Answer(line, number) ?? Answer(".", number) ?? (to.Count > 0 ? "250 2.0.0 taken" : "503 5.5.1 nobody to give it to");
         if (answer[0] == '2' && to.Count > 0)
         {
             Messages.Enqueue(new PeerMessage(from, [.. to], data, peer.IsSecure));

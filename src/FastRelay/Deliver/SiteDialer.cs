@@ -1,0 +1,138 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Routing;
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>
+/// Opens the connection of a <see cref="SendSession"/>: one address of a site after another, up to the end of EHLO, TLS
+/// and AUTH, and remembers with whom. Owned by one session.
+/// </summary>
+internal sealed class SiteDialer
+{
+    private readonly Deliverer _owner;
+    private readonly SendMachine _machine;
+    private readonly SendDialogue _dialogue;
+    private readonly PlanAddress[] _addresses;
+    private readonly byte[] _reason = new byte[Limits.ReplyTextBytes];
+    private PlanHost? _host;
+    private Outcome _failure;
+    private int _reasonLength;
+
+    public SiteDialer(Deliverer owner, SendMachine machine, SendDialogue dialogue)
+    {
+        _owner = owner;
+        _machine = machine;
+        _dialogue = dialogue;
+        _addresses = new PlanAddress[owner.Limits.MxAddressesTried];
+    }
+
+    /// <summary>Name of the host that is connected, or was tried last.</summary>
+    public string HostName => _host!.Name;
+
+    /// <summary>Its address.</summary>
+    public IPEndPoint? Address { get; private set; }
+
+    /// <summary>How the host has kept in step.</summary>
+    public HostTrust? Trust { get; private set; }
+
+    /// <summary>From dialling to the end of EHLO, TLS or AUTH, ms.</summary>
+    public long ConnectMs { get; private set; }
+
+    /// <summary>The connection is over.</summary>
+    public void Forget()
+    {
+        _host = null;
+        Address = null;
+    }
+
+    /// <summary>Connects to one of a site's hosts.</summary>
+    /// <returns>False when none could be used, which the queue has been told, or the relay stops.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    public async ValueTask<bool> DialAsync(Site site)
+    {
+        Plan plan = site.Plan;
+        int count = plan.Order(_owner.World.Random, _addresses);
+        Check.That(count > 0);
+        for (int i = 0; i < count; i++)
+        {
+            if (_owner.IsDraining)
+            {
+                return false;
+            }
+            if (await DialAsync(site, plan, _addresses[i]))
+            {
+                return true;
+            }
+            _dialogue.Close();
+            if (_machine.Stage == SmtpStage.Auth && _failure.Reach == Reach.Site)
+            {
+                // Another of its hosts has the same users, and a wrong password that is tried often locks the account.
+                break;
+            }
+        }
+        _owner.Queue.SiteFailed(site, _failure, _reason.AsSpan(0, _reasonLength));
+        return false;
+    }
+
+    /// <summary>One address; a second time in clear when an opportunistic handshake failed.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<bool> DialAsync(Site site, Plan plan, PlanAddress target)
+    {
+        string host = target.Host.Name;
+        StartTlsUse tls = _owner.Tls.UseFor(plan.Tls, host, _owner.World.Loop.NowMs);
+        SendStep step = await DialOnceAsync(site, plan, tls, target);
+        bool handshakeFailed = step == SendStep.Closed && _failure.Cause == OutcomeCause.TlsFailed;
+        if (handshakeFailed && tls == StartTlsUse.WhenOffered && !_owner.IsDraining)
+        {
+            _owner.Tls.Remember(host, _owner.World.Loop.NowMs);
+            _owner.LogFallback(site, target.Host, target.EndPoint);
+            _dialogue.Close();
+            step = await DialOnceAsync(site, plan, StartTlsUse.Never, target);
+        }
+        return step == SendStep.Ready;
+    }
+
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<SendStep> DialOnceAsync(Site site, Plan plan, StartTlsUse tls, PlanAddress target)
+    {
+        Loop loop = _owner.World.Loop;
+        long started = loop.NowMs;
+        _host = target.Host;
+        Address = target.EndPoint;
+        _owner.Counters.ConnectionsOut++;
+        DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(target.EndPoint), _owner.Limits.ConnectTimeoutMs);
+        if (dialled.Link is null)
+        {
+            const int TimedOut = 110;
+            OutcomeCause cause = dialled.Errno == TimedOut ? OutcomeCause.ConnectTimeout : OutcomeCause.ConnectFailed;
+            Fail(site, OutcomePolicy.From(SmtpStage.Connect, cause), System.Text.Encoding.ASCII.GetBytes("connect: " + ErrnoText.Of(dialled.Errno)), SmtpStage.Connect, started);
+            return SendStep.Closed;
+        }
+        SendStep step = await _dialogue.OpenAsync(dialled.Link, tls, plan.Credentials);
+        if (step == SendStep.StartTls)
+        {
+            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));
+        }
+        if (step != SendStep.Ready)
+        {
+            Fail(site, _machine.Failure, _machine.FailureReason.Span, _machine.Stage, started);
+            return SendStep.Closed;
+        }
+        ConnectMs = loop.NowMs - started;
+        Trust = _owner.Trusts.Of(target.Host.Name, loop.NowMs);
+        return step;
+    }
+
+    private void Fail(Site site, Outcome failure, ReadOnlySpan<byte> reason, SmtpStage stage, long started)
+    {
+        _failure = failure;
+        _reasonLength = Math.Min(reason.Length, _reason.Length);
+        reason[.._reasonLength].CopyTo(_reason);
+        _owner.Counters.ConnectionsOutFailed++;
+        _owner.LogFailedDial(site, _host!, Address!, failure, reason, stage, started);
+    }
+}

@@ -1,0 +1,253 @@
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using FastRelay.Smtp;
+
+namespace FastRelay.Deliver;
+
+/// <summary>How a window ended.</summary>
+/// <param name="Completed">Transactions that the connection has answered to their end.</param>
+/// <param name="IsOpen">The connection is in step and may serve others.</param>
+/// <param name="Left">A message that cannot go in a window; null when there is none.</param>
+internal readonly record struct WindowEnd(int Completed, bool IsOpen, Delivery? Left);
+
+/// <summary>
+/// Keeps several messages in flight on one connection: drives a <see cref="TransactionWindow"/>. Replies are read here
+/// while <see cref="WindowWriter"/> writes: whoever only writes and whoever only answers would wait for each other for
+/// ever (RFC 2920 3.1). Owned by one session.
+/// </summary>
+internal sealed class WindowSession
+{
+    private readonly Deliverer _owner;
+    private readonly SendSession _session;
+    private readonly SendDialogue _dialogue;
+    private readonly WindowWriter _writer;
+    private readonly Signal<bool> _mayRead;
+    private readonly Flight[] _flights;
+    private Site _site = null!;
+    private HostTrust _trust = null!;
+    private OutcomeCause _brokenBy;
+    private long _sentMs;
+
+    /// <summary>Creates it.</summary>
+    /// <param name="owner">The stage.</param>
+    /// <param name="session">Whose connection it is.</param>
+    /// <param name="dialogue">The connection.</param>
+    /// <param name="size">Messages in flight at most.</param>
+    public WindowSession(Deliverer owner, SendSession session, SendDialogue dialogue, int size)
+    {
+        _owner = owner;
+        _session = session;
+        _dialogue = dialogue;
+        Window = new TransactionWindow(size, owner.Limits.RecipientsPerTransaction);
+        _flights = new Flight[size];
+        _mayRead = new Signal<bool>(owner.World.Loop);
+        _writer = new WindowWriter(owner, this, dialogue);
+    }
+
+    /// <summary>Messages in flight at most.</summary>
+    public int Size => Window.Size;
+
+    /// <summary>The account of the replies.</summary>
+    public TransactionWindow Window { get; }
+
+    /// <summary>The connection is over: nothing more is written.</summary>
+    public bool IsBroken => _brokenBy != OutcomeCause.None;
+
+    /// <summary>What is said of a message that no transaction was begun for.</summary>
+    public AttemptInfo Attempt => _session.Attempt(Window.Completed > 0);
+
+    /// <summary>Another message may be begun, room permitting.</summary>
+    public bool MayAdd => !IsBroken && !Window.IsClosing && !_owner.IsDraining
+        && Window.Completed + Window.Count < _session.MessagesMost;
+
+    /// <summary>Sends a message and all that the site has while they fit, until every answer is there.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    public async ValueTask<WindowEnd> RunAsync(Site site, HostTrust trust, Delivery first)
+    {
+        _site = site;
+        _trust = trust;
+        _brokenBy = OutcomeCause.None;
+        _mayRead.Reset();
+        Window.Start(_dialogue.Machine.Capabilities, _dialogue.Machine.Completed);
+        ValueTask writing = _writer.RunAsync(site, first);
+        await ReadAsync();
+        await writing;
+        if (Window.Count > 0)
+        {
+            End();
+        }
+        return new WindowEnd(Window.Completed, !IsBroken && !Window.IsClosing, _writer.TakeLeft());
+    }
+
+    /// <summary>Notes whose transaction is at a place of the window.</summary>
+    public void Began(int place, in Delivery delivery, BodyReader body) => _flights[place] = new Flight(delivery, body);
+
+    /// <summary>What was written goes to the network now.</summary>
+    public void Sending()
+    {
+        Window.Sending();
+        _sentMs = _owner.World.Loop.NowMs;
+    }
+
+    /// <summary>A command was written, bytes have left, or the writer is done.</summary>
+    public void WriterMoved()
+    {
+        if (_mayRead.IsWaiting)
+        {
+            _mayRead.Set(true);
+        }
+        else if (Window.AwaitsReply)
+        {
+            // A slow line may need longer for what is in flight than a server for its answer.
+            _dialogue.ArmFor(Window.Stage);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
+    private async ValueTask ReadAsync()
+    {
+        PipeReader input = _dialogue.Link!.Input;
+        bool fresh = true;
+        while (true)
+        {
+            if (!Window.AwaitsReply)
+            {
+                _dialogue.Disarm();
+                if (_writer.IsDone)
+                {
+                    return;
+                }
+                await _mayRead.WaitAsync();
+                fresh = true;
+                continue;
+            }
+            if (fresh)
+            {
+                // Each reply has its own time (RFC 5321 4.5.3.2), and one that drips has one for all of it.
+                _dialogue.ArmFor(Window.Stage);
+            }
+            ReadResult read = await input.ReadAsync();
+            bool inStep = Take(read.Buffer.FirstSpan, out int consumed, out fresh);
+            input.AdvanceTo(read.Buffer.GetPosition(consumed), read.Buffer.End);
+            if (!inStep || read.IsCompleted)
+            {
+                Break(inStep ? _dialogue.LossCause() : OutcomeCause.BadReply);
+                return;
+            }
+        }
+    }
+
+    // The replies of one read; false when they cannot be told apart any more.
+    private bool Take(ReadOnlySpan<byte> bytes, out int consumed, out bool answered)
+    {
+        consumed = 0;
+        answered = false;
+        while (consumed < bytes.Length)
+        {
+            if (!Window.AwaitsReply)
+            {
+                return false;
+            }
+            WindowStep step = Window.Receive(bytes[consumed..], out int taken);
+            consumed += taken;
+            answered |= Window.HasWholeReply;
+            switch (step)
+            {
+                case WindowStep.OutOfStep:
+                    return false;
+                case WindowStep.Settled:
+                    Settle();
+                    break;
+                case WindowStep.Read when !Window.HasWholeReply:
+                    return true;
+            }
+        }
+        return true;
+    }
+
+    private void Settle()
+    {
+        long now = _owner.World.Loop.NowMs;
+        _trust.Answered();
+        if (now - _sentMs <= HostTrust.QuickReplyMs)
+        {
+            _site.QuickUntilMs = now + Site.QuickMs;
+        }
+        Report(Window.Completed > 1);
+        _writer.RoomAgain();
+    }
+
+    private void Report(bool reused)
+    {
+        Flight flight = Land();
+        _owner.Report(flight.Delivery, flight.Body.Envelope, Window.Head.Ledger, _session.Attempt(reused));
+        flight.Body.Close();
+        Window.Pop();
+    }
+
+    private void Release()
+    {
+        Flight flight = Land();
+        flight.Body.Close();
+        _owner.Queue.Release(flight.Delivery);
+        Window.Pop();
+    }
+
+    private Flight Land()
+    {
+        Flight flight = _flights[Window.HeadPlace];
+        _flights[Window.HeadPlace] = default;
+        return flight;
+    }
+
+    private void Break(OutcomeCause cause)
+    {
+        _brokenBy = cause;
+        if (_writer.IsWriting)
+        {
+            // It may wait for a peer that reads no more.
+            _dialogue.Cut(cause);
+        }
+        _writer.RoomAgain();
+    }
+
+    // The connection is over and the writer at rest: every message that is left is in doubt, or as it was.
+    private void End()
+    {
+        OutcomeCause cause = IsBroken ? _brokenBy : _dialogue.LossCause();
+        _brokenBy = cause;
+        bool first = true;
+        while (Window.Count > 0)
+        {
+            bool turnedAway = Window.Head.IsTurnedAway;
+            WindowFate fate = Window.End(cause, first);
+            if (fate == WindowFate.Report)
+            {
+                Report(Window.Completed > 0);
+            }
+            else
+            {
+                Release();
+            }
+            if (first && Window.IsSiteTrouble)
+            {
+                _owner.Queue.SiteFailed(_site, Window.Failure, Window.FailureReason.Span, counted: true);
+            }
+            else if (fate == WindowFate.Release && turnedAway)
+            {
+                _session.EndedAfter(_site, Window.Completed);
+                _owner.Queue.SiteReplied(_site, Window.Failure, Window.FailureReason.Span);
+            }
+            first = false;
+        }
+        if (Window.IsInDoubt || cause == OutcomeCause.BadReply)
+        {
+            _trust.Doubted(_owner.World.Loop.NowMs);
+        }
+    }
+
+    private readonly record struct Flight(Delivery Delivery, BodyReader Body);
+}
