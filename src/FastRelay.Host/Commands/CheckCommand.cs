@@ -23,18 +23,20 @@ public static class CheckCommand
         Option<string?> config = ConfigFile.Option();
         var rules = new Option<bool>("--provider-rules") { Description = "Print the [[reply_rule]]s for large providers instead, and where they come from" };
         var diff = new Option<bool>("--diff") { Description = "Compare it with what is in force in the running relay" };
+        var reference = new Option<bool>("--reference") { Description = "Print every key with its type, default and bounds instead, as docs/CONFIG.md has it" };
         command.Options.Add(config);
+        command.Options.Add(reference);
         command.Options.Add(rules);
         command.Options.Add(diff);
-        command.SetAction(result => result.GetValue(rules)
-            ? Print(result.InvocationConfiguration.Output)
+        command.SetAction(result => result.GetValue(rules) ? Print(result.InvocationConfiguration.Output, ProviderRules.Text)
+            : result.GetValue(reference) ? Print(result.InvocationConfiguration.Output, ConfigReference.Markdown().TrimEnd())
             : Run(result, config, result.GetValue(diff)));
         return command;
     }
 
-    private static int Print(TextWriter output)
+    private static int Print(TextWriter output, string text)
     {
-        output.WriteLine(ProviderRules.Text);
+        output.WriteLine(text);
         return ExitCode.Ok;
     }
 

@@ -59,6 +59,10 @@ public static class MemoryEstimate
             new("log lines that wait", 1, Limits.LogBytes),
             new("the program itself", 1, BaseBytes),
         ];
+        if (config.EventsFile is not (null or "-"))
+        {
+            parts.Add(new("events that wait", 1, Limits.EventBytes));
+        }
         parts.Sort((a, b) => b.Bytes.CompareTo(a.Bytes));
         return parts;
     }

@@ -39,7 +39,7 @@ internal sealed class SendSession
     {
         _owner = owner;
         _machine = new SendMachine(owner.HelloName, owner.Limits.RecipientsPerTransaction);
-        _dialogue = new SendDialogue(owner.World, owner.Limits, _machine);
+        _dialogue = new SendDialogue(owner.World, owner.Limits, _machine, owner.Tap());
         _addresses = new PlanAddress[owner.Limits.MxAddressesTried];
         _assigned = new Signal<Site?>(owner.World.Loop);
         _idle = new Sleeper(owner.World.Loop);
@@ -222,7 +222,7 @@ internal sealed class SendSession
             Fail(site, OutcomePolicy.From(SmtpStage.Connect, cause), System.Text.Encoding.ASCII.GetBytes("connect: " + ErrnoText.Of(dialled.Errno)), SmtpStage.Connect, started);
             return SendStep.Closed;
         }
-        SendStep step = await _dialogue.OpenAsync(dialled.Link, tls, plan.Credentials);
+        SendStep step = await _dialogue.OpenAsync(dialled.Link, target.Host.Name, tls, plan.Credentials);
         if (step == SendStep.StartTls)
         {
             step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));

@@ -47,7 +47,7 @@ internal sealed class ReceiveSession
         _next = new Signal<Link>(loop);
         _turn = new Signal<bool>(loop);
         _clock = new SessionClock(loop);
-        _output = new SessionOutput(_clock);
+        _output = new SessionOutput(_clock, receiver.Tap());
         _delay = new Sleeper(loop);
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate) };
         _password = new PasswordCheck(loop, receiver.Passwords);
@@ -96,7 +96,6 @@ internal sealed class ReceiveSession
                 _link = await _next.WaitAsync();
                 _clock.Start(_link);
                 _machine.Options = _receiver.Options;
-                _output.Start(_link, Limits.IdleTimeoutMs);
                 await ServeAsync();
                 _clock.Stop();
                 _receiver.Ended(this, _client, _admitted, _machine.Messages);
@@ -219,13 +218,13 @@ internal sealed class ReceiveSession
 
     private void Start(ProxiedKind kind)
     {
-        _delayMs = 0;
         // Anew for each message, not for each of its chunks: a minute's window would never end.
         _pace = new ContentPace(Limits.MinimumRateBytes);
         _lines.Reset();
         int length = Observe.LogLine.Format(_client, _peer);
         // A client that its proxy cannot name is not the proxy.
         bool trusted = kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
+        _output.Start(_link, _client, Limits.IdleTimeoutMs);
         Span<byte> reply = _output.Room();
         _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate));
     }
@@ -259,6 +258,7 @@ internal sealed class ReceiveSession
             {
                 continue;
             }
+            _output.Heard(status, line, _machine.Exchange is not null);
             bool wasInTransaction = _machine.InTransaction;
             Span<byte> reply = _output.Room();
             _machine.Users = _receiver.Users;
@@ -368,6 +368,7 @@ internal sealed class ReceiveSession
         _clock.Done();
         _lines.Reset();
         _receiver.TlsStarted(_client, result);
+        _output.Secured(_link, result);
         _certificate = _machine.Options.Policy.Trusted(result.PeerFingerprint);
         return result.Ok;
     }
