@@ -92,9 +92,9 @@ public sealed class AdminClient : IDisposable
     /// <summary>GET of lines that come as they happen; it returns when the relay ends them.</summary>
     /// <param name="path">With its query.</param>
     /// <param name="begun">The relay has agreed.</param>
-    /// <param name="each">Takes a line.</param>
+    /// <param name="each">Takes a line; false when no more are wanted.</param>
     /// <exception cref="AdminClientException">Nobody answers, or the relay refuses.</exception>
-    public async Task LinesAsync(string path, Action begun, Func<string, Task> each)
+    public async Task LinesAsync(string path, Action begun, Func<string, Task<bool>> each)
     {
         try
         {
@@ -109,9 +109,9 @@ public sealed class AdminClient : IDisposable
             using var reader = new StreamReader(body);
             while (await reader.ReadLineAsync() is { } line)
             {
-                if (line.Length > 0)
+                if (line.Length > 0 && !await each(line))
                 {
-                    await each(line);
+                    return;
                 }
             }
         }

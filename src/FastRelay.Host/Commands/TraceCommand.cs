@@ -43,10 +43,25 @@ public static class TraceCommand
             await client.LinesAsync(
                 query.ToString(),
                 () => result.InvocationConfiguration.Error.WriteLine("watching; Ctrl-C ends it"),
-                line => output.WriteLineAsync(raw ? line : Describe(line)));
+                line => ShowAsync(output, raw ? line : Describe(line)));
             return ExitCode.Ok;
         }));
         return command;
+    }
+
+    // At once: output is buffered for listings. Its reader may have seen enough.
+    private static async Task<bool> ShowAsync(TextWriter output, string line)
+    {
+        try
+        {
+            await output.WriteLineAsync(line);
+            await output.FlushAsync();
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     /// <summary>A line for people.</summary>

@@ -34,7 +34,7 @@ public sealed class TraceTests
         TraceWatcher watcher = _tracer.Watch(new TraceFilter())!;
         Tap(outgoing: true, "[2001:db8::1]:25", "mx.example").Command("EHLO relay.test"u8, secret: false);
         string line = Encoding.UTF8.GetString(_tracer.Take(watcher)!.Value.Lines);
-        Assert.Equal("{\"ts\":\"2026-01-02T03:04:05Z\",\"way\":\"out\",\"session\":1,\"peer\":\"[2001:db8::1]:25\",\"host\":\"mx.example\",\"from\":\"client\",\"text\":\"EHLO relay.test\"}\n", line);
+        Assert.Equal("{\"ts\":\"2026-01-02T03:04:05.000Z\",\"way\":\"out\",\"session\":1,\"peer\":\"[2001:db8::1]:25\",\"host\":\"mx.example\",\"from\":\"client\",\"text\":\"EHLO relay.test\"}\n", line);
     }
 
     [Theory]

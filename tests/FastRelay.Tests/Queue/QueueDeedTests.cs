@@ -141,6 +141,36 @@ public class QueueDeedTests
     }
 
     [Fact]
+    public void A_message_with_many_destinations_is_changed_in_slices_too_and_what_ends_between_them_is_left_alone()
+    {
+        const int Destinations = 600;
+        string[] to = [.. Enumerable.Range(0, Destinations).Select(i => $"u@d{i}.test")];
+        for (int i = 0; i < Destinations; i++)
+        {
+            _rig.Domain($"d{i}.test");
+        }
+        _rig.Accept("s@x.test", to);
+        Task<long> hold = _rig.Queue.Admin.HoldAsync(new QueueFilter()).AsTask();
+        long held = _rig.Queue.Admin.Counts().Held;
+        Assert.InRange(held, 1, 128);
+        // One that the operator's slices have not reached yet is taken for delivery meanwhile.
+        string left = Enumerable.Range(0, Destinations).Select(i => $"mx.d{i}.test").First(_rig.HasWork);
+        Delivery taken = _rig.Take(left);
+        int turns = 0;
+        while (!hold.IsCompleted)
+        {
+            Assert.True(turns++ < 1_000);
+            _rig.Loop.Loop.Turn(canSleep: false);
+            long now = _rig.Queue.Admin.Counts().Held;
+            Assert.InRange(now - held, 0, 128);
+            held = now;
+        }
+        Assert.Equal((1, Destinations - 1), (hold.Result, held));
+        _rig.Report(taken, _ => QueueRig.Ok);
+        Assert.Equal(Destinations - 1, _rig.Queue.Entries);
+    }
+
+    [Fact]
     public void The_busiest_sites_are_found_in_slices_with_what_is_deferred_and_taken()
     {
         const int Sites = 3_000;

@@ -94,7 +94,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             case "/api/status" when !post:
                 await JsonAsync(context, await StatusAsync(), AdminJson.Default.StatusView);
                 break;
-            case "/api/trace" when !post:
+            case "/api/trace" when HttpMethods.IsGet(context.Request.Method):
                 await TraceAsync(context);
                 break;
             case "/api/explain" when !post:

@@ -20,7 +20,7 @@ public static class QueueTopCommand
             "fastrelay queue top",
             "fastrelay queue top --once --sites 50                   # for a script: once, without colours",
             "watch -n 60 fastrelay queue top --once");
-        var once = new Option<bool>("--once") { Description = "Look for one interval, print, and end" };
+        var once = new Option<bool>("--once") { Description = "Look for one interval, print, and end; also without it where the output is no terminal" };
         var sites = new Option<int?>("--sites") { Description = $"At most so many sites, 1 to 50; {DefaultSites} without it", HelpName = "N" };
         sites.Validators.Add(r =>
         {
@@ -44,7 +44,8 @@ public static class QueueTopCommand
         }
         command.SetAction(result => QueueCommand.Ask(result, config, (client, output) => RunAsync(
             client,
-            result.GetValue(once),
+            // What is no terminal cannot be drawn on again.
+            result.GetValue(once) || Console.IsOutputRedirected,
             result.GetValue(sites) ?? DefaultSites,
             result.GetValue(interval) is { } text && Config.ConfigText.TryParseDuration(text, out long ms) ? TimeSpan.FromMilliseconds(ms) : TimeSpan.FromSeconds(2),
             output)));
@@ -60,7 +61,7 @@ public static class QueueTopCommand
             await output.WriteAsync(Text(before, await TopLook.TakeAsync(client), max));
             return ExitCode.Ok;
         }
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
         await console.Live(Draw(before, before, max)).StartAsync(async live =>
         {
             while (true)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace FastRelay.Observe;
@@ -31,6 +32,11 @@ public sealed class Tracer(TimeProvider time)
     public const int LineBytes = 1_024;
 
     private static readonly byte[] s_newline = [(byte)'\n'];
+
+    // Nothing of it goes into a page: angle brackets are for people to read.
+    private static readonly JsonWriterOptions s_plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly LogStamp _stamp = new();
     private readonly TraceWatcher?[] _watchers = new TraceWatcher?[WatchersMax];
     private readonly ArrayBufferWriter<byte> _line = new(512);
     private long _serials;
@@ -122,9 +128,9 @@ public sealed class Tracer(TimeProvider time)
     private void Write(TraceTap tap, TraceSpeaker speaker, ReadOnlySpan<byte> text)
     {
         _line.ResetWrittenCount();
-        using var json = new Utf8JsonWriter(_line);
+        using var json = new Utf8JsonWriter(_line, s_plain);
         json.WriteStartObject();
-        json.WriteString("ts"u8, time.GetUtcNow().UtcDateTime);
+        json.WriteString("ts"u8, _stamp.Of(time.GetUtcNow()));
         json.WriteString("way"u8, tap.Outgoing ? "out"u8 : "in"u8);
         json.WriteNumber("session"u8, tap.Session);
         Span<byte> peer = stackalloc byte[64];

@@ -115,6 +115,7 @@ public sealed class QueueAdmin
     public async ValueTask<QueuePart> PartAsync(QueueDeed deed, QueueFilter filter, int from, int slots)
     {
         long count = 0;
+        var picked = new List<int>();
         var scan = new QueueScan(_queue, filter, from, slots);
         while (await scan.NextAsync())
         {
@@ -123,19 +124,41 @@ public sealed class QueueAdmin
                 continue;
             }
             count++;
-            int changes = 0;
-            for (int handle = _queue.Messages[scan.Slot]; handle != 0;)
+            picked.Clear();
+            for (int handle = _queue.Messages[scan.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
             {
-                int next = _queue.Slab[handle].NextOfMessage;
-                if (scan.Selects(handle) && deed.Do(_queue, handle))
+                if (scan.Selects(handle))
                 {
-                    changes++;
+                    picked.Add(handle);
                 }
-                handle = next;
             }
-            await scan.PaceAsync(changes * (QueueScan.SlotsPerTurn / ChangesPerTurn));
+            await ChangeAsync(deed, scan, picked);
         }
         return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End);
+    }
+
+    /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
+    private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
+    {
+        const int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
+        int slot = scan.Slot;
+        MessageId id = _queue.Journal.IdOf(new MessageHandle(slot));
+        int changes = 0;
+        bool paused = false;
+        foreach (int handle in picked)
+        {
+            if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(handle, slot) && scan.Selects(handle)))
+            {
+                continue;
+            }
+            if (deed.Do(_queue, handle) && ++changes == ChangesPerTurn)
+            {
+                await scan.PaceAsync(changes * cost);
+                changes = 0;
+                paused = true;
+            }
+        }
+        await scan.PaceAsync(changes * cost);
     }
 
     private async ValueTask<long> WholeAsync(QueueDeed deed, QueueFilter filter) => (await PartAsync(deed, filter, 0, int.MaxValue)).Count;
