@@ -25,6 +25,7 @@ public sealed class ConfigReferenceTests
         Assert.Empty(ConfigReader.Record().Untyped.Except(tables));
         Assert.Empty(ConfigReference.Keys().Where(key => key.Table != "limits").Select(key => key.Full).Except(KeyTexts.All.Keys));
         Assert.Empty(KeyTexts.All.Keys.Except(ConfigReference.Keys().Select(key => key.Full)));
+        Assert.Equal(LimitTable.Rows.Select(row => row.Key), LimitTexts.All.Keys);
         Assert.Equal(LimitTable.Rows.Select(row => row.Key), ConfigReference.Keys().Where(key => key.Table == "limits").Select(key => key.Name));
     }
 

@@ -80,7 +80,7 @@ internal static class HelpTopics
             var usual = new Limits();
             foreach (LimitRow row in LimitTable.Rows)
             {
-                text.Append(System.Globalization.CultureInfo.InvariantCulture, $"  {row.Key,-30} {row.Format(row.Get(usual)),12}   {row.Format(row.Min)} to {row.Format(row.Max)}\n");
+                text.Append(System.Globalization.CultureInfo.InvariantCulture, $"  {row.Key,-30} {row.Format(row.Get(usual)),12}   {row.Format(row.Min)} to {row.Format(row.Max)}\n      {LimitTexts.All.GetValueOrDefault(row.Key)}\n");
             }
             return text.Append("\nUnder [limits]. fastrelay check prints the memory that they add up to.").ToString();
         }),

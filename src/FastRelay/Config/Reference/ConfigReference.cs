@@ -15,7 +15,7 @@ public static class ConfigReference
             and how they go together is in [OPERATIONS.md](OPERATIONS.md); why each limit is what it is in [LIMITS.md](LIMITS.md).
 
             A size is written `"50MiB"` or in octets, a duration `"5m"` or `"1h30m"`. A path begins at the folder of the file that was named by
-            `--config`. An unknown key is an error.
+            `--config`. An unknown key is an error. Every key has been there since 0.1.0, unless its meaning says otherwise.
 
             """);
         string? table = null;
@@ -62,7 +62,7 @@ public static class ConfigReference
         if (key.Table == "limits" && LimitTable.Find(key.Name) is { } row)
         {
             string usual = row.Format(row.Get(new Limits()));
-            return (row.Unit == LimitUnit.Count ? usual : $"\"{usual}\"", "");
+            return (row.Unit == LimitUnit.Count ? usual : $"\"{usual}\"", LimitTexts.All.GetValueOrDefault(row.Key) ?? "");
         }
         return KeyTexts.All.TryGetValue(key.Full, out (string, string) text) ? text : ("", "");
     }
