@@ -161,7 +161,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     private SiteSuspensions Suspensions() => new([.. source.Queue.SiteAdmin.Suspensions.Select(static one =>
         new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs)))]);
 
-    private static QueueDeed DeedOf(QueueAction action, string? text)
+    /// <summary>What is asked for, checked.</summary>
+    /// <exception cref="AdminException">The text is wrong.</exception>
+    internal static QueueDeed DeedOf(QueueAction action, string? text)
     {
         if (text is not null && action != QueueAction.Bounce)
         {
