@@ -199,4 +199,7 @@ public sealed record Limits
 
     /// <summary>Log bytes that wait for a slow reader; lines past it are dropped and counted.</summary>
     public const int LogBytes = 1 << 20;
+
+    /// <summary>Octets of events that wait for a slow disk or reader of <c>events.file</c>; those past it are counted, and a gap is told.</summary>
+    public const int EventBytes = 8 << 20;
 }

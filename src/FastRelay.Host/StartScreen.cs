@@ -25,13 +25,15 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
         Line(text, "queue", $"{relay.Journal.Stats.Messages} messages, from {relay.Recovery.Segments} segments{(relay.Recovery.CleanEnd || relay.Recovery.Segments == 0 ? "" : ", after an end that was not clean")}");
         Line(text, "sync", config.Sync == SyncKind.Group ? "group: 250 only after the commit group's fdatasync" : "none: FOR COMPARISONS ONLY, a crash of the machine loses mail");
         Line(text, "limits", $"at most {ConfigText.ShowSize(MemoryEstimate.Total(config))} of memory and {MemoryEstimate.Descriptors(config)} open files ({openFiles} allowed)");
-        Line(text, "admin", config.AdminHttp is { } http ? $"http://{http}/" : "off");
+        Line(text, "admin", string.Join(", ", Admin() is { Count: > 0 } doors ? doors : ["off"]));
         foreach (string note in relay.Recovery.Notes)
         {
             text.Append("warning: ").Append(note).Append('\n');
         }
         return text.ToString();
     }
+
+    private List<string> Admin() => [.. config.AdminHttp is { } http ? [$"http://{http}/"] : (string[])[], .. config.AdminSocket is { } socket ? [socket] : (string[])[]];
 
     private static string Offer(ListenConfig listen)
     {

@@ -35,7 +35,7 @@ internal static class StormCoverage
 
         // Clients and the operator.
         "client: leaves in the middle", "client: leaves after the dot", "client: tls failed",
-        "operator: reload", "operator: hold", "operator: release", "operator: retry", "operator: retry all", "operator: remove",
+        "operator: reload", "operator: hold", "operator: release", "operator: retry", "operator: retry all", "operator: remove", "operator: bounce", "operator: trace",
 
         // What the relay did about it.
         "relay: final reply 250", "relay: final reply 451", "relay: final reply 552", "relay: MAIL refused 452", "relay: too many recipients",

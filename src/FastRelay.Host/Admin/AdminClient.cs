@@ -15,20 +15,35 @@ public sealed class AdminClientException(string message, bool unreachable) : Exc
     public bool Unreachable => unreachable;
 }
 
-/// <summary>Asks a running relay by its admin's HTTP. It connects by address: no name is ever resolved.</summary>
+/// <summary>Asks a running relay by its admin, at an address or a unix socket. It connects by address: no name is ever resolved.</summary>
 public sealed class AdminClient : IDisposable
 {
     private readonly HttpClient _http;
-    private readonly IPEndPoint _address;
+    private readonly string _address;
 
     /// <summary>A client of the admin at an address.</summary>
     /// <param name="address">As configured; all addresses means this host's loopback.</param>
     /// <param name="token">Shown with each question; null when none is asked for.</param>
     public AdminClient(IPEndPoint address, string? token = null)
+        : this(Reached(address).ToString(), Reached(address))
     {
-        _address = address.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, address.Port)
-            : address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, address.Port)
-            : address;
+        if (token is not null)
+        {
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
+    }
+
+    /// <summary>A client of the admin at a unix socket.</summary>
+    /// <param name="socket">Its path.</param>
+    public AdminClient(string socket)
+        : this("localhost", new UnixDomainSocketEndPoint(socket))
+    {
+        _address = socket;
+    }
+
+    private AdminClient(string host, EndPoint door)
+    {
+        _address = host;
         var handler = new SocketsHttpHandler
         {
             UseProxy = false,
@@ -36,10 +51,15 @@ public sealed class AdminClient : IDisposable
             AllowAutoRedirect = false,
             ConnectCallback = async (_, cancel) =>
             {
-                var socket = new Socket(_address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                bool unix = door is UnixDomainSocketEndPoint;
+                var socket = new Socket(door.AddressFamily, SocketType.Stream, unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
                 try
                 {
-                    await socket.ConnectAsync(_address, cancel);
+                    if (!unix)
+                    {
+                        socket.NoDelay = true;
+                    }
+                    await socket.ConnectAsync(door, cancel);
                     return new NetworkStream(socket, ownsSocket: true);
                 }
                 catch
@@ -49,11 +69,7 @@ public sealed class AdminClient : IDisposable
                 }
             },
         };
-        _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{_address}/"), Timeout = TimeSpan.FromMinutes(10) };
-        if (token is not null)
-        {
-            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        }
+        _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{host}/"), Timeout = TimeSpan.FromMinutes(10) };
     }
 
     /// <summary>GET; null for 404.</summary>
@@ -73,8 +89,53 @@ public sealed class AdminClient : IDisposable
         return await SendAsync(request, type) ?? throw new AdminClientException($"the relay on {_address} does not know {path}: is it of another release?", unreachable: false);
     }
 
+    /// <summary>GET of lines that come as they happen; it returns when the relay ends them.</summary>
+    /// <param name="path">With its query.</param>
+    /// <param name="begun">The relay has agreed.</param>
+    /// <param name="each">Takes a line; false when no more are wanted.</param>
+    /// <exception cref="AdminClientException">Nobody answers, or the relay refuses.</exception>
+    public async Task LinesAsync(string path, Action begun, Func<string, Task<bool>> each)
+    {
+        try
+        {
+            using HttpResponseMessage response = await _http.GetAsync(new Uri(path, UriKind.Relative), HttpCompletionOption.ResponseHeadersRead);
+            await using Stream body = await response.Content.ReadAsStreamAsync();
+            if (!response.IsSuccessStatusCode)
+            {
+                ErrorView? error = await JsonSerializer.DeserializeAsync(body, AdminJson.Default.ErrorView);
+                throw new AdminClientException(error?.Error ?? $"status {(int)response.StatusCode}", response.StatusCode == HttpStatusCode.ServiceUnavailable);
+            }
+            begun();
+            using var reader = new StreamReader(body);
+            while (await reader.ReadLineAsync() is { } line)
+            {
+                if (line.Length > 0 && !await each(line))
+                {
+                    return;
+                }
+            }
+        }
+        catch (HttpRequestException e)
+        {
+            throw new AdminClientException($"no relay answers on {_address} ({e.GetBaseException().Message}): does `fastrelay serve` run with this configuration?", unreachable: true);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            throw new AdminClientException($"the relay on {_address} has ended it", unreachable: true);
+        }
+        catch (JsonException)
+        {
+            throw new AdminClientException($"what answers on {_address} is no fastrelay of this release", unreachable: false);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
+
+    private static IPEndPoint Reached(IPEndPoint address) =>
+        address.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, address.Port)
+        : address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, address.Port)
+        : address;
 
     private async Task<T?> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type)
         where T : class

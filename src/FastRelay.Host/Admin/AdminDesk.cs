@@ -42,6 +42,10 @@ public abstract class AdminDesk
     /// <exception cref="AdminException">It is wrong, and nothing was changed.</exception>
     public abstract Task<ReloadView> ReloadAsync();
 
+    /// <summary>Live dialogues: pieces of whole JSON lines (<see cref="TraceLine"/>), the first empty, until the asker goes.</summary>
+    /// <exception cref="AdminException">The query is wrong, or too many watch.</exception>
+    public abstract IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, CancellationToken until);
+
     /// <summary>The configuration in force, as TOML.</summary>
     public abstract string Config();
 

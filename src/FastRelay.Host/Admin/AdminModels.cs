@@ -21,9 +21,12 @@ public sealed record QueueQuery
     /// <summary>ready, delivering, deferred, held or ending.</summary>
     public string? State { get; init; }
 
+    /// <summary>It arrived so many seconds ago, or earlier.</summary>
+    public long? OlderSeconds { get; init; }
+
     /// <summary>True when nothing narrows.</summary>
     [JsonIgnore]
-    public bool IsAll => Sender is null && Domain is null && Site is null && Id is null && State is null;
+    public bool IsAll => Sender is null && Domain is null && Site is null && Id is null && State is null && OlderSeconds is null;
 }
 
 /// <summary>The mail of one message for one destination.</summary>
@@ -76,12 +79,28 @@ public sealed record QueueSelection
 
     /// <summary>True selects everything, and must stand alone.</summary>
     public bool All { get; init; }
+
+    /// <summary>What the senders of a bounce read; may begin with an enhanced status code of class 5.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>Not with ids: 0, or <see cref="QueueChange.Next"/> of the part before.</summary>
+    public int From { get; init; }
+
+    /// <summary>Not with ids: places of the queue's index that this part looks at, at most; null for all.</summary>
+    public int? Slots { get; init; }
 }
 
 /// <summary>What a change did.</summary>
 /// <param name="Count">Messages that it reached.</param>
 /// <param name="Missing">Ids that are not in the queue (any more).</param>
-public sealed record QueueChange(long Count, IReadOnlyList<string> Missing);
+public sealed record QueueChange(long Count, IReadOnlyList<string> Missing)
+{
+    /// <summary>Where the next part begins; null at the end.</summary>
+    public int? Next { get; init; }
+
+    /// <summary>Places of the queue's index: how far <see cref="Next"/> is of the whole.</summary>
+    public int? End { get; init; }
+}
 
 /// <summary>What the operator can do to queued mail.</summary>
 public enum QueueAction
@@ -97,6 +116,9 @@ public enum QueueAction
 
     /// <summary>End a hold.</summary>
     Release,
+
+    /// <summary>Fail it for good; the sender is told.</summary>
+    Bounce,
 }
 
 /// <summary>A suspension of sites.</summary>
@@ -177,4 +199,5 @@ public sealed record ErrorView(string Error);
 [JsonSerializable(typeof(ReloadOrder))]
 [JsonSerializable(typeof(ConfigView))]
 [JsonSerializable(typeof(ErrorView))]
+[JsonSerializable(typeof(TraceLine))]
 public sealed partial class AdminJson : JsonSerializerContext;

@@ -71,7 +71,12 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         site.Failures,
         site.Ready,
         site.InFlight,
-        site.Sessions);
+        site.Sessions)
+    {
+        Limit = site.Limit,
+        Deferred = site.Deferred,
+        Taken = site.Taken,
+    };
 
     private static ExplainDns Record(CachedRecord record) => new(
         record.Name,

@@ -33,7 +33,17 @@ public sealed record ExplainLimit(string Name, long Used, long Most, bool Binds)
 /// <param name="InFlight">Deliveries under way.</param>
 /// <param name="Sessions">Connections.</param>
 public sealed record ExplainSite(
-    string Name, string? Provider, string Gear, string? GearReason, long? GearSeconds, int Failures, int Ready, int InFlight, int Sessions);
+    string Name, string? Provider, string Gear, string? GearReason, long? GearSeconds, int Failures, int Ready, int InFlight, int Sessions)
+{
+    /// <summary>Sessions that it may have at work.</summary>
+    public int Limit { get; init; }
+
+    /// <summary>Mail of its destinations that waits for a time, or for the operator; told by /api/sites.</summary>
+    public long Deferred { get; init; }
+
+    /// <summary>Transactions in which it took mail, since the start.</summary>
+    public long Taken { get; init; }
+}
 
 /// <summary>Where mail for one destination goes, and what it waits for.</summary>
 /// <param name="Destination">The domain or the route.</param>

@@ -86,6 +86,8 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("loop_longest_turn_us", "The longest that the loop was busy with one turn, and everything else waited, microseconds.", s => s.World.Loop.LongestTurnUs),
         new("loop_stalls_total", "Turns of the loop that took more than 10 ms.", s => s.World.Loop.Stalls),
         new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
+        new("events_total", "Lines of the event stream.", s => s.Counters.Events),
+        new("events_lost_total", "Events that are missing in the stream: its disk or reader was too slow.", s => s.Counters.EventsLost),
         new("log_lines_dropped_total", "Log lines lost to a reader that was too slow.", s => s.World.Output.Dropped),
         new("gc_allocated_bytes_total", "Octets allocated by managed code since the start.", _ => GC.GetTotalAllocatedBytes()),
         new("gc_heap_bytes", "Octets on the managed heap.", _ => GC.GetTotalMemory(forceFullCollection: false)),

@@ -1,5 +1,6 @@
 using FastRelay.Config;
 using FastRelay.Journal;
+using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Queue;
 
@@ -11,7 +12,9 @@ namespace FastRelay.Host.Admin;
 /// <param name="listening">Bound addresses.</param>
 /// <param name="reload">Reads the configuration again and puts it in force.</param>
 /// <param name="effective">What is in force, as TOML.</param>
-public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnlyList<string> listening, Func<Task<ReloadView>> reload, Func<string> effective) : AdminDesk
+/// <param name="tracer">Shows dialogues.</param>
+public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnlyList<string> listening, Func<Task<ReloadView>> reload, Func<string> effective, Tracer tracer)
+    : AdminDesk
 {
     private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(10);
 
@@ -20,6 +23,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     // A walk over ten million messages goes on in slices between the sessions' work.
     private static readonly TimeSpan s_walk = TimeSpan.FromMinutes(10);
+
+    /// <summary>Characters of a bounce's text.</summary>
+    public const int BounceTextMax = 160;
 
     private readonly Loop _loop = source.World.Loop;
     private readonly QueueAdmin _queue = source.Queue.Admin;
@@ -66,10 +72,18 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
     {
+        QueueDeed deed = DeedOf(action, selection.Text);
         if (selection.Ids is null)
         {
             QueueFilter filter = FilterOf(selection.Filter ?? new QueueQuery());
-            return AdminRequest<QueueChange>.AskAsync(_loop, async () => new QueueChange(await ChangeAsync(action, filter), []), s_walk);
+            return AdminRequest<QueueChange>.AskAsync(
+                _loop,
+                async () =>
+                {
+                    QueuePart part = await _queue.PartAsync(deed, filter, selection.From, selection.Slots ?? int.MaxValue);
+                    return new QueueChange(part.Count, []) { Next = part.Next < 0 ? null : part.Next, End = part.End };
+                },
+                s_walk);
         }
         List<MessageId> ids = [.. selection.Ids.Select(IdOf)];
         return AdminRequest<QueueChange>.AskAsync(
@@ -80,7 +94,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
                 var missing = new List<string>();
                 foreach (MessageId id in ids)
                 {
-                    long changed = await ChangeAsync(action, new QueueFilter { Id = id });
+                    long changed = (await _queue.PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Count;
                     count += changed;
                     if (changed == 0)
                     {
@@ -120,10 +134,14 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     /// <inheritdoc/>
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => AdminRequest<IReadOnlyList<ExplainSite>>.AskAsync(
-        _loop, () => new ValueTask<IReadOnlyList<ExplainSite>>([.. _queue.Sites(max).Select(ExplainDesk.Site)]), s_soon);
+        _loop, async () => [.. (await _queue.BusiestSitesAsync(max)).Select(ExplainDesk.Site)], s_soon);
 
     /// <inheritdoc/>
     public override Task<ReloadView> ReloadAsync() => reload();
+
+    /// <inheritdoc/>
+    public override IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, CancellationToken until) =>
+        new TraceDesk(_loop, tracer).WatchAsync(query.Filter(), until);
 
     /// <inheritdoc/>
     public override string Config() => effective();
@@ -143,20 +161,35 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     private SiteSuspensions Suspensions() => new([.. source.Queue.SiteAdmin.Suspensions.Select(static one =>
         new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs)))]);
 
-    private ValueTask<long> ChangeAsync(QueueAction action, QueueFilter filter) => action switch
+    /// <summary>What is asked for, checked.</summary>
+    /// <exception cref="AdminException">The text is wrong.</exception>
+    internal static QueueDeed DeedOf(QueueAction action, string? text)
     {
-        QueueAction.Retry => _queue.RetryAsync(filter),
-        QueueAction.Remove => _queue.RemoveAsync(filter),
-        QueueAction.Hold => _queue.HoldAsync(filter),
-        _ => _queue.ReleaseAsync(filter),
-    };
+        if (text is not null && action != QueueAction.Bounce)
+        {
+            throw new AdminException("text is for a bounce, whose sender reads it");
+        }
+        if (text is not null && (text.Length is 0 or > BounceTextMax || text.AsSpan().IndexOfAnyExceptInRange(' ', '~') >= 0))
+        {
+            throw new AdminException($"the text of a bounce is 1 to {BounceTextMax} characters of printable ASCII");
+        }
+        return action switch
+        {
+            QueueAction.Retry => QueueDeed.Retry,
+            QueueAction.Remove => QueueDeed.Remove,
+            QueueAction.Hold => QueueDeed.Hold,
+            QueueAction.Bounce => QueueDeed.Bounce(text ?? "5.7.1 returned by the operator"),
+            _ => QueueDeed.Release,
+        };
+    }
 
-    private static QueueFilter FilterOf(QueueQuery query) => new()
+    private QueueFilter FilterOf(QueueQuery query) => new()
     {
         Id = query.Id is { } id ? IdOf(id) : null,
         Sender = query.Sender,
         Domain = query.Domain,
         Site = query.Site,
+        ArrivedByUnixMs = query.OlderSeconds is { } older ? source.World.Time.GetUtcNow().ToUnixTimeMilliseconds() - (older * 1000) : 0,
         State = query.State switch
         {
             null => null,

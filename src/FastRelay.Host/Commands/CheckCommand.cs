@@ -26,20 +26,22 @@ public static class CheckCommand
         var diff = new Option<bool>("--diff") { Description = "Compare it with what is in force in the running relay" };
         var network = new Option<bool>("--network") { Description = "Look at what the mail needs of the network instead: name servers, port 25 (one connection to an exchanger of --domain, up to its banner), our name and its PTR" };
         var domain = new Option<string>("--domain") { HelpName = "DOMAIN", Description = "With --network: whose exchangers are asked for", DefaultValueFactory = _ => "gmail.com" };
+        var reference = new Option<bool>("--reference") { Description = "Print every key with its type, default and bounds instead, as docs/CONFIG.md has it" };
         command.Options.Add(config);
+        command.Options.Add(reference);
         command.Options.Add(rules);
         command.Options.Add(diff);
         command.Options.Add(network);
         command.Options.Add(domain);
-        command.SetAction(result => result.GetValue(rules)
-            ? Print(result.InvocationConfiguration.Output)
+        command.SetAction(result => result.GetValue(rules) ? Print(result.InvocationConfiguration.Output, ProviderRules.Text)
+            : result.GetValue(reference) ? Print(result.InvocationConfiguration.Output, ConfigReference.Markdown().TrimEnd())
             : Run(result, config, result.GetValue(diff), result.GetValue(network) ? result.GetValue(domain) : null));
         return command;
     }
 
-    private static int Print(TextWriter output)
+    private static int Print(TextWriter output, string text)
     {
-        output.WriteLine(ProviderRules.Text);
+        output.WriteLine(text);
         return ExitCode.Ok;
     }
 

@@ -72,11 +72,13 @@ public static class CommandLine
         root.Subcommands.Add(ReloadCommand.Build());
         root.Subcommands.Add(QueueCommand.Build());
         root.Subcommands.Add(ExplainCommand.Build());
+        root.Subcommands.Add(TraceCommand.Build());
         root.Subcommands.Add(UserCommand.Build());
         root.Subcommands.Add(JournalCommand.Build());
         root.Subcommands.Add(LoadCommand.Build());
         root.Subcommands.Add(SinkCommand.Build());
         root.Subcommands.Add(BenchCommand.Build());
+        root.Subcommands.Add(HelpCommand.Build());
         var help = new HelpOption { Description = "This text; after a command, that command's" };
         help.Action = new TeachingHelp((HelpAction)help.Action!);
         root.Options.Add(help);

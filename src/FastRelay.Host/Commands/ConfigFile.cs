@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.IO.Enumeration;
 using FastRelay.Config;
 using FastRelay.Routing;
 
@@ -53,7 +54,34 @@ public static class ConfigFile
             return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {e.Message}")], []);
         }
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget);
+        return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included);
+    }
+
+    /// <summary>The files of an <c>include</c>, read.</summary>
+    internal static IReadOnlyList<IncludedFile> Included(string pattern, string folder)
+    {
+        string full = Path.GetFullPath(pattern, folder);
+        string name = Path.GetFileName(full);
+        if (name.AsSpan().IndexOfAny('*', '?') < 0)
+        {
+            return [ReadOne(full)];
+        }
+        string parent = Path.GetDirectoryName(full)!;
+        return Directory.Exists(parent)
+            ? [.. Directory.EnumerateFiles(parent).Where(path => FileSystemName.MatchesSimpleExpression(name, Path.GetFileName(path), ignoreCase: false)).Order(StringComparer.Ordinal).Select(ReadOne)]
+            : [];
+    }
+
+    private static IncludedFile ReadOne(string path)
+    {
+        try
+        {
+            return new IncludedFile(path, File.ReadAllText(path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new IncludedFile(path, null, $"cannot be read: {e.Message}");
+        }
     }
 
     private static string? CheckTarget(string to) => NextHop.TryParse(to, out _, out string error) ? null : error;

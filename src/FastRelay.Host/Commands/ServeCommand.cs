@@ -6,6 +6,7 @@ using FastRelay.Host.Admin;
 using FastRelay.Host.Reload;
 using FastRelay.Host.Secrets;
 using FastRelay.Host.Systemd;
+using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
 using FastRelay.Receive;
@@ -93,15 +94,16 @@ public static class ServeCommand
             error.WriteLine($"fastrelay: {started.Error}");
             return ExitCode.Failure;
         }
+        using AppendFile? events = OpenEvents(config, relay, error);
         // The doors are open: everything below may take its time, nobody waits for it.
         string[] listening = [.. relay.Receiver.EndPoints.Select(e => e.ToString())];
         var source = new FigureSource(world, relay.Counters, relay.Queue, relay.Journal, relay.Router);
         using var secrets = new SecretsWatch(config, seen, relay, TimeSpan.FromSeconds(2));
         using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
-        using var reloader = new ConfigReloader(path, files, relay, secrets, notifier);
-        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective);
+        using var reloader = new ConfigReloader(path, files, relay, secrets, notifier) { Reopens = events };
+        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer);
         string? token = config.AdminTokenFile is { } tokens ? TokenFile.Load(tokens, out _) : null;
-        using AdminServer? admin = config.AdminHttp is { } address ? new AdminServer(address, config.HostName, desk, token) : null;
+        using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
         using var signals = new SignalHandlers(relay, desk, reloader, secrets, notifier);
         error.Write(screen.Write(relay, listening));
@@ -119,6 +121,7 @@ public static class ServeCommand
             relay.Log.Error("fatal"u8).Add("error"u8, e.Message).Write();
             return ExitCode.Failure;
         }
+        relay.Log.Events?.End();
         if (admin is not null)
         {
             Task.Run(async () =>
@@ -130,17 +133,40 @@ public static class ServeCommand
         return ExitCode.Ok;
     }
 
+    private static AppendFile? OpenEvents(RelayConfig config, Relay relay, TextWriter error)
+    {
+        if (config.EventsFile is not { } path)
+        {
+            return null;
+        }
+        AppendFile? file = path == "-" ? null : new AppendFile(path, Limits.EventBytes);
+        if (file is { Errno: not 0 })
+        {
+            // Mail goes on: events wait, and the file is tried again until it opens.
+            string problem = $"events.file {path}: {ErrnoText.Of(file.Errno)}";
+            error.WriteLine($"warning: {problem}");
+            relay.Log.Warn("events_failed"u8).Add("error"u8, problem).Write();
+        }
+        relay.Log.Events = new EventStream(file ?? relay.World.Output, relay.World.Time, relay.Counters, relay.Log);
+        return file;
+    }
+
     private static async Task OpenAdminAsync(AdminServer admin, Relay relay, TextWriter error)
     {
-        string? problem = await admin.StartAsync();
-        if (problem is null)
+        foreach (string problem in await admin.StartAsync())
         {
-            relay.Log.Line("admin"u8).Add("http"u8, admin.EndPoint).Write();
-            return;
+            // Mail goes on without its admin; an operator who misses it finds both lines.
+            await error.WriteLineAsync($"warning: {problem}");
+            relay.Log.Warn("admin_failed"u8).Add("error"u8, problem).Write();
         }
-        // Mail goes on without its admin; an operator who misses it finds both lines.
-        await error.WriteLineAsync($"warning: {problem}");
-        relay.Log.Warn("admin_failed"u8).Add("error"u8, problem).Write();
+        if (admin.EndPoint is { } address)
+        {
+            relay.Log.Line("admin"u8).Add("http"u8, address).Write();
+        }
+        if (admin.SocketPath is { } socket)
+        {
+            relay.Log.Line("admin"u8).Add("socket"u8, socket).Write();
+        }
     }
 
     /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP reads configuration, certificates and users again.</summary>

@@ -6,6 +6,7 @@ using FastRelay.Host.Commands;
 using FastRelay.Host.Secrets;
 using FastRelay.Host.Systemd;
 using FastRelay.Outside;
+using FastRelay.Outside.Linux;
 using FastRelay.Receive;
 using FastRelay.Routing;
 
@@ -28,6 +29,9 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
     /// <summary>How long the loop may take to begin.</summary>
     internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Opened anew with each reload, also one that fails: logs are rotated by SIGHUP.</summary>
+    internal AppendFile? Reopens { get; init; }
+
     /// <summary>What is in force, as TOML.</summary>
     public string Effective => EffectiveConfig.Write(_running);
 
@@ -36,6 +40,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
     /// <exception cref="TimeoutException">The relay stops, or is very busy.</exception>
     public async Task<ReloadView> ReloadAsync()
     {
+        Reopens?.Reopen();
         await _one.WaitAsync();
         string status = "not reloaded, goes on as before";
         notifier.Reloading();

@@ -17,8 +17,7 @@ public static class PasswordFile
         string path = route.PasswordFile!;
         try
         {
-            // The first line, as editors and echo leave it.
-            string password = File.ReadLines(path).FirstOrDefault() ?? "";
+            string password = SecretText.FirstLine(path);
             problem = !SaslText.IsPassword(password) ? "the first line must be the password: 1 to 255 characters of printable ASCII"
                 : route.User!.Length + password.Length > Credentials.BytesMax ? $"user and password together are longer than {Credentials.BytesMax} characters"
                 : "";
@@ -31,7 +30,7 @@ public static class PasswordFile
         {
             problem = $"cannot be read: {e.Message}";
         }
-        problem = $"route \"{route.Domain}\": password_file: {path}: {problem}";
+        problem = $"route \"{route.Domain}\": {SecretText.Name("password", path)}: {problem}";
         return null;
     }
 }

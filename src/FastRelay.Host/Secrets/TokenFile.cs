@@ -15,17 +15,17 @@ public static class TokenFile
         problem = "";
         try
         {
-            string token = File.ReadLines(path).FirstOrDefault() ?? "";
+            string token = SecretText.FirstLine(path);
             // RFC 6750 2.1: what may stand behind "Bearer".
             if (token.Length is >= Fewest and <= 256 && token.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '~' or '+' or '/' or '='))
             {
                 return token;
             }
-            problem = $"admin.token_file: {path}: the first line must be the token: {Fewest} to 256 letters, digits and - . _ ~ + / =, as \"openssl rand -hex 24\" makes it";
+            problem = $"admin.{SecretText.Name("token", path)}: the first line must be the token: {Fewest} to 256 letters, digits and - . _ ~ + / =, as \"openssl rand -hex 24\" makes it";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problem = $"admin.token_file: cannot be read: {e.Message}";
+            problem = $"admin.{SecretText.Key("token", path)}: cannot be read: {e.Message}";
         }
         return null;
     }

@@ -264,6 +264,8 @@ public sealed class Bouncer : BounceSink
     {
         _log.Line(pending.RetryUntil is null ? "bounce"u8 : "delay_warning"u8).Add("id"u8, _journal.IdOf(bounce).ToString()).Add("for"u8, pending.Id.ToString())
             .Add("recipients"u8, pending.Failed.Count).Write();
+        _log.Events?.Begin(pending.RetryUntil is null ? "bounce"u8 : "delay_warning"u8).Add("id"u8, _journal.IdOf(bounce).ToString()).Add("for"u8, pending.Id.ToString())
+            .Add("recipients"u8, pending.Failed.Count).Write();
     }
 
     private void LogRefused(PendingBounce pending, JournalStatus status, int wait)

@@ -18,8 +18,8 @@ internal sealed class ConfigNode(NodeKind kind, int line)
     /// <summary>What it is.</summary>
     public NodeKind Kind { get; } = kind;
 
-    /// <summary>Line from 1.</summary>
-    public int Line { get; } = line;
+    /// <summary>Line from 1; in a document of several files <see cref="ConfigFileSet"/> says what it means.</summary>
+    public int Line { get; private set; } = line;
 
     /// <summary>For Text the value; for Other what was written.</summary>
     public string Text { get; init; } = "";
@@ -35,6 +35,20 @@ internal sealed class ConfigNode(NodeKind kind, int line)
 
     /// <summary>For Table, in the order of the document.</summary>
     public List<(string Key, int Line, ConfigNode Value)> Members { get; } = [];
+
+    /// <summary>Itself with all below it, its lines in another file.</summary>
+    /// <param name="file">The file's number, above the bits of a line.</param>
+    public ConfigNode At(int file)
+    {
+        Line |= file;
+        Items.ForEach(item => item.At(file));
+        for (int i = 0; i < Members.Count; i++)
+        {
+            (string key, int line, ConfigNode value) = Members[i];
+            Members[i] = (key, line | file, value.At(file));
+        }
+        return this;
+    }
 
     /// <summary>For people: what stands there.</summary>
     public string Describe() => Kind switch

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 namespace FastRelay.Config;
 
@@ -11,43 +12,61 @@ public delegate string? TargetCheck(string to);
 /// </summary>
 public sealed class ConfigReader
 {
-    private readonly string _file;
+    private readonly ConfigFileSet _files;
     private readonly string _folder;
+    private KeyRecorder? _recorder;
     private readonly List<ConfigError> _errors = [];
     private readonly List<ConfigError> _warnings = [];
 
-    private ConfigReader(string file, string folder, TargetCheck checkTarget)
+    private ConfigReader(string folder, TargetCheck checkTarget, IncludeFinder? include)
     {
-        _file = file;
         _folder = folder;
         CheckTarget = checkTarget;
+        _files = new ConfigFileSet(include, _errors);
     }
 
     /// <summary>Reads a document.</summary>
     /// <param name="text">TOML.</param>
     /// <param name="file">Its name, for errors.</param>
-    /// <param name="folder">Absolute: where relative paths in it begin.</param>
+    /// <param name="folder">Absolute: where relative paths begin, in it and in what it includes.</param>
     /// <param name="systemName">The system's host name, for a document that names none.</param>
     /// <param name="checkTarget">Judges the targets of routes.</param>
-    public static ConfigResult Read(string text, string file, string folder, string systemName, TargetCheck checkTarget)
+    /// <param name="include">Finds what it includes; null where nothing can be.</param>
+    public static ConfigResult Read(string text, string file, string folder, string systemName, TargetCheck checkTarget, IncludeFinder? include = null)
     {
-        var reader = new ConfigReader(file, folder, checkTarget);
-        ConfigNode root = ConfigDocument.Parse(text, file, reader._errors);
+        var reader = new ConfigReader(folder, checkTarget, include);
+        ConfigNode root = reader._files.Read(text, file, Path.GetFullPath(Path.GetFileName(file), folder));
         RelayConfig? config = reader._errors.Count == 0 ? reader.Root(root, RelayConfig.Default(systemName, folder)) : null;
-        List<ConfigError> errors = [.. reader._errors.OrderBy(e => e.Line)];
+        List<ConfigError> errors = [.. reader._errors.OrderBy(e => reader._files.OrderOf(e.File)).ThenBy(e => e.Line)];
         return new ConfigResult(errors.Count == 0 ? config : null, errors, reader._warnings);
+    }
+
+    /// <summary>Reads nothing, and notes every key that would be looked for.</summary>
+    internal static KeyRecorder Record()
+    {
+        var reader = new ConfigReader("/", static _ => null, null) { _recorder = new KeyRecorder() };
+        reader.Root(reader._files.Read("", "", "/"), RelayConfig.Default("relay.example.net", "/"));
+        return reader._recorder;
     }
 
     /// <summary>Judges the targets of routes.</summary>
     internal TargetCheck CheckTarget { get; }
 
-    internal void Error(int line, string key, string message) => _errors.Add(new ConfigError(_file, line, key, message));
+    internal void Error(int line, string key, string message) => _errors.Add(Place(line, key, message));
 
-    internal void Warn(int line, string key, string message) => _warnings.Add(new ConfigError(_file, line, key, message));
+    internal void Warn(int line, string key, string message) => _warnings.Add(Place(line, key, message));
+
+    private ConfigError Place(int line, string key, string message)
+    {
+        (string file, int at) = _files.PlaceOf(line);
+        return new ConfigError(file, at, key, message);
+    }
 
     private RelayConfig Root(ConfigNode node, RelayConfig config)
     {
-        var root = new TableReader(node, "", Error);
+        var root = new TableReader(node, "", Error, _recorder);
+        // Read before, with the files themselves.
+        root.List("include", "[\"conf.d/*.toml\"]");
         config = HostName(root, config);
         if (root.Text("spool", "/var/lib/fastrelay") is { } spool)
         {
@@ -71,6 +90,7 @@ public sealed class ConfigReader
         config = config with { Routes = RouteReader.Read(root, config, this) };
         config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
+        config = Events(root.Table("events"), config);
         root.Later("submission");
         root.Finish();
         return config;
@@ -126,12 +146,12 @@ public sealed class ConfigReader
 
     /// <summary>A path, resolved; null when the key is absent or wrong.</summary>
     internal string? PathOf(TableReader table, string key, string example) =>
-        table.Text(key, example) is { } path ? Path.GetFullPath(path, _folder) : null;
+        table.Text(key, example, "path") is { } path ? Path.GetFullPath(path, _folder) : null;
 
     /// <summary>An address with a port; null when the key is absent, which is an error, or wrong.</summary>
     internal IPEndPoint? EndPoint(TableReader table, string key, string example, int defaultPort)
     {
-        string? text = table.Text(key, example);
+        string? text = table.Text(key, example, "address");
         if (text is null)
         {
             if (table.Node(key) is null)
@@ -262,6 +282,13 @@ public sealed class ConfigReader
         return choice < 0 ? usual : (DeliverTls)choice;
     }
 
+    private RelayConfig Events(TableReader table, RelayConfig config)
+    {
+        string? file = table.Text("file", "/var/log/fastrelay/events.ndjson");
+        table.Finish();
+        return config with { EventsFile = string.IsNullOrEmpty(file) ? null : file == "-" ? file : Path.GetFullPath(file, _folder) };
+    }
+
     private RelayConfig Admin(TableReader table, RelayConfig config)
     {
         string? text = table.Text("http", "127.0.0.1:2580");
@@ -273,10 +300,16 @@ public sealed class ConfigReader
         {
             config = config with { AdminHttp = EndPoint(table, "http", "127.0.0.1:2580", -1) };
         }
-        config = config with { AdminTokenFile = PathOf(table, "token_file", "admin.token") };
+        config = config with { AdminTokenFile = SecretPlace.Read(table, "token", PathOf(table, "token_file", "admin.token")) };
         if (config is { AdminHttp: { } http, AdminTokenFile: null } && !IPAddress.IsLoopback(http.Address))
         {
             table.Error(table.Node("http")!, "http", $"{http} is reached from elsewhere, and whoever reaches it could read and empty the queue: name a token_file, or listen on a loopback address");
+        }
+        string? socket = table.Text("socket", "/run/fastrelay/admin.sock");
+        config = config with { AdminSocket = socket is null ? RelayConfig.UsualSocket(config.Spool) : socket.Length == 0 ? null : Path.GetFullPath(socket, _folder) };
+        if (config.AdminSocket is { } path && Encoding.UTF8.GetByteCount(path) > RelayConfig.SocketPathMax)
+        {
+            table.Error(table.Node("socket")!, "socket", $"{path} is longer than the {RelayConfig.SocketPathMax} octets that a socket's path may have");
         }
         table.Finish();
         return config;

@@ -54,7 +54,7 @@ public static class EffectiveConfig
             if (route.User is { } user)
             {
                 Line(text, "user", Quote(user));
-                Line(text, "password_file", Quote(route.PasswordFile!));
+                Secret(text, "password", route.PasswordFile!);
             }
             InFlight(text, route.InFlight);
         }
@@ -62,7 +62,17 @@ public static class EffectiveConfig
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
-        text.Append(config.AdminTokenFile is { } token ? $"token_file = {Quote(token)}\n" : "# token_file: none, so whoever reaches http may do everything\n");
+        if (config.AdminTokenFile is { } token)
+        {
+            Secret(text, "token", token);
+        }
+        else
+        {
+            text.Append("# token_file: none, so whoever reaches http may do everything\n");
+        }
+        Line(text, "socket", Quote(config.AdminSocket ?? ""));
+        text.Append("\n[events]\n");
+        text.Append(config.EventsFile is { } events ? $"file = {Quote(events)}\n" : "# file: none\n");
         return text.ToString();
     }
 
@@ -180,6 +190,12 @@ public static class EffectiveConfig
             }
             text.Append('\n');
         }
+    }
+
+    private static void Secret(StringBuilder text, string key, string place)
+    {
+        string? variable = SecretPlace.VariableOf(place);
+        Line(text, key + (variable is null ? "_file" : "_env"), Quote(variable ?? place));
     }
 
     private static void Line(StringBuilder text, string key, string value) => text.Append(key).Append(" = ").Append(value).Append('\n');

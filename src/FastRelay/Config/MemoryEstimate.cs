@@ -72,6 +72,10 @@ public static class MemoryEstimate
         {
             parts.Add(new("messages in flight, in_flight a connection", (long)limits.SendSessions * inFlight, InFlightBytes));
         }
+        if (config.EventsFile is not (null or "-"))
+        {
+            parts.Add(new("events that wait", 1, Limits.EventBytes));
+        }
         parts.Sort((a, b) => b.Bytes.CompareTo(a.Bytes));
         return parts;
     }

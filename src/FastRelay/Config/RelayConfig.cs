@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 namespace FastRelay.Config;
 
@@ -122,6 +123,23 @@ public sealed record RelayConfig
     /// <summary>The file with the admin's token, resolved; null when none is asked for.</summary>
     public string? AdminTokenFile { get; init; }
 
+    /// <summary>The file of the event stream, resolved; <c>-</c> for standard output, null for none.</summary>
+    public string? EventsFile { get; init; }
+
+    /// <summary>The admin's unix socket, resolved; null when it is off.</summary>
+    public string? AdminSocket { get; init; }
+
+    /// <summary>The unix socket of a spool that is told of none; null where the path is longer than a socket's name may be.</summary>
+    /// <param name="spool">The spool, resolved.</param>
+    public static string? UsualSocket(string spool) =>
+        Path.Combine(spool, SocketName) is var path && Encoding.UTF8.GetByteCount(path) <= SocketPathMax ? path : null;
+
+    /// <summary>The socket's name in the spool.</summary>
+    public const string SocketName = "admin.sock";
+
+    /// <summary>Octets of a unix socket's path (sun_path of unix(7), less its end).</summary>
+    public const int SocketPathMax = 107;
+
     /// <summary>What runs without a file: this host only, MX delivery by the system's name servers.</summary>
     /// <param name="systemName">The system's host name.</param>
     /// <param name="folder">Where relative paths begin.</param>
@@ -129,6 +147,7 @@ public sealed record RelayConfig
     {
         HostName = systemName.ToLowerInvariant(),
         Spool = Path.GetFullPath("spool", folder),
+        AdminSocket = UsualSocket(Path.GetFullPath("spool", folder)),
     };
 }
 

@@ -7,7 +7,8 @@ namespace FastRelay.Config;
 /// <param name="table">The table.</param>
 /// <param name="path">Its place in the document; empty for the root.</param>
 /// <param name="note">Takes what is wrong: line, key with its tables, message.</param>
-internal sealed class TableReader(ConfigNode table, string path, Action<int, string, string> note)
+/// <param name="recorder">Notes what is asked for; null in earnest.</param>
+internal sealed class TableReader(ConfigNode table, string path, Action<int, string, string> note, KeyRecorder? recorder = null)
 {
     private readonly List<string> _known = [];
     private readonly List<string> _later = [];
@@ -22,6 +23,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     public ConfigNode? Node(string key)
     {
         _known.Add(key);
+        recorder?.Seen(path, key);
         return table.Find(key);
     }
 
@@ -29,8 +31,12 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     public void Error(ConfigNode node, string key, string message) => note(node.Line, Key(key), message);
 
     /// <summary>A text, or null when the key is absent or wrong.</summary>
-    public string? Text(string key, string example)
+    /// <param name="key">Its name.</param>
+    /// <param name="example">What would be right.</param>
+    /// <param name="type">What kind of text, for the reference.</param>
+    public string? Text(string key, string example, string type = "text")
     {
+        recorder?.Read(path, key, type, $"as in `\"{example}\"`");
         ConfigNode? node = Node(key);
         if (node is null || node.Kind == NodeKind.Text)
         {
@@ -43,6 +49,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     /// <summary>true or false, or null.</summary>
     public bool? Boolean(string key)
     {
+        recorder?.Read(path, key, "true or false", "");
         ConfigNode? node = Node(key);
         if (node is null || node.Kind == NodeKind.Boolean)
         {
@@ -55,6 +62,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     /// <summary>A whole number within bounds, or null.</summary>
     public long? Integer(string key, long min, long max)
     {
+        recorder?.Read(path, key, "number", FormattableString.Invariant($"{min} to {max}"));
         ConfigNode? node = Node(key);
         if (node is null)
         {
@@ -76,6 +84,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     /// <summary>A duration within bounds, ms, or null.</summary>
     public long? Duration(string key, long minMs, long maxMs)
     {
+        recorder?.Read(path, key, "duration", $"{ConfigText.FormatDuration(minMs)} to {ConfigText.FormatDuration(maxMs)}");
         ConfigNode? node = Node(key);
         return node is null ? null : Duration(node, key, minMs, maxMs);
     }
@@ -99,6 +108,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     /// <summary>A size within bounds, octets, or null.</summary>
     public long? Size(string key, long min, long max)
     {
+        recorder?.Read(path, key, "size", $"{ConfigText.FormatSize(min)} to {ConfigText.FormatSize(max)}");
         ConfigNode? node = Node(key);
         if (node is null)
         {
@@ -121,6 +131,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     /// <summary>Index of the word among the choices; -1 when absent or wrong.</summary>
     public int Choice(string key, params ReadOnlySpan<string> words)
     {
+        recorder?.Read(path, key, "one of", string.Join(", ", words.ToArray().Select(static word => $"`\"{word}\"`")));
         ConfigNode? node = Node(key);
         if (node is null)
         {
@@ -138,6 +149,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
     /// <summary>The items of a list of texts or other values; null when absent or no list.</summary>
     public List<ConfigNode>? List(string key, string example)
     {
+        recorder?.Read(path, key, "list", $"as in `{example}`");
         ConfigNode? node = Node(key);
         if (node is null || node.Kind == NodeKind.List)
         {
@@ -157,7 +169,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
             Error(node, key, $"{instead}; it is {node.Describe()}");
             node = null;
         }
-        return new TableReader(node ?? new ConfigNode(NodeKind.Table, 0), Key(key), note);
+        return new TableReader(node ?? new ConfigNode(NodeKind.Table, 0), Key(key), note, recorder);
     }
 
     /// <summary>The tables of a list; null when the key is absent.</summary>
@@ -166,7 +178,8 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
         ConfigNode? node = Node(key);
         if (node is null)
         {
-            return null;
+            recorder?.List(Key(key));
+            return recorder is null ? null : [new TableReader(new ConfigNode(NodeKind.Table, 0), Key(key), note, recorder)];
         }
         bool inline = node.Kind == NodeKind.List && node.Items.TrueForAll(i => i.Kind == NodeKind.Table);
         if (node.Kind != NodeKind.TableList && !inline)

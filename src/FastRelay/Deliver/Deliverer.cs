@@ -67,6 +67,9 @@ public sealed class Deliverer : Dispatcher
 
     internal Counters Counters { get; }
 
+    /// <summary>Where a new session's dialogues can be watched.</summary>
+    internal TraceTap Tap() => new(_log.Tracer, outgoing: true);
+
     internal ClientTls Tls { get; }
 
     internal HostTrusts Trusts { get; } = new();
@@ -287,6 +290,13 @@ public sealed class Deliverer : Dispatcher
         _log.Warn("connect"u8).Add("status"u8, "failed"u8).Add("site"u8, site.Key).Add("host"u8, host.Name).Add("address"u8, address)
             .Add("stage"u8, StageName(stage)).Add("code"u8, failure.ReplyCode).Add("reason"u8, reason)
             .AddSeconds("took"u8, World.Loop.NowMs - startedMs).Write();
+        if (_log.Tracer.IsOn && stage == SmtpStage.Connect)
+        {
+            // No dialogue began: who watches sees why.
+            TraceTap tap = Tap();
+            tap.Begin(address, host.Name);
+            tap.Note(reason);
+        }
     }
 
     /// <summary>A host ends its connections after the same number of messages: we stop at it from now on.</summary>

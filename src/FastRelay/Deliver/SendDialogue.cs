@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Security;
 using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
+using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Routing;
 using FastRelay.Smtp;
@@ -27,14 +29,16 @@ internal sealed class SendDialogue : LoopItem
     private readonly LoopTimer _timer;
     private readonly Offload _offload;
     private readonly KeyJob _keys;
+    private readonly TraceTap _tap;
     private Link? _link;
     private BodyReader? _body;
     private BodyReader? _following;
     private OutcomeCause _cutBy;
     private bool _timed;
 
-    public SendDialogue(World world, Limits limits, SendMachine machine)
+    public SendDialogue(World world, Limits limits, SendMachine machine, TraceTap tap)
     {
+        _tap = tap;
         Loop loop = world.Loop;
         Limits = limits;
         _offload = world.Offload;
@@ -55,9 +59,10 @@ internal sealed class SendDialogue : LoopItem
     public bool IsOutOfTurn { get; private set; }
 
     /// <summary>Takes over a new link, up to the end of EHLO or a handshake.</summary>
-    public ValueTask<SendStep> OpenAsync(Link link, StartTlsUse tls, Credentials? credentials)
+    public ValueTask<SendStep> OpenAsync(Link link, string host, StartTlsUse tls, Credentials? credentials)
     {
         Check.That(_link is null);
+        _tap.Begin(link.Remote, host);
         _link = link;
         _cutBy = OutcomeCause.None;
         IsOutOfTurn = false;
@@ -69,6 +74,7 @@ internal sealed class SendDialogue : LoopItem
     {
         _body = body;
         _following = null;
+        _tap.Message = body?.Id ?? 0;
     }
 
     /// <summary>Cuts the connection; what is under way ends with this cause.</summary>
@@ -156,6 +162,10 @@ internal sealed class SendDialogue : LoopItem
         }
         WriteEnd(link.Output, some ? piece.Span : default);
         SendStep step = Machine.BodySent();
+        if (_tap.IsOn)
+        {
+            _tap.Note(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"content of {new MessageId(_body.Id)}, {_body.Length} octets, and the final dot")));
+        }
         _following = session.Join();
         if (_following is not null)
         {
@@ -175,6 +185,10 @@ internal sealed class SendDialogue : LoopItem
         Arm(Limits.TlsHandshakeTimeoutMs);
         TlsResult result = await _link!.StartTlsAsync(options);
         Disarm();
+        if (_tap.IsOn)
+        {
+            _tap.Note(Encoding.UTF8.GetBytes(result.Ok ? _link!.TlsName ?? "TLS" : "TLS failed: " + result.Reason));
+        }
         if (!result.Ok)
         {
             string reason = _cutBy == OutcomeCause.ReplyTimeout ? "the handshake took too long" : result.Reason;
@@ -227,7 +241,12 @@ internal sealed class SendDialogue : LoopItem
                 return true;
             }
             Span<byte> into = output.GetSpan(CommandWriter.CommandBytes + DsnParameters.Bytes);
+            bool secret = Machine.Stage == SmtpStage.Auth;
             int written = WriteOne(into);
+            if (_tap.IsOn)
+            {
+                Show(into[..written], secret);
+            }
             output.Advance(written);
             gathered += written;
             if (written == 0)
@@ -235,6 +254,19 @@ internal sealed class SendDialogue : LoopItem
                 return false;
             }
         }
+    }
+
+    // Commands that go behind the final dot belong to the message after it; the replies before theirs do not.
+    private void Show(ReadOnlySpan<byte> commands, bool secret)
+    {
+        ulong replied = _tap.Message;
+        _tap.Message = (_following ?? _body)?.Id ?? 0;
+        while (commands.IndexOf("\r\n"u8) is >= 0 and int end)
+        {
+            _tap.Command(commands[..end], secret);
+            commands = commands[(end + 2)..];
+        }
+        _tap.Message = replied;
     }
 
     private int WriteOne(Span<byte> into)
@@ -299,6 +331,7 @@ internal sealed class SendDialogue : LoopItem
         while (consumed < bytes.Length)
         {
             SendStep step = Machine.Receive(bytes[consumed..], out int taken);
+            _tap.Reply(bytes.Slice(consumed, taken));
             consumed += taken;
             answered |= Machine.HasWholeReply;
             if (step != SendStep.Read || taken == 0)

@@ -31,7 +31,7 @@ internal sealed class SendSession
     {
         _owner = owner;
         _machine = new SendMachine(owner.HelloName, owner.Limits.RecipientsPerTransaction);
-        _dialogue = new SendDialogue(owner.World, owner.Limits, _machine);
+        _dialogue = new SendDialogue(owner.World, owner.Limits, _machine, owner.Tap());
         _dialer = new SiteDialer(owner, _machine, _dialogue);
         _assigned = new Signal<Site?>(owner.World.Loop);
         _idle = new Sleeper(owner.World.Loop);

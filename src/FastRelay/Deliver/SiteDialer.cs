@@ -112,7 +112,7 @@ internal sealed class SiteDialer
             Fail(site, OutcomePolicy.From(SmtpStage.Connect, cause), System.Text.Encoding.ASCII.GetBytes("connect: " + ErrnoText.Of(dialled.Errno)), SmtpStage.Connect, started);
             return SendStep.Closed;
         }
-        SendStep step = await _dialogue.OpenAsync(dialled.Link, tls, plan.Credentials);
+        SendStep step = await _dialogue.OpenAsync(dialled.Link, target.Host.Name, tls, plan.Credentials);
         if (step == SendStep.StartTls)
         {
             step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));

@@ -3,6 +3,12 @@ namespace FastRelay.Observe;
 /// <summary>Counts since the start, owned by the loop; other threads read them as approximate figures.</summary>
 public sealed class Counters
 {
+    /// <summary>Lines of the event stream.</summary>
+    public long Events { get; set; }
+
+    /// <summary>Events that found no room.</summary>
+    public long EventsLost { get; set; }
+
     /// <summary>Connections accepted.</summary>
     public long ConnectionsIn { get; set; }
 

@@ -32,6 +32,12 @@ public sealed class Log(Output output, TimeProvider time)
     /// <summary>Begins a line about something broken.</summary>
     public LogLine Error(ReadOnlySpan<byte> name) => Begin("error"u8, name);
 
+    /// <summary>What became of mail, for programs; null when nobody asked for it. Set before the loop turns.</summary>
+    public EventStream? Events { get; set; }
+
+    /// <summary>Live dialogues, for those who watch them.</summary>
+    public Tracer Tracer { get; } = new(time);
+
     internal void Write(ReadOnlySpan<byte> line) => output.TryWrite(line);
 
     private LogLine Begin(ReadOnlySpan<byte> level, ReadOnlySpan<byte> name)

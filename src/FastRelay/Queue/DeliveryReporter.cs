@@ -21,7 +21,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         ref Entry entry = ref queue.Slab[delivery.Entry];
         Check.That(entry.State == EntryState.InFlight && entry.Message == delivery.Message.Slot, "a delivery is reported once");
         bool expired = queue.NowSeconds >= entry.ExpireSeconds;
-        bool noNotice = (entry.Flags & (EntryFlags.NullReversePath | EntryFlags.Removing)) != 0;
+        bool noNotice = (entry.Flags & EntryFlags.NullReversePath) != 0 || entry.IsDropped;
         int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
         bool untold = !noNotice && queue.Bounces is { HasRoom: false, IsStuck: true };
@@ -140,7 +140,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             long nextDue = deferred ? queue.UnixMs + delayMs : 0;
             queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason);
         }
-        if (deferred && !reason.IsEmpty)
+        if (deferred && !reason.IsEmpty && (entry.Flags & EntryFlags.Removing) == 0)
         {
             entry.Reason = queue.Reasons.Add(reason);
         }
@@ -196,6 +196,12 @@ internal sealed class DeliveryReporter(QueueState queue)
         ref Entry entry = ref queue.Slab[handle];
         if ((entry.Flags & EntryFlags.Removing) != 0)
         {
+            if (pastExpiry && !entry.IsDropped)
+            {
+                // Its sender cannot be told just now.
+                queue.Defer(handle, delayMs, pastExpiry);
+                return;
+            }
             queue.Settle(handle);
         }
         else if ((entry.Flags & EntryFlags.Holding) != 0)
@@ -258,7 +264,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         queue.Counters.Failed++;
         if (noNotice || wantsNone)
         {
-            if ((entry.Flags & EntryFlags.Removing) == 0)
+            if (!entry.IsDropped)
             {
                 // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it. Nor does a
                 // message whose sender asked for none (RFC 3461 4.1).
@@ -332,11 +338,17 @@ internal sealed class DeliveryReporter(QueueState queue)
             .Add("cause"u8, CauseOf(outcome.Cause))
             .Add("reply"u8, Cut(report.ReplyText.Span))
             .Write();
+        if (queue.Log.Events is { } events)
+        {
+            OutcomeEvent.Write(events, queue, delivery, envelope, attempt, report, outcome, attempts);
+        }
     }
 
-    private static ReadOnlySpan<byte> Cut(ReadOnlySpan<byte> text) => text[..Math.Min(text.Length, Limits.ReplyTextBytes)];
+    /// <summary>As much of a reply as is kept of it.</summary>
+    internal static ReadOnlySpan<byte> Cut(ReadOnlySpan<byte> text) => text[..Math.Min(text.Length, Limits.ReplyTextBytes)];
 
-    private static ReadOnlySpan<byte> StatusOf(OutcomeClass outcome) => outcome switch
+    /// <summary>A class as logs and events show it.</summary>
+    internal static ReadOnlySpan<byte> StatusOf(OutcomeClass outcome) => outcome switch
     {
         OutcomeClass.Delivered => "delivered"u8,
         OutcomeClass.Failed => "failed"u8,

@@ -45,6 +45,9 @@ internal sealed class DestinationTable : LoopItem
 
     public Destination this[int number] => _byNumber[number]!;
 
+    /// <summary>By number; null where there is none.</summary>
+    public ReadOnlySpan<Destination?> Places => _byNumber.AsSpan(0, _nextNumber);
+
     /// <summary>The destination of a recipient; made when it is new.</summary>
     public Destination Of(ReadOnlySpan<byte> mailbox)
     {

@@ -53,6 +53,12 @@ internal sealed class QueueClock : LoopItem
         while (_queue.Wheel.TryNext(now, ref budget, out int handle))
         {
             _queue.TakenOut(handle, EntryState.Deferred);
+            if ((_queue.Slab[handle].Flags & EntryFlags.Removing) != 0)
+            {
+                // It waited for the disk, or for somebody to be told, and is not to be delivered.
+                _queue.Settle(handle);
+                continue;
+            }
             _queue.MakeReady(handle);
         }
         if (budget <= 0)

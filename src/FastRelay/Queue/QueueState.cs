@@ -91,6 +91,9 @@ internal sealed class QueueState
 
     public long CountOf(EntryState state) => _counts[(int)state];
 
+    /// <summary>True when an entry is in use and of this message.</summary>
+    public bool IsOf(int handle, int slot) => Slab[handle] is { State: not EntryState.Free } entry && entry.Message == slot;
+
     /// <summary>Makes an entry, in no list; the caller moves it on at once.</summary>
     public int New(MessageHandle message, Destination destination, int expireSeconds, EntryFlags flags)
     {

@@ -205,7 +205,9 @@ internal sealed class Settler
     {
         if ((entry.Flags & EntryFlags.Removing) != 0)
         {
-            return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator), "removed by the operator");
+            return entry.IsDropped
+                ? (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator), "removed by the operator")
+                : Bounced(_queue.Reasons.Text(entry.Reason));
         }
         if (destination.IsSettledByPlan && destination.Plan is { } plan)
         {
@@ -222,6 +224,16 @@ internal sealed class Settler
         }
         string text = last.Length == 0 ? "waited too long in the queue" : "waited too long in the queue; last: " + last;
         return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired), text);
+    }
+
+    // The operator's own words, unless thousands of other texts have come since.
+    private static (Outcome Outcome, string Text) Bounced(ReadOnlySpan<byte> text)
+    {
+        text = text.IsEmpty ? "returned by the operator"u8 : text;
+        Outcome outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator) with { EnhancedCode = new EnhancedCode(5, 7, 1) };
+        return EnhancedCode.TryParse(text, out EnhancedCode code, out int consumed)
+            ? (outcome with { EnhancedCode = code }, Encoding.ASCII.GetString(text[consumed..]).TrimStart())
+            : (outcome, Encoding.ASCII.GetString(text));
     }
 
     private static (Outcome Outcome, string Text) Verdict(Plan plan)

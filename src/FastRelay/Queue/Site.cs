@@ -107,6 +107,9 @@ public sealed class Site
     /// <summary>By the number of a rule that takes several replies: when the first came, and how many.</summary>
     internal Dictionary<int, (long SinceMs, int Count)>? RuleCounts { get; set; }
 
+    /// <summary>Transactions in which it took mail, since the start.</summary>
+    internal long Taken { get; set; }
+
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }
 

@@ -207,6 +207,7 @@ internal sealed class SiteTable : LoopItem
     /// <summary>The site took a message: after as many as its concurrency it may have one session more.</summary>
     public void Delivered(Site site, long tookMs)
     {
+        site.Taken++;
         site.ServiceMs += site.ServiceMs > 0 ? (tookMs - site.ServiceMs) / 16 : Math.Max(1, tookMs);
         int most = CeilingOf(site);
         if (site.Window < most)

@@ -46,7 +46,7 @@ internal sealed class ReceiveSession
         _receiver = receiver;
         _next = new Signal<Link>(Loop);
         _clock = new SessionClock(Loop);
-        _output = new SessionOutput(_clock);
+        _output = new SessionOutput(_clock, receiver.Tap());
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate, known: _kind != ProxiedKind.Unknown) };
     }
 
@@ -98,7 +98,6 @@ internal sealed class ReceiveSession
                 _link = await _next.WaitAsync();
                 _clock.Start(_link);
                 _machine.Options = _receiver.Options;
-                _output.Start(_link, Limits.IdleTimeoutMs);
                 await ServeAsync();
                 _clock.Stop();
                 _receiver.Ended(this, _client, _admitted, _machine.Messages);
@@ -217,7 +216,6 @@ internal sealed class ReceiveSession
 
     private void Start()
     {
-        _delayMs = 0;
         // Anew for each message, not for each of its chunks: a minute's window would never end.
         _pace = new ContentPace(Limits.MinimumRateBytes);
         _lines.Reset();
@@ -225,6 +223,7 @@ internal sealed class ReceiveSession
         int length = Observe.LogLine.Format(_client, peer);
         // A client that its proxy cannot name is not the proxy.
         bool trusted = _kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
+        _output.Start(_link, _client, Limits.IdleTimeoutMs);
         Span<byte> reply = _output.Room();
         _output.Gather(_machine.Start(peer[..length], trusted, _listener, _receiver.Users, reply, _certificate));
     }
@@ -258,6 +257,7 @@ internal sealed class ReceiveSession
             {
                 continue;
             }
+            _output.Heard(status, line, _machine.Exchange is not null);
             bool wasInTransaction = _machine.InTransaction;
             Span<byte> reply = _output.Room();
             _machine.Users = _receiver.Users;
@@ -367,6 +367,7 @@ internal sealed class ReceiveSession
         _clock.Done();
         _lines.Reset();
         _receiver.TlsStarted(_client, result);
+        _output.Secured(_link, result);
         _certificate = _machine.Options.Policy.Trusted(result.PeerFingerprint);
         return result.Ok;
     }

@@ -46,6 +46,9 @@ public sealed class Receiver
 
     internal MessageJournal Journal { get; }
 
+    /// <summary>Where a new session's dialogues can be watched.</summary>
+    internal TraceTap Tap() => new(_log.Tracer, outgoing: false);
+
     private Limits Limits => Options.Limits;
 
     /// <summary>Our name, who may relay, and the bounds: new sessions take them, those under way keep theirs. Loop thread.</summary>
@@ -222,8 +225,21 @@ public sealed class Receiver
             .Add("size"u8, bytes)
             .AddSeconds("data"u8, dataMs)
             .Write();
+        if (_log.Events is { } events)
+        {
+            TellAccepted(events, machine.Client, view, id, bytes);
+        }
         _queue.Add(message, view);
     }
+
+    private static void TellAccepted(EventStream events, ReceiveClient client, in Envelope envelope, ReadOnlySpan<byte> id, long bytes) => events.Begin("accepted"u8)
+        .Add("id"u8, id)
+        .Add("from"u8, envelope.ReversePath)
+        .Add("recipients"u8, envelope.RecipientCount)
+        .Add("size"u8, bytes)
+        .Add("peer"u8, client.Peer)
+        .Add("user"u8, client.User)
+        .Write();
 
     private async Task AcceptAsync(Listener listener, ListenConfig config)
     {

@@ -1,12 +1,17 @@
 using System.IO.Pipelines;
+using System.Net;
 using System.Runtime.CompilerServices;
+using System.Text;
+using FastRelay.Observe;
 using FastRelay.Outside;
+using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
 
 /// <summary>The replies of one session: gathered, and sent in one write (RFC 2920 3.2).</summary>
 /// <param name="clock">Bounds the wait for a client that does not read.</param>
-internal sealed class SessionOutput(SessionClock clock)
+/// <param name="tap">Shows the dialogue to those who watch.</param>
+internal sealed class SessionOutput(SessionClock clock, TraceTap tap)
 {
     /// <summary>Octets of replies that are gathered before they are sent although more commands are buffered.</summary>
     private const int GatheredReplies = Link.WriteBufferBytes - (2 * ReceiveMachine.ReplyBytes);
@@ -20,9 +25,11 @@ internal sealed class SessionOutput(SessionClock clock)
 
     /// <summary>A connection begins.</summary>
     /// <param name="link">Takes the replies.</param>
+    /// <param name="client">Who it is, for those who watch.</param>
     /// <param name="timeoutMs">How long a client may take to read what is sent.</param>
-    public void Start(Link link, long timeoutMs)
+    public void Start(Link link, IPEndPoint client, long timeoutMs)
     {
+        tap.Begin(client);
         _timeoutMs = timeoutMs;
         _link = link;
         _gathered = 0;
@@ -34,6 +41,10 @@ internal sealed class SessionOutput(SessionClock clock)
     /// <summary>A reply of so many octets was written into <see cref="Room"/>.</summary>
     public void Gather(int length)
     {
+        if (tap.IsOn && length > 0)
+        {
+            tap.Reply(Room()[..length]);
+        }
         _link.Output.Advance(length);
         _gathered += length;
     }
@@ -43,6 +54,34 @@ internal sealed class SessionOutput(SessionClock clock)
     {
         text.CopyTo(_link.Output.GetSpan(text.Length));
         Gather(text.Length);
+    }
+
+    /// <summary>A line of the client, for those who watch.</summary>
+    /// <param name="status">How it was found.</param>
+    /// <param name="line">Without its CRLF; empty unless it is a whole line.</param>
+    /// <param name="secret">It belongs to an AUTH exchange.</param>
+    public void Heard(ScanStatus status, ReadOnlySpan<byte> line, bool secret)
+    {
+        if (!tap.IsOn)
+        {
+            return;
+        }
+        if (status == ScanStatus.Line)
+        {
+            tap.Command(line, secret);
+            return;
+        }
+        tap.NoLine();
+    }
+
+    /// <summary>TLS has begun or could not, for those who watch.</summary>
+    public void Secured(Link link, in TlsResult result)
+    {
+        // With TLS from the first octet nothing has begun yet that could be watched.
+        if (tap.IsOn && ReferenceEquals(link, _link))
+        {
+            tap.Note(Encoding.UTF8.GetBytes(result.Ok ? link.TlsName ?? "TLS" : "TLS failed: " + result.Reason));
+        }
     }
 
     /// <summary>Sends what is gathered: the client has its time to take all of it.</summary>

@@ -149,6 +149,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
             message.MayReturn |= message.RefusedAtGroup >= 0 && message.RefusedAtGroup == groups;
             message.RefusedAtGroup = -1;
             message.Removing = false;
+            message.Bouncing = false;
             message.HoldGroup = message.HoldGroup >= 0 && groups >= message.HoldGroup + 2 ? -1 : message.HoldGroup;
             foreach (MailRecipient recipient in message.Recipients)
             {
@@ -230,7 +231,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
         bool failed = status == "failed";
         if (recipient is not null)
         {
-            bool removed = failed && (message.Removing || line.Groups[5].Value == "operator");
+            bool removed = failed && (message.Removing || (line.Groups[5].Value == "operator" && !message.Bouncing));
             recipient.LoggedAtGroup = status == "delivered" ? DurableGroups() : recipient.LoggedAtGroup;
             recipient.Failed |= failed;
             recipient.Dropped |= removed || (failed && line.Groups[2].Value == "\"\"");

@@ -94,6 +94,9 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
     /// <summary>The operator removes it: what was under way is not reported any more. A restart forgets that.</summary>
     public bool Removing { get; set; }
 
+    /// <summary>The operator has it bounced: what he fails is told its sender.</summary>
+    public bool Bouncing { get; set; }
+
     /// <summary>When it was held, ms; attempts that were under way may still end.</summary>
     public long HeldMs { get; set; }
 

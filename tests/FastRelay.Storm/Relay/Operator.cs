@@ -1,14 +1,17 @@
+using System.Text.Json;
 using FastRelay.Config;
 using FastRelay.Journal;
+using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Queue;
 
 namespace FastRelay.Storm;
 
-/// <summary>The operator of a storm: holds, releases, retries and removes mail, and changes the configuration while it runs.</summary>
+/// <summary>The operator of a storm: holds, releases, retries, removes and bounces mail, watches dialogues, and changes the configuration while it runs.</summary>
 internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, SimRandom random)
 {
     private readonly RelayConfig _usual = relay.Config;
+    private TraceWatcher? _watcher;
 
     /// <summary>Acts now and then, for ever.</summary>
     public async ValueTask RunAsync()
@@ -17,6 +20,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         while (true)
         {
             await sleeper.SleepAsync(random.Magnitude(1_000, 900_000));
+            Watch();
             if (!host.Universe.Faults.On)
             {
                 await ReleaseAllAsync();
@@ -30,6 +34,29 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         }
     }
 
+    /// <summary>Looks on for a while: whatever peers say, a trace is whole lines of JSON, and nothing else changes by it.</summary>
+    private void Watch()
+    {
+        Tracer tracer = relay.Log.Tracer;
+        if (_watcher is null || tracer.Take(_watcher) is not { } taken)
+        {
+            _watcher = random.OneIn(4) ? tracer.Watch(new TraceFilter()) : null;
+            return;
+        }
+        host.Universe.Faults.Hit("operator: trace");
+        ReadOnlySpan<byte> lines = taken.Lines;
+        while (lines.IndexOf((byte)'\n') is >= 0 and int end)
+        {
+            var reader = new Utf8JsonReader(lines[..end]);
+            // Throws on anything that is no JSON, which ends the storm.
+            while (reader.Read())
+            {
+            }
+            lines = lines[(end + 1)..];
+        }
+        host.Universe.Require(lines.IsEmpty, "a trace ends inside a line");
+    }
+
     private async ValueTask ActAsync(MailMessage message)
     {
         if (!MessageId.TryParse(message.Id, out MessageId id))
@@ -41,6 +68,11 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         {
             case < 4:
                 await SetHoldAsync(message, only, !message.Held);
+                break;
+            case 4 when random.OneIn(2):
+                host.Universe.Faults.Hit("operator: bounce");
+                message.Bouncing = true;
+                await relay.Queue.Admin.BounceAsync(only, "5.2.1 the operator has closed the mailbox");
                 break;
             case 4:
                 host.Universe.Faults.Hit("operator: remove");

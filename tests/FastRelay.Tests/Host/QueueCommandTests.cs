@@ -80,6 +80,8 @@ public sealed class QueueCommandTests : IAsyncLifetime
     [InlineData("queue remove --domain two.test", "Remove ids= domain=two.test all=False", "1 message removed")]
     [InlineData("queue hold --all", "Hold ids= domain= all=True", "3 messages held")]
     [InlineData("queue release --all", "Release ids= domain= all=True", "3 messages released")]
+    [InlineData("queue bounce 0000000000001", "Bounce ids=0000000000001 domain= all=False", "1 message bounced")]
+    [InlineData("queue bounce --older 1h --text gone", "Bounce ids= domain= all=False older=3600 text=gone", "1 message bounced")]
     public void A_change_is_asked_for_and_told(string line, string asked, string told)
     {
         (int code, string output, string error) = Run(line);
@@ -112,6 +114,9 @@ public sealed class QueueCommandTests : IAsyncLifetime
 
     [Theory]
     [InlineData("queue list --state lost", "'lost'")]
+    [InlineData("queue list --older soon", "\"soon\" is no duration")]
+    [InlineData("queue top --once --sites 51", "--sites must be 1 to 50")]
+    [InlineData("queue top --once --interval 1ms", "no duration from 200ms to 1h")]
     [InlineData("queue list --limit 0", "--limit must be 1 or more")]
     [InlineData("queue shwo x", "did you mean: fastrelay queue show")]
     public void A_wrong_option_is_a_usage_error(string line, string expected)
@@ -119,6 +124,27 @@ public sealed class QueueCommandTests : IAsyncLifetime
         (int code, _, string error) = Run(line);
         Assert.Equal(ExitCode.Usage, code);
         Assert.Contains(expected, error);
+    }
+
+    [Fact]
+    public void A_long_change_goes_on_part_by_part()
+    {
+        _admin.Desk.Parts = 3;
+        (int code, string output, string error) = Run("queue remove --domain two.test");
+        Assert.Equal((0, "3 messages removed\n", ""), (code, output, error));
+        Assert.Equal(["0 65536", "100 65536", "200 65536"], _admin.Desk.Cursors);
+    }
+
+    [Fact]
+    public void Top_shows_the_busiest_sites_and_what_they_do_in_an_interval()
+    {
+        (int code, string output, string error) = Run("queue top --once --interval 200ms");
+        Assert.Equal((0, ""), (code, error));
+        string[] lines = output.Split('\n');
+        Assert.StartsWith("0 messages: 0 ready", lines[0]);
+        Assert.Matches("^SITE +READY +SENDING +DEFERRED +MSG/S +SESSIONS GEAR$", lines[1]);
+        Assert.Matches(@"^<script>alert\(1\)</script> \(mx\.one\.test\) +5 +1 +70 +[0-9.]+ +1/4 backoff 30 s: 421 4\.7\.0 slow down$", lines[2]);
+        Assert.True(double.Parse(System.Text.RegularExpressions.Regex.Match(lines[2], @" ([0-9.]+) +1/4").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) > 0);
     }
 
     [Fact]
@@ -139,10 +165,10 @@ public sealed class QueueCommandTests : IAsyncLifetime
     public void Without_an_admin_address_the_configuration_is_named()
     {
         string file = _admin.ConfigFile + ".off";
-        File.WriteAllText(file, "[admin]\nhttp = \"\"\n");
+        File.WriteAllText(file, "[admin]\nhttp = \"\"\nsocket = \"\"\n");
         (int code, _, string error) = Run(["queue", "list", "--config", file]);
         Assert.Equal(ExitCode.BadConfig, code);
-        Assert.Contains("admin.http is \"\"", error);
+        Assert.Contains("admin.http and admin.socket are \"\"", error);
     }
 
     [Fact]

@@ -3,7 +3,7 @@ using FastRelay.Host.Admin;
 namespace FastRelay.Tests.Host;
 
 /// <summary>A desk with three messages that remembers what it was asked.</summary>
-internal sealed class ScriptedDesk : AdminDesk
+internal class ScriptedDesk : AdminDesk
 {
     public static readonly QueueItem[] Items =
     [
@@ -13,6 +13,13 @@ internal sealed class ScriptedDesk : AdminDesk
     ];
 
     public List<string> Asked { get; } = [];
+
+    public List<string> Cursors { get; } = [];
+
+    /// <summary>Parts in which a change is done.</summary>
+    public int Parts { get; set; } = 1;
+
+    private long _taken;
 
     public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from)
     {
@@ -37,7 +44,13 @@ internal sealed class ScriptedDesk : AdminDesk
 
     public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
     {
-        Asked.Add($"{action} ids={string.Join('+', selection.Ids ?? [])} domain={selection.Filter?.Domain} all={selection.All}");
+        string more = (selection.Filter?.OlderSeconds is { } older ? $" older={older}" : "") + (selection.Text is { } text ? $" text={text}" : "");
+        Asked.Add($"{action} ids={string.Join('+', selection.Ids ?? [])} domain={selection.Filter?.Domain} all={selection.All}{more}");
+        Cursors.Add($"{selection.From} {selection.Slots}");
+        if (Parts > 1)
+        {
+            return Task.FromResult(new QueueChange(1, []) { Next = --Parts == 0 ? null : selection.From + 100, End = 300 });
+        }
         string[] ids = [.. selection.Ids ?? []];
         string[] missing = [.. ids.Where(id => Items.All(i => i.Id != id))];
         return Task.FromResult(new QueueChange(selection.All ? Items.Length : Math.Max(1, ids.Length - missing.Length), missing));
@@ -60,7 +73,7 @@ internal sealed class ScriptedDesk : AdminDesk
     }).ToArray());
 
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => Task.FromResult<IReadOnlyList<ExplainSite>>(
-        [new ExplainSite("mx.one.test", "<script>alert(1)</script>", "backoff", "421 4.7.0 slow down", 30, 2, 5, 1, 1)]);
+        [new ExplainSite("mx.one.test", "<script>alert(1)</script>", "backoff", "421 4.7.0 slow down", 30, 2, 5, 1, 1) { Limit = 4, Deferred = 70, Taken = _taken += 10 }]);
 
     public override Task<ReloadView> ReloadAsync()
     {
@@ -70,6 +83,16 @@ internal sealed class ScriptedDesk : AdminDesk
 
     /// <summary>What a reload comes to; null: the file is wrong.</summary>
     public ReloadView? Reloaded { get; set; }
+
+    public override async IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken until)
+    {
+        Asked.Add($"trace {query.Peer} {query.Domain} {query.Id}");
+        query.Filter();
+        await Task.Yield();
+        yield return ReadOnlyMemory<byte>.Empty;
+        yield return "{\"ts\":\"2026-01-02T03:04:05Z\",\"way\":\"out\",\"session\":7,\"peer\":\"192.0.2.1:25\",\"host\":\"mx.test\",\"from\":\"server\",\"text\":\"250 \\u001b[31m\"}\n"u8.ToArray();
+        yield return "{\"lost\":12}\n"u8.ToArray();
+    }
 
     public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
 
@@ -94,26 +117,29 @@ internal sealed class ScriptedAdmin : IAsyncDisposable
 {
     private readonly AdminServer _server;
 
-    private ScriptedAdmin(ScriptedDesk desk, AdminServer server)
+    private ScriptedAdmin(ScriptedDesk desk, AdminServer server, string folder)
     {
         Desk = desk;
         _server = server;
-        ConfigFile = Path.Combine(Directory.CreateTempSubdirectory("fastrelay-").FullName, "fastrelay.toml");
-        File.WriteAllText(ConfigFile, $"[admin]\nhttp = \"{server.EndPoint}\"\n");
+        ConfigFile = Path.Combine(folder, "fastrelay.toml");
+        File.WriteAllText(ConfigFile, $"[admin]\nhttp = \"{server.EndPoint}\"\nsocket = \"{server.SocketPath}\"\n");
     }
 
     public ScriptedDesk Desk { get; }
 
     public string ConfigFile { get; }
 
-    public int Port => _server.EndPoint.Port;
+    public int Port => _server.EndPoint!.Port;
 
-    public static async Task<ScriptedAdmin> StartAsync(string? token = null)
+    public string SocketPath => Path.Combine(Path.GetDirectoryName(ConfigFile)!, "admin.sock");
+
+    public static async Task<ScriptedAdmin> StartAsync(string? token = null, bool socket = false)
     {
         var desk = new ScriptedDesk();
-        var server = new AdminServer(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), "relay.test", desk, token);
-        Assert.Null(await server.StartAsync());
-        return new ScriptedAdmin(desk, server);
+        string folder = Directory.CreateTempSubdirectory("fastrelay-").FullName;
+        var server = new AdminServer(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), socket ? Path.Combine(folder, "admin.sock") : null, "relay.test", desk, token);
+        Assert.Empty(await server.StartAsync());
+        return new ScriptedAdmin(desk, server, folder);
     }
 
     public async ValueTask DisposeAsync()

@@ -4,9 +4,11 @@ using FastRelay.Host.Admin;
 
 namespace FastRelay.Host.Commands;
 
-/// <summary><c>fastrelay queue retry</c>, <c>remove</c>, <c>hold</c> and <c>release</c>: the same selection, four effects.</summary>
+/// <summary><c>fastrelay queue retry</c>, <c>remove</c>, <c>hold</c>, <c>release</c> and <c>bounce</c>: the same selection, five effects.</summary>
 public static class QueueChangeCommand
 {
+    private const int SlotsPerPart = 65_536;
+
     /// <summary>The command of an action.</summary>
     public static Command Build(QueueAction action)
     {
@@ -15,13 +17,18 @@ public static class QueueChangeCommand
             name,
             Description(action) + " Select by ids, by options, or everything with --all.",
             $"fastrelay queue {name} 01ABCDEFGHJKM 01ABCDEFGHJKN",
-            $"fastrelay queue {name} --domain example.com",
+            $"fastrelay queue {name} --domain example.com --older 1h",
             $"fastrelay queue {name} --all");
         var ids = new Argument<string[]>("ID") { Description = "Messages, as queue list shows them", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> config = ConfigFile.Option();
         command.Arguments.Add(ids);
         command.Options.Add(config);
         var narrowing = new QueueNarrowing(command);
+        var text = new Option<string?>("--text") { Description = "What the senders read, as in \"5.2.1 the mailbox is closed\"; 5.7.1 without a code", HelpName = "TEXT" };
+        if (action == QueueAction.Bounce)
+        {
+            command.Options.Add(text);
+        }
         var all = new Option<bool>("--all") { Description = "The whole queue: must be said" };
         var json = new Option<bool>("--json") { Description = "What was done, as JSON" };
         command.Options.Add(all);
@@ -29,10 +36,10 @@ public static class QueueChangeCommand
         command.Validators.Add(r =>
         {
             bool named = r.GetValue(ids) is { Length: > 0 };
-            bool narrowed = r.Children.Any(c => c is System.CommandLine.Parsing.OptionResult { Implicit: false, Option.Name: "--sender" or "--domain" or "--site" or "--state" });
+            bool narrowed = r.Children.Any(c => c is System.CommandLine.Parsing.OptionResult { Implicit: false, Option.Name: "--sender" or "--domain" or "--site" or "--state" or "--older" });
             if ((named ? 1 : 0) + (narrowed ? 1 : 0) + (r.GetValue(all) ? 1 : 0) != 1)
             {
-                r.AddError($"which messages: give ids, or --sender, --domain, --site, --state, or --all for the whole queue (one of the three ways)");
+                r.AddError($"which messages: give ids, or --sender, --domain, --site, --state, --older, or --all for the whole queue (one of the three ways)");
             }
         });
         command.SetAction(result =>
@@ -44,6 +51,7 @@ public static class QueueChangeCommand
                 Ids = named.Length > 0 ? named : null,
                 Filter = query.IsAll ? null : query,
                 All = result.GetValue(all),
+                Text = action == QueueAction.Bounce ? result.GetValue(text) : null,
             };
             return QueueCommand.Ask(result, config, (client, output) =>
                 RunAsync(client, action, selection, result.GetValue(json), output, result.InvocationConfiguration.Error));
@@ -53,7 +61,7 @@ public static class QueueChangeCommand
 
     private static async Task<int> RunAsync(AdminClient client, QueueAction action, QueueSelection selection, bool json, TextWriter output, TextWriter error)
     {
-        QueueChange change = await client.PostAsync($"/api/queue/{Name(action)}", selection, AdminJson.Default.QueueSelection, AdminJson.Default.QueueChange);
+        QueueChange change = await ChangeAsync(client, action, selection, error);
         if (json)
         {
             await output.WriteLineAsync(JsonSerializer.Serialize(change, AdminJson.Default.QueueChange));
@@ -69,11 +77,37 @@ public static class QueueChangeCommand
         return change.Missing.Count == 0 ? ExitCode.Ok : ExitCode.Failure;
     }
 
+    // Part by part, so that nobody waits for one answer about ten million messages without a word.
+    private static async Task<QueueChange> ChangeAsync(AdminClient client, QueueAction action, QueueSelection selection, TextWriter error)
+    {
+        bool shows = !Console.IsErrorRedirected;
+        bool shown = false;
+        QueueSelection part = selection.Ids is null ? selection with { Slots = SlotsPerPart } : selection;
+        long count = 0;
+        while (true)
+        {
+            QueueChange change = await client.PostAsync($"/api/queue/{Name(action)}", part, AdminJson.Default.QueueSelection, AdminJson.Default.QueueChange);
+            count += change.Count;
+            if (change.Next is not { } next)
+            {
+                await error.WriteAsync(shown ? "\r\u001b[K" : "");
+                return change with { Count = count, End = null };
+            }
+            part = part with { From = next };
+            if (shows && change.End is > 0 and int end)
+            {
+                shown = true;
+                await error.WriteAsync(FormattableString.Invariant($"\r{100L * next / end} % looked at, {count} {Done(action)}"));
+            }
+        }
+    }
+
     private static string Name(QueueAction action) => action switch
     {
         QueueAction.Retry => "retry",
         QueueAction.Remove => "remove",
         QueueAction.Hold => "hold",
+        QueueAction.Bounce => "bounce",
         _ => "release",
     };
 
@@ -82,6 +116,7 @@ public static class QueueChangeCommand
         QueueAction.Retry => "to be tried now",
         QueueAction.Remove => "removed",
         QueueAction.Hold => "held",
+        QueueAction.Bounce => "bounced",
         _ => "released",
     };
 
@@ -90,6 +125,7 @@ public static class QueueChangeCommand
         QueueAction.Retry => "Tries deferred mail now and ends the backoff of its sites. Held mail stays held.",
         QueueAction.Remove => "Drops mail; nobody is told. What is being delivered is dropped when it comes back.",
         QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It expires all the same.",
+        QueueAction.Bounce => "Fails mail for good and tells its senders, like a refusal of the next hop. What is being delivered is bounced when it comes back undelivered.",
         _ => "Ends a hold: the mail is tried at once.",
     };
 }

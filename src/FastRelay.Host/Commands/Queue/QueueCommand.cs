@@ -19,10 +19,11 @@ public static class QueueCommand
             "fastrelay queue remove 01ABCDEFGHJKM           # drop it; nobody is told");
         command.Subcommands.Add(QueueListCommand.Build());
         command.Subcommands.Add(QueueShowCommand.Build());
-        foreach (QueueAction action in (ReadOnlySpan<QueueAction>)[QueueAction.Retry, QueueAction.Remove, QueueAction.Hold, QueueAction.Release])
+        foreach (QueueAction action in (ReadOnlySpan<QueueAction>)[QueueAction.Retry, QueueAction.Remove, QueueAction.Hold, QueueAction.Release, QueueAction.Bounce])
         {
             command.Subcommands.Add(QueueChangeCommand.Build(action));
         }
+        command.Subcommands.Add(QueueTopCommand.Build());
         command.Subcommands.Add(SuspendCommand.Build(suspend: true));
         command.Subcommands.Add(SuspendCommand.Build(suspend: false));
         return command;
@@ -37,20 +38,14 @@ public static class QueueCommand
         {
             return ExitCode.BadConfig;
         }
-        if (loaded.AdminHttp is not { } address)
-        {
-            error.WriteLine("fastrelay: admin.http is \"\" in this configuration: the queue of a running relay is reached by it");
-            return ExitCode.BadConfig;
-        }
-        string? token = null;
-        if (loaded.AdminTokenFile is { } file && (token = TokenFile.Load(file, out string problem)) is null)
-        {
-            error.WriteLine($"fastrelay: {problem}");
-            return ExitCode.BadConfig;
-        }
         try
         {
-            using var client = new AdminClient(address, token);
+            using AdminClient? client = Client(loaded, out string problem);
+            if (client is null)
+            {
+                error.WriteLine($"fastrelay: {problem}");
+                return ExitCode.BadConfig;
+            }
             return ask(client, result.InvocationConfiguration.Output).GetAwaiter().GetResult();
         }
         catch (AdminClientException e)
@@ -58,6 +53,26 @@ public static class QueueCommand
             error.WriteLine($"fastrelay: {e.Message}");
             return e.Unreachable ? ExitCode.Unreachable : ExitCode.Failure;
         }
+    }
+
+    /// <summary>The door of the admin that this user can use: its address, or its socket where there is none or its token cannot be read.</summary>
+    private static AdminClient? Client(RelayConfig config, out string problem)
+    {
+        problem = "admin.http and admin.socket are \"\" in this configuration: a running relay is reached by one of them";
+        if (config.AdminHttp is not { } address)
+        {
+            return config.AdminSocket is { } only ? new AdminClient(only) : null;
+        }
+        if (config.AdminTokenFile is not { } file)
+        {
+            return new AdminClient(address);
+        }
+        if (TokenFile.Load(file, out problem) is { } token)
+        {
+            return new AdminClient(address, token);
+        }
+        // Who may write to the socket is asked for no token.
+        return config.AdminSocket is { } socket && File.Exists(socket) ? new AdminClient(socket) : null;
     }
 }
 
@@ -68,12 +83,20 @@ internal sealed class QueueNarrowing
     private readonly Option<string?> _domain = new("--domain") { Description = "Domain of a recipient", HelpName = "DOMAIN" };
     private readonly Option<string?> _site = new("--site") { Description = "Site, as queue list and show name it", HelpName = "SITE" };
     private readonly Option<string?> _state = new("--state") { Description = $"One of {string.Join(", ", QueueStates.All)}", HelpName = "STATE" };
+    private readonly Option<string?> _older = new("--older") { Description = "Arrived so long ago or earlier, as in 1h", HelpName = "DURATION" };
 
     public QueueNarrowing(Command command)
     {
         // Completion and a plain error for another word.
         _state.AcceptOnlyFromAmong([.. QueueStates.All]);
-        foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _state])
+        _older.Validators.Add(r =>
+        {
+            if (r.Tokens.Count == 1 && !ConfigText.TryParseDuration(r.Tokens[0].Value, out _))
+            {
+                r.AddError($"\"{r.Tokens[0].Value}\" is no duration: write it as in 30m or 2h");
+            }
+        });
+        foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _state, _older])
         {
             command.Options.Add(option);
         }
@@ -85,5 +108,6 @@ internal sealed class QueueNarrowing
         Domain = result.GetValue(_domain),
         Site = result.GetValue(_site),
         State = result.GetValue(_state),
+        OlderSeconds = result.GetValue(_older) is { } text && ConfigText.TryParseDuration(text, out long ms) ? ms / 1000 : null,
     };
 }

@@ -135,7 +135,8 @@ public static class QueueListCommand
     {
         var text = new StringBuilder();
         foreach ((string key, string? value) in (ReadOnlySpan<(string, string?)>)
-            [("sender", query.Sender), ("domain", query.Domain), ("site", query.Site), ("id", query.Id), ("state", query.State)])
+            [("sender", query.Sender), ("domain", query.Domain), ("site", query.Site), ("id", query.Id), ("state", query.State),
+                ("older", query.OlderSeconds?.ToString(CultureInfo.InvariantCulture))])
         {
             if (value is not null)
             {

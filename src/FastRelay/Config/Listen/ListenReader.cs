@@ -87,11 +87,11 @@ internal sealed class ListenReader(ConfigReader owner)
 
     private static ListenTls Tls(TableReader table, ListenTls usual, RelayConfig config)
     {
+        int choice = table.Choice("tls", "none", "starttls", "implicit");
         if (table.Node("tls") is not { } node)
         {
             return usual;
         }
-        int choice = table.Choice("tls", "none", "starttls", "implicit");
         ListenTls tls = choice < 0 ? ListenTls.None : (ListenTls)choice;
         if (tls != ListenTls.None && config.Tls.Certificate is null)
         {
@@ -120,6 +120,7 @@ internal sealed class ListenReader(ConfigReader owner)
     private List<IPNetwork>? Proxies(TableReader table)
     {
         bool expects = table.Boolean("proxy_protocol") ?? false;
+        List<(ConfigNode, IPNetwork)> all = [.. NetworkList(table, "proxies")];
         if (table.Node("proxies") is not { } node)
         {
             return expects ? [.. RelayConfig.Loopback] : null;
@@ -129,7 +130,7 @@ internal sealed class ListenReader(ConfigReader owner)
             table.Error(node, "proxies", "says who may send PROXY headers: it needs proxy_protocol = true");
         }
         var networks = new List<IPNetwork>();
-        foreach ((ConfigNode item, IPNetwork network) in NetworkList(table, "proxies"))
+        foreach ((ConfigNode item, IPNetwork network) in all)
         {
             if (network.PrefixLength == 0)
             {

@@ -40,6 +40,8 @@ public static class ConfigReload
             DnsServers = running.DnsServers,
             AdminHttp = running.AdminHttp,
             AdminTokenFile = running.AdminTokenFile,
+            AdminSocket = running.AdminSocket,
+            EventsFile = running.EventsFile,
             Limits = limits,
         };
     }

@@ -83,7 +83,7 @@ internal static class ReplyRuleReader
         {
             table.Error(pattern, "match", problem);
         }
-        (int count, long windowMs) = table.Node("after") is null ? (1, 0) : SiteReader.Rate(table, "after", "3/10m", CountMax);
+        (int count, long windowMs) = SiteReader.Rate(table, "after", "3/10m", CountMax) is { Count: > 0 } rate ? rate : (1, 0);
         int action = table.Choice("action", s_actions);
         if (table.Node("action") is null)
         {

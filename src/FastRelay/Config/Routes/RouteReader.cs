@@ -35,7 +35,7 @@ internal static class RouteReader
             DeliverTls tls = Tls(table, config.Deliver.Tls, user is not null);
             if (all.Find(r => r.To == to && r.User is not null && r.User == user && r.PasswordFile != file) is { } other)
             {
-                table.Error(table.Node("password_file")!, "password_file", $"is not that of the route for \"{other.Domain}\", which has the same host and user");
+                table.Error(table.Node("password_file") ?? table.Node("password_env")!, "password_file", $"is not that of the route for \"{other.Domain}\", which has the same host and user");
             }
             int inFlight = InFlight(table);
             if (inFlight > 0 && to?.StartsWith("smtp:", StringComparison.Ordinal) == false)
@@ -60,16 +60,16 @@ internal static class RouteReader
     private static (string? User, string? File) Login(TableReader table, string? to, ConfigReader owner)
     {
         string? user = table.Text("user", "relay@example.net");
-        string? file = owner.PathOf(table, "password_file", "/etc/fastrelay/password");
+        string? file = SecretPlace.Read(table, "password", owner.PathOf(table, "password_file", "/etc/fastrelay/password"));
         if (user is null && file is null)
         {
             return (null, null);
         }
-        string key = user is null ? "password_file" : "user";
+        string key = user is not null ? "user" : table.Node("password_env") is null ? "password_file" : "password_env";
         ConfigNode node = table.Node(key)!;
         if (user is null || file is null)
         {
-            table.Error(node, key, user is null ? "needs user, whose password it holds" : "needs password_file, the file that holds the password");
+            table.Error(node, key, user is null ? "needs user, whose password it holds" : "needs password_file, the file that holds the password, or password_env");
             return (null, null);
         }
         if (user.Length is 0 or > 255 || user.AsSpan().IndexOfAnyExceptInRange('!', '~') >= 0)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastRelay.Config;
 
 namespace FastRelay.Journal;
 
@@ -51,7 +52,7 @@ internal static class SegmentNames
     public static SpoolFile Parse(string name, out ulong number)
     {
         number = 0;
-        if (name is Lock or Suspensions or Suspensions + ".new")
+        if (name is Lock or Suspensions or Suspensions + ".new" or RelayConfig.SocketName)
         {
             return SpoolFile.Beside;
         }

@@ -11,7 +11,6 @@ namespace FastRelay.Queue;
 /// </summary>
 public sealed class QueueAdmin
 {
-    private const int SlotsPerTurn = 1_024;
     private const int ReadsPerTurn = 32;
 
     // An entry that changes its state costs some eight looks at a slot; a hold is a journal record besides.
@@ -47,6 +46,9 @@ public sealed class QueueAdmin
         return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(View)];
     }
 
+    /// <summary>The same with what is deferred for them, in slices.</summary>
+    public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max, View);
+
     /// <summary>The destinations with the most entries.</summary>
     public IReadOnlyList<DestinationView> Destinations(int max)
     {
@@ -61,7 +63,7 @@ public sealed class QueueAdmin
     public async ValueTask<QueueListing> ListAsync(QueueFilter filter, int max, int from = 0)
     {
         var found = new List<QueuedMessage>();
-        var scan = new Scan(this, filter, from);
+        var scan = new QueueScan(_queue, filter, from, int.MaxValue);
         while (found.Count < max && await scan.NextAsync())
         {
             if (await ReadAsync(scan) is { } message)
@@ -81,28 +83,40 @@ public sealed class QueueAdmin
     }
 
     /// <summary>How many messages a filter selects.</summary>
-    public ValueTask<long> CountAsync(QueueFilter filter) => ForEachAsync(filter, static (_, _) => false);
+    public ValueTask<long> CountAsync(QueueFilter filter) => WholeAsync(QueueDeed.Look, filter);
 
     /// <summary>Tries what is deferred at once, and ends the backoff of its sites and destinations. What is held stays held.</summary>
     /// <returns>Messages selected.</returns>
-    public ValueTask<long> RetryAsync(QueueFilter filter) => ForEachAsync(filter, Retry);
+    public ValueTask<long> RetryAsync(QueueFilter filter) => WholeAsync(QueueDeed.Retry, filter);
 
     /// <summary>Removes mail: nobody is told. What is being delivered is removed when it comes back.</summary>
     /// <returns>Messages selected.</returns>
-    public ValueTask<long> RemoveAsync(QueueFilter filter) => ForEachAsync(filter, Remove);
+    public ValueTask<long> RemoveAsync(QueueFilter filter) => WholeAsync(QueueDeed.Remove, filter);
 
     /// <summary>Puts messages aside until they are released; survives a restart.</summary>
     /// <returns>Messages selected.</returns>
-    public ValueTask<long> HoldAsync(QueueFilter filter) => ForEachAsync(filter, Hold);
+    public ValueTask<long> HoldAsync(QueueFilter filter) => WholeAsync(QueueDeed.Hold, filter);
 
     /// <summary>Releases held messages; they are ready at once.</summary>
     /// <returns>Messages selected.</returns>
-    public ValueTask<long> ReleaseAsync(QueueFilter filter) => ForEachAsync(filter, Release);
+    public ValueTask<long> ReleaseAsync(QueueFilter filter) => WholeAsync(QueueDeed.Release, filter);
 
-    private async ValueTask<long> ForEachAsync(QueueFilter filter, Func<QueueAdmin, int, bool> act)
+    /// <summary>Fails messages for good: their senders are told, with this text.</summary>
+    /// <param name="filter">Which.</param>
+    /// <param name="text">Printable ASCII; may begin with an enhanced status code of class 5, else it is 5.7.1.</param>
+    /// <returns>Messages selected.</returns>
+    public ValueTask<long> BounceAsync(QueueFilter filter, string text) => WholeAsync(QueueDeed.Bounce(text), filter);
+
+    /// <summary>A part of a deed, so that whoever asked for it can show how far it is.</summary>
+    /// <param name="deed">What is done to each message that the filter selects.</param>
+    /// <param name="filter">Which.</param>
+    /// <param name="from">0, or <see cref="QueuePart.Next"/> of the part before.</param>
+    /// <param name="slots">Places of the queue's index that are looked at, at most.</param>
+    public async ValueTask<QueuePart> PartAsync(QueueDeed deed, QueueFilter filter, int from, int slots)
     {
         long count = 0;
-        var scan = new Scan(this, filter, 0);
+        var picked = new List<int>();
+        var scan = new QueueScan(_queue, filter, from, slots);
         while (await scan.NextAsync())
         {
             if (filter.Sender is not null && await ReadAsync(scan) is null)
@@ -110,89 +124,47 @@ public sealed class QueueAdmin
                 continue;
             }
             count++;
-            int changes = 0;
-            for (int handle = _queue.Messages[scan.Slot]; handle != 0;)
+            picked.Clear();
+            for (int handle = _queue.Messages[scan.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
             {
-                int next = _queue.Slab[handle].NextOfMessage;
-                if (scan.Selects(handle) && act(this, handle))
+                if (scan.Selects(handle))
                 {
-                    changes++;
+                    picked.Add(handle);
                 }
-                handle = next;
             }
-            await scan.PaceAsync(changes * (SlotsPerTurn / ChangesPerTurn));
+            await ChangeAsync(deed, scan, picked);
         }
-        return count;
+        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End);
     }
 
-    private static bool Retry(QueueAdmin admin, int handle)
+    /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
+    private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
     {
-        QueueState queue = admin._queue;
-        ref Entry entry = ref queue.Slab[handle];
-        Destination destination = queue.Destinations[entry.Destination];
-        queue.Destinations.Forgive(destination);
-        if (destination.Site is { } site && queue.Gears.Of(site) != SiteGear.Normal)
+        const int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
+        int slot = scan.Slot;
+        MessageId id = _queue.Journal.IdOf(new MessageHandle(slot));
+        int changes = 0;
+        bool paused = false;
+        foreach (int handle in picked)
         {
-            queue.Sites.Forgive(site);
+            if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(handle, slot) && scan.Selects(handle)))
+            {
+                continue;
+            }
+            if (deed.Do(_queue, handle) && ++changes == ChangesPerTurn)
+            {
+                await scan.PaceAsync(changes * cost);
+                changes = 0;
+                paused = true;
+            }
         }
-        if (entry.State == EntryState.Deferred)
-        {
-            queue.TakeOut(handle);
-            queue.MakeReady(handle);
-        }
-        else if (entry.State == EntryState.InFlight)
-        {
-            entry.Flags |= EntryFlags.RetryWanted;
-        }
-        return true;
+        await scan.PaceAsync(changes * cost);
     }
 
-    private static bool Remove(QueueAdmin admin, int handle)
-    {
-        QueueState queue = admin._queue;
-        ref Entry entry = ref queue.Slab[handle];
-        entry.Flags |= EntryFlags.Removing;
-        if (entry.State is EntryState.Ready or EntryState.Deferred or EntryState.Held)
-        {
-            queue.TakeOut(handle);
-            queue.Settle(handle);
-        }
-        return true;
-    }
-
-    private static bool Hold(QueueAdmin admin, int handle)
-    {
-        QueueState queue = admin._queue;
-        ref Entry entry = ref queue.Slab[handle];
-        queue.Journal.SetHold(new MessageHandle(entry.Message), true);
-        if (entry.State is EntryState.Ready or EntryState.Deferred)
-        {
-            queue.TakeOut(handle);
-            queue.Hold(handle);
-        }
-        else if (entry.State == EntryState.InFlight)
-        {
-            entry.Flags |= EntryFlags.Holding;
-        }
-        return true;
-    }
-
-    private static bool Release(QueueAdmin admin, int handle)
-    {
-        QueueState queue = admin._queue;
-        ref Entry entry = ref queue.Slab[handle];
-        queue.Journal.SetHold(new MessageHandle(entry.Message), false);
-        entry.Flags &= ~EntryFlags.Holding;
-        if (entry.State == EntryState.Held)
-        {
-            queue.TakeOut(handle);
-            queue.MakeReady(handle);
-        }
-        return true;
-    }
+    private async ValueTask<long> WholeAsync(QueueDeed deed, QueueFilter filter) => (await PartAsync(deed, filter, 0, int.MaxValue)).Count;
 
     /// <summary>Reads the envelope of the message at hand; null when it is gone meanwhile or its sender is another.</summary>
-    private async ValueTask<QueuedMessage?> ReadAsync(Scan scan)
+    private async ValueTask<QueuedMessage?> ReadAsync(QueueScan scan)
     {
         var handle = new MessageHandle(scan.Slot);
         MessageId id = _queue.Journal.IdOf(handle);
@@ -202,12 +174,12 @@ public sealed class QueueAdmin
         bool there = status != BodyStatus.IoError && body.HasEnvelope && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id;
         QueuedMessage? view = there ? View(scan, handle, id, body.Envelope) : null;
         body.Close();
-        await scan.PaceAsync(SlotsPerTurn / ReadsPerTurn);
+        await scan.PaceAsync(QueueScan.SlotsPerTurn / ReadsPerTurn);
         // A pause is a chance to be delivered: what is acted upon must be there still.
         return view is not null && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id ? view : null;
     }
 
-    private QueuedMessage? View(Scan scan, MessageHandle message, MessageId id, in Envelope envelope)
+    private QueuedMessage? View(QueueScan scan, MessageHandle message, MessageId id, in Envelope envelope)
     {
         string sender = Encoding.UTF8.GetString(envelope.ReversePath);
         if (scan.Filter.Sender is { } wanted && !string.Equals(sender, wanted == "<>" ? "" : wanted, StringComparison.OrdinalIgnoreCase))
@@ -279,7 +251,10 @@ public sealed class QueueAdmin
         site.Failures,
         _queue.Gears.Of(site),
         _queue.Gears.EndOf(site) is var end && end == long.MaxValue ? end : Math.Max(0, end - _loop.NowMs),
-        _queue.Gears.ReasonOf(site));
+        _queue.Gears.ReasonOf(site))
+    {
+        Taken = site.Taken,
+    };
 
     private DestinationView View(Destination destination) => new(
         destination.Key,
@@ -290,7 +265,7 @@ public sealed class QueueAdmin
         destination.DnsRetryMs == long.MaxValue ? 0 : Math.Max(0, destination.DnsRetryMs - _loop.NowMs),
         destination.Plan?.Reason ?? "");
 
-    private static QueuedState StateOf(EntryState state) => state switch
+    internal static QueuedState StateOf(EntryState state) => state switch
     {
         EntryState.Ready => QueuedState.Ready,
         EntryState.Deferred => QueuedState.Deferred,
@@ -298,98 +273,4 @@ public sealed class QueueAdmin
         EntryState.Settling => QueuedState.Ending,
         _ => QueuedState.InFlight,
     };
-
-    /// <summary>Walks the slots of messages that have a selected entry, a slice a turn.</summary>
-    private sealed class Scan
-    {
-        private readonly QueueAdmin _admin;
-        private readonly Signal<bool> _turn;
-        private readonly HashSet<int>? _destinations;
-        private readonly bool _nothing;
-        private int _budget = SlotsPerTurn;
-
-        public Scan(QueueAdmin admin, QueueFilter filter, int from)
-        {
-            admin._loop.CheckThread();
-            _admin = admin;
-            Filter = filter;
-            Slot = from - 1;
-            _turn = new Signal<bool>(admin._loop);
-            if (filter.Domain is { } domain)
-            {
-                _destinations = [.. admin._queue.Destinations.FindAll(domain.ToLowerInvariant().TrimEnd('.')).Select(static destination => destination.Number)];
-                _nothing = _destinations.Count == 0;
-            }
-        }
-
-        public QueueFilter Filter { get; }
-
-        public int Slot { get; private set; }
-
-        public bool Ended { get; private set; }
-
-        public bool Selects(int handle)
-        {
-            ref Entry entry = ref _admin._queue.Slab[handle];
-            return (_destinations?.Contains(entry.Destination) != false)
-                && (Filter.State is null || StateOf(entry.State) == Filter.State)
-                && (Filter.Site is null || _admin._queue.Destinations[entry.Destination].Site?.Key == Filter.Site);
-        }
-
-        public async ValueTask<bool> NextAsync()
-        {
-            QueueState queue = _admin._queue;
-            if (Ended || _nothing)
-            {
-                Ended = true;
-                return false;
-            }
-            if (Filter.Id is { } id)
-            {
-                Ended = true;
-                if (!queue.Journal.TryFind(id, out MessageHandle message))
-                {
-                    return false;
-                }
-                Slot = message.Slot;
-                return SelectsSlot();
-            }
-            while (++Slot < queue.Messages.End)
-            {
-                // Before the look: nothing may happen between it and what is done about it.
-                await PaceAsync(1);
-                if (SelectsSlot())
-                {
-                    return true;
-                }
-            }
-            Ended = true;
-            return false;
-        }
-
-        /// <summary>Spends work, and goes to the end of the run queue when the slice is used up.</summary>
-        public async ValueTask PaceAsync(int work)
-        {
-            _budget -= work;
-            if (_budget <= 0)
-            {
-                _budget = SlotsPerTurn;
-                ValueTask<bool> turn = _turn.WaitAsync();
-                _turn.Set(true);
-                await turn;
-            }
-        }
-
-        private bool SelectsSlot()
-        {
-            for (int handle = _admin._queue.Messages[Slot]; handle != 0; handle = _admin._queue.Slab[handle].NextOfMessage)
-            {
-                if (Selects(handle))
-                {
-                    return true;
-                }
-            }
-            return false;
-        }
-    }
 }

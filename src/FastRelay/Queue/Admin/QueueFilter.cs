@@ -39,6 +39,9 @@ public sealed record QueueFilter
     /// <summary>A state.</summary>
     public QueuedState? State { get; init; }
 
+    /// <summary>It arrived then or before, Unix ms; 0 for at any time.</summary>
+    public long ArrivedByUnixMs { get; init; }
+
     /// <summary>True when no condition is given.</summary>
-    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && State is null;
+    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && State is null && ArrivedByUnixMs == 0;
 }

@@ -57,7 +57,14 @@ public sealed record QueueCounts(long Ready, long InFlight, long Deferred, long 
 /// <param name="Gear">How it is driven.</param>
 /// <param name="GearMs">For how long the gear still holds; 0 when the next success ends it, <see cref="long.MaxValue"/> when only the operator does.</param>
 /// <param name="Reason">Why; empty in normal.</param>
-public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, SiteGear Gear, long GearMs, string Reason);
+public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, SiteGear Gear, long GearMs, string Reason)
+{
+    /// <summary>Entries of its destinations that wait for a time, or for the operator; 0 where they were not counted.</summary>
+    public long Deferred { get; init; }
+
+    /// <summary>Transactions in which it took mail, since the start.</summary>
+    public long Taken { get; init; }
+}
 
 /// <summary>A destination, as it was when it was looked at.</summary>
 /// <param name="Key">Its key.</param>

@@ -51,6 +51,9 @@ internal enum EntryFlags : byte
 
     /// <summary>Its sender has been told that it waits, or is not to be.</summary>
     Warned = 128,
+
+    /// <summary>The operator fails it, and its sender is told: what is removed cannot be retried, so the two together are free.</summary>
+    Bouncing = Removing | RetryWanted,
 }
 
 /// <summary>
@@ -94,6 +97,9 @@ internal struct Entry
 
     /// <summary>Facts.</summary>
     public EntryFlags Flags;
+
+    /// <summary>The operator removes it and nobody is told.</summary>
+    public readonly bool IsDropped => (Flags & EntryFlags.Bouncing) == EntryFlags.Removing;
 }
 
 /// <summary>What few entries need: recipients of more than one transaction, or a failure among deferrals.</summary>

@@ -17,7 +17,14 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
 {
     private readonly byte[] _digest = SHA256.HashData(Encoding.ASCII.GetBytes(token ?? ""));
 
-    /// <summary>Null when the request may go on; else the status and the reason.</summary>
+    /// <summary>
+    /// Null when a request by the unix socket may go on: no browser can be made to use one, and the file's permissions have
+    /// said who may.
+    /// </summary>
+    public static (int Status, string Reason)? RefuseLocal(HttpRequest request) =>
+        HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsPost(request.Method) ? null : WrongMethod;
+
+    /// <summary>Null when a request by the address may go on; else the status and the reason.</summary>
     public (int Status, string Reason)? Refuse(HttpRequest request)
     {
         if (!IsOurs(request.Host.Host))
@@ -34,7 +41,7 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
         }
         if (!HttpMethods.IsPost(request.Method))
         {
-            return (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");
+            return WrongMethod;
         }
         string origin = request.Headers.Origin.ToString();
         if (origin.Length > 0 && !string.Equals(origin, $"http://{request.Host.Value}", StringComparison.OrdinalIgnoreCase))
@@ -47,6 +54,8 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
             ? null
             : (StatusCodes.Status415UnsupportedMediaType, "a change is asked for with Content-Type: application/json");
     }
+
+    private static (int Status, string Reason) WrongMethod => (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");
 
     // Health is for load balancers, and the page itself holds no data.
     private static bool IsOpen(PathString path) => path == "/healthz" || path == "/";

@@ -1,15 +1,17 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
 namespace FastRelay.Host.Admin;
 
 /// <summary>
-/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/metrics</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
-/// <c>/api/explain?target=</c>, <c>/api/config</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c> and
-/// <c>release</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
+/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/metrics</c>, <c>/openapi.json</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
+/// <c>/api/explain?target=</c>, <c>/api/config</c>, <c>/api/trace</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c>,
+/// <c>release</c> and <c>bounce</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
 /// </summary>
 /// <param name="desk">Answers.</param>
 /// <param name="guard">Says who may ask.</param>
@@ -27,7 +29,8 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         context.Response.Headers.XContentTypeOptions = "nosniff";
         try
         {
-            if (guard.Refuse(context.Request) is { } refusal)
+            bool local = context.Features.Get<IConnectionSocketFeature>()?.Socket.AddressFamily == AddressFamily.Unix;
+            if ((local ? RequestGuard.RefuseLocal(context.Request) : guard.Refuse(context.Request)) is { } refusal)
             {
                 if (refusal.Status == StatusCodes.Status401Unauthorized)
                 {
@@ -81,11 +84,18 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 context.Response.Headers.ContentSecurityPolicy = StatusPage.Policy;
                 await context.Response.BodyWriter.WriteAsync(StatusPage.Page);
                 break;
+            case "/openapi.json" when !post:
+                context.Response.ContentType = "application/json; charset=utf-8";
+                await context.Response.BodyWriter.WriteAsync(OpenApi.Document);
+                break;
             case "/api/sites" when !post:
                 await JsonAsync(context, new SiteList(await desk.SitesAsync(SitesShown)), AdminJson.Default.SiteList);
                 break;
             case "/api/status" when !post:
                 await JsonAsync(context, await StatusAsync(), AdminJson.Default.StatusView);
+                break;
+            case "/api/trace" when HttpMethods.IsGet(context.Request.Method):
+                await TraceAsync(context);
                 break;
             case "/api/explain" when !post:
                 await ExplainAsync(context);
@@ -129,6 +139,32 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         return desk.Status() with { Figures = byName };
     }
 
+    private async Task TraceAsync(HttpContext context)
+    {
+        foreach (string key in context.Request.Query.Keys)
+        {
+            if (key is not ("peer" or "domain" or "id"))
+            {
+                throw new AdminException($"unknown parameter \"{key}\": there is peer, domain and id");
+            }
+        }
+        string? Of(string key) => context.Request.Query.TryGetValue(key, out StringValues value) ? value.ToString() : null;
+        try
+        {
+            await foreach (ReadOnlyMemory<byte> lines in desk.TraceAsync(new TraceQuery(Of("peer"), Of("domain"), Of("id")), context.RequestAborted))
+            {
+                // Not before the first piece: until then it can still be refused.
+                context.Response.ContentType ??= "application/x-ndjson";
+                await context.Response.BodyWriter.WriteAsync(lines, context.RequestAborted);
+                await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The asker has gone.
+        }
+    }
+
     private async Task ExplainAsync(HttpContext context)
     {
         string target = context.Request.Query["target"].ToString();
@@ -170,6 +206,9 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 case "state":
                     query = query with { State = QueueStates.Checked(value) };
                     break;
+                case "older":
+                    query = query with { OlderSeconds = Number(key, value, 0, int.MaxValue) };
+                    break;
                 case "limit":
                     max = Number(key, value, 1, 10_000);
                     break;
@@ -180,7 +219,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                     count = true;
                     break;
                 default:
-                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, id, state, limit, from and count=only");
+                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, id, state, older, limit, from and count=only");
             }
         }
         if (count)
@@ -200,6 +239,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             "remove" => QueueAction.Remove,
             "hold" => QueueAction.Hold,
             "release" => QueueAction.Release,
+            "bounce" => QueueAction.Bounce,
             _ => null,
         };
         if (action is { } change)
@@ -214,7 +254,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold and release, /api/sites/suspend and resume; and / for people");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /openapi.json, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release and bounce, /api/sites/suspend and resume; and / for people");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)
@@ -238,7 +278,11 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         if ((selection.Filter is not null && !narrows)
             || (selection.Ids is not null ? 1 : 0) + (narrows ? 1 : 0) + (selection.All ? 1 : 0) != 1)
         {
-            throw new AdminException("select by ids, or by a filter (sender, domain, site, state), or say all");
+            throw new AdminException("select by ids, or by a filter (sender, domain, site, state, olderSeconds), or say all");
+        }
+        if (selection.From < 0 || selection.Slots < 1 || (selection.Ids is not null && (selection.From > 0 || selection.Slots is not null)))
+        {
+            throw new AdminException("from is 0 or the next of the part before, slots 1 or more, and neither goes with ids");
         }
         if (selection.Filter?.State is { } state)
         {

@@ -1,0 +1,246 @@
+namespace FastRelay.Outside.Linux;
+
+/// <summary>
+/// Whole lines to the end of a file, by a thread of their own. The writer of a line copies it and goes on. What cannot be
+/// written (a full disk, a pipe that nobody reads) waits and is tried again, up to the ring's size; past it lines are
+/// refused, so that whoever writes them can say how many are missing.
+/// </summary>
+public sealed class AppendFile : Output, IDisposable
+{
+    /// <summary>Lines are gathered this long: a call each would cost more than the lines.</summary>
+    private const int GatherMs = 5;
+
+    /// <summary>What could not be written is tried again after this.</summary>
+    private const int AgainMs = 200;
+
+    private const int FlushMs = 1_000;
+    private const int O_APPEND = 0x400;
+    private const int O_NONBLOCK = 0x800;
+
+    // Owner and the group that reads logs.
+    private const int Mode = 0b110_100_000;
+    private const short POLLOUT = 4;
+
+    private readonly string _path;
+    private readonly byte[] _ring;
+    private readonly object _gate = new();
+    private readonly Thread _thread;
+    private int _fd;
+    private int _start;
+    private int _count;
+    private bool _midLine;
+    private bool _reopening;
+    private bool _stopping;
+    private long _dropped;
+    private int _errno;
+
+    /// <summary>
+    /// Opens or makes a file; when that fails, it is tried again until it works. A file whose last line has no end is given
+    /// one: its writer was killed in the middle of it.
+    /// </summary>
+    /// <param name="path">Absolute.</param>
+    /// <param name="bytes">Octets of lines that may wait.</param>
+    public AppendFile(string path, int bytes)
+    {
+        _path = path;
+        _fd = OpenFile(path);
+        _errno = Math.Max(0, -_fd);
+        _ring = new byte[bytes];
+        _thread = new Thread(Work) { IsBackground = true, Name = "events" };
+        _thread.Start();
+    }
+
+    /// <inheritdoc/>
+    public override long Dropped => Interlocked.Read(ref _dropped);
+
+    /// <summary>The error that writing or opening meets now; 0 while all is well. Any thread.</summary>
+    public int Errno => Volatile.Read(ref _errno);
+
+    /// <inheritdoc/>
+    public override bool TryWrite(ReadOnlySpan<byte> line)
+    {
+        lock (_gate)
+        {
+            if (line.Length > _ring.Length - _count || _stopping)
+            {
+                Interlocked.Increment(ref _dropped);
+                return false;
+            }
+            int at = (_start + _count) % _ring.Length;
+            int first = Math.Min(line.Length, _ring.Length - at);
+            line[..first].CopyTo(_ring.AsSpan(at));
+            line[first..].CopyTo(_ring);
+            if (_count == 0)
+            {
+                Monitor.Pulse(_gate);
+            }
+            _count += line.Length;
+            return true;
+        }
+    }
+
+    /// <summary>Opens the path anew at the next line's begin: the file that was there has been renamed away. Any thread.</summary>
+    public void Reopen()
+    {
+        lock (_gate)
+        {
+            _reopening = true;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    /// <summary>Writes what waits, for at most a second, and ends.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_stopping)
+            {
+                return;
+            }
+            _stopping = true;
+            Monitor.Pulse(_gate);
+        }
+        // A thread that is stuck in write(2) is left behind with its descriptor: the process ends anyway.
+        if (_thread.Join(FlushMs + AgainMs))
+        {
+            Close();
+        }
+    }
+
+    private void Close()
+    {
+        if (_fd >= 0)
+        {
+            _ = Libc.Close(_fd);
+        }
+    }
+
+    private void Work()
+    {
+        long endBy = long.MaxValue;
+        while (true)
+        {
+            int start;
+            int count;
+            lock (_gate)
+            {
+                while (_count == 0 && !_reopening && !_stopping)
+                {
+                    Monitor.Wait(_gate);
+                }
+                if (_stopping && (_count == 0 || Environment.TickCount64 > endBy))
+                {
+                    return;
+                }
+                endBy = _stopping && endBy == long.MaxValue ? Environment.TickCount64 + FlushMs : endBy;
+                if (!_stopping && !_reopening && _count < _ring.Length / 4)
+                {
+                    Monitor.Wait(_gate, GatherMs);
+                }
+                start = _start;
+                count = Math.Min(_count, _ring.Length - _start);
+            }
+            if (_reopening && !_midLine)
+            {
+                OpenAnew();
+                continue;
+            }
+            Take(WriteSome(Piece(start, count)));
+        }
+    }
+
+    // The rest of a line that is half written goes where its beginning is.
+    private ReadOnlySpan<byte> Piece(int start, int count)
+    {
+        ReadOnlySpan<byte> piece = _ring.AsSpan(start, count);
+        int end = _reopening ? piece.IndexOf((byte)'\n') : -1;
+        return end < 0 ? piece : piece[..(end + 1)];
+    }
+
+    private void Take(int written)
+    {
+        lock (_gate)
+        {
+            if (written <= 0)
+            {
+                Volatile.Write(ref _errno, -written);
+                Monitor.Wait(_gate, AgainMs);
+                return;
+            }
+            Volatile.Write(ref _errno, 0);
+            // Only this thread moves the start, and nobody writes over what is counted.
+            _midLine = _ring[(_start + written - 1) % _ring.Length] != '\n';
+            _start = (_start + written) % _ring.Length;
+            _count -= written;
+        }
+    }
+
+    private void OpenAnew()
+    {
+        int fd = OpenFile(_path);
+        lock (_gate)
+        {
+            _reopening = false;
+        }
+        if (fd < 0)
+        {
+            // The old file goes on: better in a place that was renamed than nowhere.
+            Volatile.Write(ref _errno, -fd);
+            return;
+        }
+        Close();
+        _fd = fd;
+    }
+
+    private int WriteSome(ReadOnlySpan<byte> data)
+    {
+        if (_fd < 0 && (_fd = OpenFile(_path)) < 0)
+        {
+            return _fd;
+        }
+        while (!data.IsEmpty)
+        {
+            int n = Libc.Write(_fd, data);
+            switch (-n)
+            {
+                case Libc.EINTR:
+                    break;
+                case Libc.EAGAIN:
+                    _ = Libc.Poll(_fd, POLLOUT, AgainMs);
+                    return 0;
+                default:
+                    return n;
+            }
+        }
+        return 0;
+    }
+
+    private static int OpenFile(string path)
+    {
+        // Not blocking: a pipe without a reader is an error and no wait.
+        int fd = Libc.Open(path, Libc.O_WRONLY | Libc.O_CREAT | O_APPEND | O_NONBLOCK, Mode);
+        if (fd >= 0 && EndsInside(path, Libc.Length(fd)))
+        {
+            _ = Libc.Write(fd, "\n"u8);
+        }
+        return fd;
+    }
+
+    private static bool EndsInside(string path, long length)
+    {
+        if (length <= 0)
+        {
+            return false;
+        }
+        int fd = Libc.Open(path, Libc.O_RDONLY | O_NONBLOCK, 0);
+        if (fd < 0)
+        {
+            return false;
+        }
+        Span<byte> last = stackalloc byte[1];
+        int read = Libc.ReadAt(fd, last, length - 1);
+        _ = Libc.Close(fd);
+        return read == 1 && last[0] != '\n';
+    }
+}

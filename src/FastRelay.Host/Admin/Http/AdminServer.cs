@@ -1,0 +1,133 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace FastRelay.Host.Admin;
+
+/// <summary>
+/// The admin's HTTP, on an address, a unix socket, or both: Kestrel by itself, without a host, container or routing. A host
+/// would take the signals that are the relay's, and start-up is counted in milliseconds.
+/// </summary>
+public sealed class AdminServer : IDisposable
+{
+    private readonly ServiceProvider _services = new ServiceCollection().BuildServiceProvider();
+    private readonly IPEndPoint? _address;
+    private readonly string? _socket;
+    private readonly AdminHttp _http;
+    private readonly Dictionary<EndPoint, Socket> _bound = [];
+    private KestrelServer? _server;
+
+    /// <summary>Prepares a server; it does not listen yet.</summary>
+    /// <param name="address">Port 0 lets the system choose; null for the socket alone.</param>
+    /// <param name="socket">Path of the unix socket; null for none.</param>
+    /// <param name="hostName">The relay's own name, which a browser may use too.</param>
+    /// <param name="desk">Answers.</param>
+    /// <param name="token">Asked of everybody who comes by the address; null when there is none.</param>
+    public AdminServer(IPEndPoint? address, string? socket, string hostName, AdminDesk desk, string? token = null)
+    {
+        _address = address;
+        _socket = socket;
+        _http = new AdminHttp(desk, new RequestGuard(address ?? new IPEndPoint(IPAddress.Loopback, 0), hostName, token));
+    }
+
+    /// <summary>The bound address; null when there is none. After <see cref="StartAsync"/>.</summary>
+    public IPEndPoint? EndPoint { get; private set; }
+
+    /// <summary>The bound socket's path; null when there is none. After <see cref="StartAsync"/>.</summary>
+    public string? SocketPath { get; private set; }
+
+    /// <summary>Listens. A door that cannot be opened does not keep the other one shut.</summary>
+    /// <returns>What cannot be listened on and why; empty when all is well. The relay runs without it then.</returns>
+    public async Task<IReadOnlyList<string>> StartAsync()
+    {
+        var problems = new List<string>();
+        if (_address is not null && Bind(problems, "http", _address.ToString(), () => SocketTransportOptions.CreateDefaultBoundListenSocket(_address)) is { } tcp)
+        {
+            EndPoint = (IPEndPoint)tcp.LocalEndPoint!;
+            _bound.Add(EndPoint, tcp);
+        }
+        if (_socket is not null && Bind(problems, "socket", _socket, () => AdminSocket.Bind(_socket)) is { } unix)
+        {
+            SocketPath = _socket;
+            _bound.Add(new UnixDomainSocketEndPoint(_socket), unix);
+        }
+        if (_bound.Count == 0)
+        {
+            return problems;
+        }
+        var options = new KestrelServerOptions { ApplicationServices = _services, AddServerHeader = false };
+        options.Limits.MaxConcurrentConnections = 64;
+        options.Limits.MaxRequestBodySize = 1 << 20;
+        options.Limits.MaxRequestHeadersTotalSize = 16 << 10;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        foreach (EndPoint door in _bound.Keys)
+        {
+            options.Listen(door, listen => listen.Protocols = HttpProtocols.Http1);
+        }
+        var transport = new SocketTransportFactory(
+            Options.Create(new SocketTransportOptions { IOQueueCount = 1, Backlog = 64, CreateBoundListenSocket = door => _bound[door] }), NullLoggerFactory.Instance);
+        _server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+        try
+        {
+            await _server.StartAsync(new Application(_http), CancellationToken.None);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            problems.Add($"admin: {e.Message}");
+        }
+        return problems;
+    }
+
+    /// <summary>Stops listening; requests under way get a second.</summary>
+    public async Task StopAsync()
+    {
+        if (_server is null)
+        {
+            return;
+        }
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        await _server.StopAsync(limit.Token);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _server?.Dispose();
+        foreach (Socket socket in _bound.Values)
+        {
+            socket.Dispose();
+        }
+        _services.Dispose();
+    }
+
+    private static Socket? Bind(List<string> problems, string key, string where, Func<Socket> bind)
+    {
+        try
+        {
+            return bind();
+        }
+        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException or ArgumentException)
+        {
+            problems.Add($"admin.{key} {where}: {e.Message}");
+            return null;
+        }
+    }
+
+    private sealed class Application(AdminHttp http) : IHttpApplication<HttpContext>
+    {
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public Task ProcessRequestAsync(HttpContext context) => http.AnswerAsync(context);
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+        }
+    }
+}

@@ -1,0 +1,111 @@
+using System.Text;
+using FastRelay.Config;
+
+namespace FastRelay.Host.Commands;
+
+/// <summary>A page of <c>fastrelay help</c>.</summary>
+/// <param name="Title">In a few words.</param>
+/// <param name="Text">Makes the page.</param>
+internal sealed record HelpTopic(string Title, Func<string> Text);
+
+/// <summary>The pages: what docs/OPERATIONS.md says in full, for a host that has nothing but the program.</summary>
+internal static class HelpTopics
+{
+    /// <summary>By name, in the order in which somebody needs them.</summary>
+    public static IReadOnlyDictionary<string, HelpTopic> All { get; } = new Dictionary<string, HelpTopic>
+    {
+        ["start"] = new("From nothing to the first mail", () => """
+            fastrelay serve                      relays for this host: SMTP on 127.0.0.1:2525, mail goes where DNS says
+            fastrelay queue list                 what waits, and why
+            fastrelay explain example.com        where its mail goes, and what holds it up
+
+            Write relay.toml (fastrelay help config), look at it with fastrelay check --config relay.toml, and run
+            fastrelay serve --config relay.toml. Before real mail: hostname is the full name of the host, its address leads
+            back to that name (PTR), and port 25 is open to the outside. Nobody may relay but those under [[relay_for]].
+            """),
+        ["config"] = new("Every key of the configuration", ConfigReference.Plain),
+        ["reload"] = new("Changing it while it runs", () => """
+            fastrelay check --config F           every error with file, line and key; what is in force as TOML
+            fastrelay check --config F --diff    what a reload would change
+            fastrelay reload --config F          or SIGHUP, or systemctl reload: all of it or nothing
+
+            Sessions under way keep what they began with. What needs a restart is named in the answer. A file with an error
+            changes nothing. Files of an include are read again too; certificates and users are looked at every two seconds.
+            """),
+        ["queue"] = new("Looking into the queue and changing it", () => $$"""
+            fastrelay queue list --state deferred --domain example.com
+            fastrelay queue show ID              one message; fastrelay explain ID says what it waits for
+            fastrelay queue top                  the busiest sites, live
+            fastrelay queue retry, hold, release, remove, bounce
+            fastrelay queue suspend --site google.com --for 2h
+
+            A change takes ids, or --sender, --domain, --site, --state, --older, or --all. remove tells nobody, bounce tells the
+            sender (--text "5.2.1 why"). States: {{string.Join(", ", FastRelay.Host.Admin.QueueStates.All)}}. ready waits for a
+            turn, for DNS or for its site; deferred for its next attempt; ending is being failed or removed.
+            """),
+        ["routes"] = new("Where mail goes", () => """
+            [[route]]
+            domain = "example.com"               # ".example.com" for what is below, "*" for all; the first match counts
+            to = "smtp:[192.0.2.1]:25"           # smtp:host (A and AAAA), mx: (by DNS), discard:, error:5.1.2 text
+            user = "me"                          # AUTH, inside TLS only
+            password_file = "password"           # its first line; or password_env = "VARIABLE"
+
+            Without a matching route the domain's MX hosts are asked of DNS. Hosts that several domains share are one site:
+            connections, rates and backoff belong to it. [[site]] bounds one, [[reply_rule]] says what its replies do.
+            fastrelay explain DOMAIN shows the whole way; with --try the host's own words.
+            """),
+        ["dns"] = new("Name servers and the cache", () => """
+            [dns] servers = ["127.0.0.1"], else those of /etc/resolv.conf, read again when it changes. A resolver on this host is best.
+
+            Answers are kept for their TTL within bounds (dns_ttl_floor, dns_ttl_cap, dns_negative_ttl_cap); while no server
+            answers, outdated ones serve on. A host that DNS leads to a private or loopback address is refused unless
+            deliver.allow_private. A null MX fails mail at once. fastrelay explain DOMAIN shows what the cache knows.
+            """),
+        ["tls"] = new("Certificates, in and out", () => """
+            [tls] certificate and key (PEM) let every listener offer STARTTLS; [[tls.also]] has more names (SNI).
+            tls = "implicit" in [[listen]] begins with TLS (port 465). Renewed files are noticed within two seconds.
+
+            Out: deliver.tls or a route's tls is none, opportunistic (used when offered, not verified, clear when it fails),
+            required, verified (the host's name, by [tls] ca or the system's bundle), or for routes implicit.
+            What is not met defers mail and never fails it.
+            """),
+        ["auth"] = new("Users and clients' certificates", () => """
+            fastrelay user add --file users NAME writes a line with a salted verifier; [auth] users = "users" names the file, and
+            [[relay_for]] users = true lets them relay. PLAIN, LOGIN and SCRAM-SHA-256, inside TLS only.
+            [[relay_for]] certificates = ["sha256:..."] names clients' certificates whose owners may relay.
+            """),
+        ["limits"] = new("Every bound, with its default", () =>
+        {
+            var text = new StringBuilder();
+            var usual = new Limits();
+            foreach (LimitRow row in LimitTable.Rows)
+            {
+                text.Append(System.Globalization.CultureInfo.InvariantCulture, $"  {row.Key,-30} {row.Format(row.Get(usual)),12}   {row.Format(row.Min)} to {row.Format(row.Max)}\n      {LimitTexts.All.GetValueOrDefault(row.Key)}\n");
+            }
+            return text.Append("\nUnder [limits]. fastrelay check prints the memory that they add up to.").ToString();
+        }),
+        ["logs"] = new("The log, events and traces", () => """
+            Standard output has one key=value line an event, beginning with ts, level and event. A reader that stops blocks
+            nothing: lines past 1 MiB are dropped and counted.
+
+            [events] file = "events.ndjson" has a JSON line for each acceptance, delivery, deferral, failure and bounce; a gap
+            says how many are missing. Rotate by rename and SIGHUP.
+
+            fastrelay trace shows dialogues while they happen (--peer, --domain, --id), secrets masked.
+            """),
+        ["admin"] = new("HTTP, socket, metrics", () => """
+            [admin] http = "127.0.0.1:2580"      page at /, /healthz, /metrics (Prometheus), /api, /openapi.json
+            [admin] socket = "..."               the same by a unix socket: file permissions say who may
+            [admin] token_file or token_env      asked for at http; must be there when it is no loopback address
+
+            The commands find address, socket and token in the same --config.
+            """),
+        ["disk"] = new("The spool", () => """
+            250 is said only after the message is on disk. The spool wants a local, journalled file system (ext4, xfs), one
+            process at a time. On a full disk new mail is told 452 and delivery goes on. Copy it only while no relay runs.
+
+            fastrelay journal verify SPOOL       reads every record and names what is damaged
+            fastrelay journal export SPOOL       what is queued, as JSON lines and files, without a running relay
+            """),
+    };
+}

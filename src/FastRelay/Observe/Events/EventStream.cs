@@ -1,0 +1,62 @@
+using FastRelay.Outside;
+
+namespace FastRelay.Observe;
+
+/// <summary>
+/// What became of mail, one JSON line an event, for programs: each acceptance, delivery, deferral and failure of a
+/// recipient, and each bounce. It never waits: an event that finds no room is counted, and before the next one that does a
+/// <c>gap</c> says how many are missing and since when. Writing allocates nothing. Loop thread.
+/// </summary>
+/// <param name="sink">Takes whole lines.</param>
+/// <param name="time">Wall clock for <c>ts</c>.</param>
+/// <param name="counters">Counts events and those that were lost.</param>
+/// <param name="log">Told of a gap's begin and end.</param>
+public sealed class EventStream(Output sink, TimeProvider time, Counters counters, Log log)
+{
+    /// <summary>Octets of one line.</summary>
+    public const int LineBytes = 8_192;
+
+    private readonly byte[] _line = new byte[LineBytes];
+    private readonly byte[] _gap = new byte[256];
+    private readonly LogStamp _stamp = new();
+    private readonly byte[] _since = new byte[24];
+    private long _lost;
+
+    /// <summary>Begins a line.</summary>
+    /// <param name="name">Its <c>event</c>.</param>
+    public EventLine Begin(ReadOnlySpan<byte> name) => new(this, _line, _stamp.Of(time.GetUtcNow()), name);
+
+    /// <summary>Nothing follows: says what is still missing.</summary>
+    public void End() => TryTellGap();
+
+    internal void Take(ReadOnlySpan<byte> line)
+    {
+        if (TryTellGap() && sink.TryWrite(line))
+        {
+            counters.Events++;
+            return;
+        }
+        if (_lost++ == 0)
+        {
+            _stamp.Of(time.GetUtcNow()).CopyTo(_since);
+            log.Warn("events_lost"u8).Add("reason"u8, "the reader or the disk is too slow"u8).Write();
+        }
+        counters.EventsLost++;
+    }
+
+    private bool TryTellGap()
+    {
+        if (_lost == 0)
+        {
+            return true;
+        }
+        // In a buffer of its own: the line that waits to be written is in the other one.
+        if (!sink.TryWrite(new EventLine(this, _gap, _stamp.Of(time.GetUtcNow()), "gap"u8).Add("lost"u8, _lost).Add("since"u8, _since).End()))
+        {
+            return false;
+        }
+        log.Line("events_go_on"u8).Add("lost"u8, _lost).Write();
+        _lost = 0;
+        return true;
+    }
+}

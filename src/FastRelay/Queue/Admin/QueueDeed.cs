@@ -1,0 +1,133 @@
+using System.Text;
+using FastRelay.Journal;
+
+namespace FastRelay.Queue;
+
+/// <summary>What came of a part of a deed.</summary>
+/// <param name="Count">Messages selected.</param>
+/// <param name="Next">Where the next part begins; -1 when this was the last.</param>
+/// <param name="End">Places of the queue's index: how far <paramref name="Next"/> is of the whole.</param>
+public readonly record struct QueuePart(long Count, int Next, int End);
+
+/// <summary>What the operator has done to an entry. Loop thread.</summary>
+public sealed class QueueDeed
+{
+    private readonly Func<QueueState, int, bool> _do;
+
+    private QueueDeed(Func<QueueState, int, bool> act) => _do = act;
+
+    /// <summary>Nothing: it is counted.</summary>
+    public static QueueDeed Look { get; } = new(static (_, _) => false);
+
+    /// <summary>See <see cref="QueueAdmin.RetryAsync"/>.</summary>
+    public static QueueDeed Retry { get; } = new(DoRetry);
+
+    /// <summary>See <see cref="QueueAdmin.RemoveAsync"/>.</summary>
+    public static QueueDeed Remove { get; } = new(DoRemove);
+
+    /// <summary>See <see cref="QueueAdmin.HoldAsync"/>.</summary>
+    public static QueueDeed Hold { get; } = new(DoHold);
+
+    /// <summary>See <see cref="QueueAdmin.ReleaseAsync"/>.</summary>
+    public static QueueDeed Release { get; } = new(DoRelease);
+
+    /// <summary>See <see cref="QueueAdmin.BounceAsync"/>.</summary>
+    public static QueueDeed Bounce(string text)
+    {
+        byte[] ascii = Encoding.ASCII.GetBytes(text);
+        return new QueueDeed((queue, handle) => DoBounce(queue, handle, ascii));
+    }
+
+    /// <summary>Does it.</summary>
+    /// <returns>True when it cost what a change costs.</returns>
+    internal bool Do(QueueState queue, int handle) => _do(queue, handle);
+
+    private static bool DoRetry(QueueState queue, int handle)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        if ((entry.Flags & EntryFlags.Removing) != 0)
+        {
+            return false;
+        }
+        Destination destination = queue.Destinations[entry.Destination];
+        queue.Destinations.Forgive(destination);
+        if (destination.Site is { } site && queue.Gears.Of(site) != SiteGear.Normal)
+        {
+            queue.Sites.Forgive(site);
+        }
+        if (entry.State == EntryState.Deferred)
+        {
+            queue.TakeOut(handle);
+            queue.MakeReady(handle);
+        }
+        else if (entry.State == EntryState.InFlight)
+        {
+            entry.Flags |= EntryFlags.RetryWanted;
+        }
+        return true;
+    }
+
+    private static bool DoRemove(QueueState queue, int handle)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        // Also what was to be bounced, and has not been yet: the last word counts.
+        entry.Flags = (entry.Flags & ~EntryFlags.Bouncing) | EntryFlags.Removing;
+        Settle(queue, handle, entry.State);
+        return true;
+    }
+
+    private static bool DoBounce(QueueState queue, int handle, byte[] text)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        if ((entry.Flags & EntryFlags.Removing) != 0)
+        {
+            return false;
+        }
+        entry.Flags |= EntryFlags.Bouncing;
+        entry.Reason = queue.Reasons.Add(text);
+        Settle(queue, handle, entry.State);
+        return true;
+    }
+
+    private static void Settle(QueueState queue, int handle, EntryState state)
+    {
+        if (state is EntryState.Ready or EntryState.Deferred or EntryState.Held)
+        {
+            queue.TakeOut(handle);
+            queue.Settle(handle);
+        }
+    }
+
+    private static bool DoHold(QueueState queue, int handle)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        if ((entry.Flags & EntryFlags.Removing) != 0)
+        {
+            return false;
+        }
+        queue.Journal.SetHold(new MessageHandle(entry.Message), true);
+        if (entry.State is EntryState.Ready or EntryState.Deferred)
+        {
+            queue.TakeOut(handle);
+            queue.Hold(handle);
+        }
+        else if (entry.State == EntryState.InFlight)
+        {
+            entry.Flags |= EntryFlags.Holding;
+        }
+        return true;
+    }
+
+    private static bool DoRelease(QueueState queue, int handle)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        queue.Journal.SetHold(new MessageHandle(entry.Message), false);
+        entry.Flags &= ~EntryFlags.Holding;
+        if (entry.State == EntryState.Held)
+        {
+            queue.TakeOut(handle);
+            queue.MakeReady(handle);
+        }
+        return true;
+    }
+}

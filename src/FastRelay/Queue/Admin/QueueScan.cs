@@ -1,0 +1,120 @@
+using FastRelay.Journal;
+using FastRelay.Outside;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// Walks the messages that have an entry which a filter selects, a slice a turn: what it finds is true at the moment that
+/// it is found. Loop thread.
+/// </summary>
+internal sealed class QueueScan
+{
+    /// <summary>Looks at a slot that one turn may cost.</summary>
+    public const int SlotsPerTurn = 1_024;
+
+    private readonly QueueState _queue;
+    private readonly Signal<bool> _turn;
+    private readonly HashSet<int>? _destinations;
+    private readonly bool _nothing;
+    private readonly long _stop;
+    private int _budget = SlotsPerTurn;
+
+    /// <summary>Begins before a slot.</summary>
+    public QueueScan(QueueState queue, QueueFilter filter, int from, int slots)
+    {
+        queue.World.Loop.CheckThread();
+        _queue = queue;
+        Filter = filter;
+        Slot = from - 1;
+        _stop = (long)from + slots;
+        _turn = new Signal<bool>(queue.World.Loop);
+        if (filter.Domain is { } domain)
+        {
+            _destinations = [.. queue.Destinations.FindAll(domain.ToLowerInvariant().TrimEnd('.')).Select(static destination => destination.Number)];
+            _nothing = _destinations.Count == 0;
+        }
+    }
+
+    public QueueFilter Filter { get; }
+
+    /// <summary>The message at hand; at the end of a part the last slot that was looked at.</summary>
+    public int Slot { get; private set; }
+
+    /// <summary>There are no more.</summary>
+    public bool Ended { get; private set; }
+
+    /// <summary>True when the filter selects an entry.</summary>
+    public bool Selects(int handle)
+    {
+        ref Entry entry = ref _queue.Slab[handle];
+        return (_destinations?.Contains(entry.Destination) != false)
+            && (Filter.State is null || QueueAdmin.StateOf(entry.State) == Filter.State)
+            && (Filter.Site is null || _queue.Destinations[entry.Destination].Site?.Key == Filter.Site);
+    }
+
+    /// <summary>To the next message; false at the end, and at the end of the part.</summary>
+    public async ValueTask<bool> NextAsync()
+    {
+        if (Ended || _nothing)
+        {
+            Ended = true;
+            return false;
+        }
+        if (Filter.Id is { } id)
+        {
+            Ended = true;
+            if (!_queue.Journal.TryFind(id, out MessageHandle message))
+            {
+                return false;
+            }
+            Slot = message.Slot;
+            return SelectsSlot();
+        }
+        while (Slot + 1 < _queue.Messages.End)
+        {
+            if (Slot + 1 >= _stop)
+            {
+                return false;
+            }
+            Slot++;
+            // Before the look: nothing may happen between it and what is done about it.
+            await PaceAsync(1);
+            if (SelectsSlot())
+            {
+                return true;
+            }
+        }
+        Ended = true;
+        return false;
+    }
+
+    /// <summary>Spends work, and goes to the end of the run queue when the slice is used up.</summary>
+    public async ValueTask PaceAsync(int work)
+    {
+        _budget -= work;
+        if (_budget <= 0)
+        {
+            _budget = SlotsPerTurn;
+            ValueTask<bool> turn = _turn.WaitAsync();
+            _turn.Set(true);
+            await turn;
+        }
+    }
+
+    private bool SelectsSlot()
+    {
+        int first = _queue.Messages[Slot];
+        if (first == 0 || (Filter.ArrivedByUnixMs > 0 && _queue.Journal.ArrivalUnixMs(new MessageHandle(Slot)) > Filter.ArrivedByUnixMs))
+        {
+            return false;
+        }
+        for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
+        {
+            if (Selects(handle))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+}

@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Text;
+using FastRelay.Outside.Linux;
+
+namespace FastRelay.Tests.Outside;
+
+public sealed class AppendFileTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("append").FullName;
+
+    private string PathOf(string name) => Path.Combine(_folder, name);
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private static byte[] Line(string text) => Encoding.ASCII.GetBytes(text + "\n");
+
+    private static void Until(Func<bool> isSo) => Assert.True(SpinWait.SpinUntil(isSo, 30_000), "still waiting");
+
+    [Fact]
+    public void Lines_go_behind_what_is_there_in_order_and_an_end_that_is_missing_is_made()
+    {
+        File.WriteAllText(PathOf("events"), "old\nhalf a li");
+        using (var file = new AppendFile(PathOf("events"), 1_024))
+        {
+            for (int i = 0; i < 500; i++)
+            {
+                byte[] line = Line($"line {i}");
+                Until(() => file.TryWrite(line));
+            }
+        }
+        Assert.Equal(["old", "half a li", .. Enumerable.Range(0, 500).Select(i => $"line {i}")], File.ReadAllLines(PathOf("events")));
+    }
+
+    [Fact]
+    public void A_file_that_was_renamed_away_is_followed_by_a_new_one_and_no_line_is_torn()
+    {
+        using (var file = new AppendFile(PathOf("events"), 4_096))
+        {
+            int written = 0;
+            for (int turn = 0; turn < 20; turn++)
+            {
+                for (int i = 0; i < 50; i++)
+                {
+                    byte[] line = Line($"line {written++}");
+                    Until(() => file.TryWrite(line));
+                }
+                File.Move(PathOf("events"), PathOf($"events.{turn:D2}"));
+                file.Reopen();
+                Until(() => File.Exists(PathOf("events")));
+            }
+        }
+        string[] lines = [.. Enumerable.Range(0, 20).Select(turn => PathOf($"events.{turn:D2}")).Append(PathOf("events")).SelectMany(File.ReadAllLines)];
+        Assert.Equal(Enumerable.Range(0, 1_000).Select(i => $"line {i}"), lines);
+    }
+
+    [Fact]
+    public void A_folder_that_is_missing_is_waited_for_and_what_waits_is_not_lost()
+    {
+        string path = PathOf("later/events");
+        using (var file = new AppendFile(path, 64))
+        {
+            Assert.Equal(2, file.Errno);
+            Assert.True(file.TryWrite(Line("first")));
+            Assert.True(file.TryWrite(Line("second")));
+            Directory.CreateDirectory(PathOf("later"));
+            Until(() => File.Exists(path) && File.ReadAllLines(path).Length == 2);
+            Until(() => file.Errno == 0);
+        }
+        Assert.Equal(["first", "second"], File.ReadAllLines(path));
+    }
+
+    [Fact]
+    public void A_full_disk_refuses_what_finds_no_room_and_goes_on_when_there_is_some()
+    {
+        // /dev/full is a disk without room; the path leads to it until it leads to a file.
+        File.CreateSymbolicLink(PathOf("events"), "/dev/full");
+        using var file = new AppendFile(PathOf("events"), 60);
+        int taken = 0;
+        while (file.TryWrite(Line($"line {taken}")) && taken < 100)
+        {
+            taken++;
+        }
+        Assert.InRange(taken, 6, 9);
+        Until(() => file.Errno == 28);
+        Assert.False(file.TryWrite(Line("no room")));
+        Assert.Equal(2, file.Dropped);
+        File.Delete(PathOf("events"));
+        file.Reopen();
+        Until(() => file.TryWrite(Line("last")));
+        file.Dispose();
+        string[] lines = File.ReadAllLines(PathOf("events"));
+        Assert.Equal([.. Enumerable.Range(0, taken).Select(i => $"line {i}"), "last"], lines);
+    }
+
+    [Fact]
+    public void A_pipe_that_nobody_reads_holds_up_nobody_and_its_reader_gets_whole_lines()
+    {
+        string path = PathOf("pipe");
+        using (Process made = Process.Start("mkfifo", [path])!)
+        {
+            made.WaitForExit();
+        }
+        using var keeper = new FileStream(path, FileMode.Open, FileAccess.ReadWrite);
+        byte[] line = Line(new string('x', 999));
+        using (var file = new AppendFile(path, 8_000))
+        {
+            int taken = 0;
+            Until(() =>
+            {
+                taken += file.TryWrite(line) ? 1 : 0;
+                return file.Dropped > 0 && taken >= 60;
+            });
+            var buffer = new byte[1_000];
+            for (int i = 0; i < taken; i++)
+            {
+                keeper.ReadExactly(buffer);
+                Assert.Equal(line, buffer);
+            }
+        }
+    }
+}

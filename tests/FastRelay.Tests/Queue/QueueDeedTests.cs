@@ -1,0 +1,200 @@
+using FastRelay.Journal;
+using FastRelay.Queue;
+using FastRelay.Smtp;
+using Xunit;
+
+namespace FastRelay.Tests.Queue;
+
+/// <summary>What the operator does to chosen mail, part by part.</summary>
+public class QueueDeedTests
+{
+    private readonly QueueRig _rig = new QueueRig(new QueueOptions { Jitter = 0 }).Domain("a.test").Domain("b.test");
+
+    private long Do(Func<QueueAdmin, ValueTask<long>> operation)
+    {
+        long count = _rig.Loop.Wait(operation(_rig.Queue.Admin));
+        _rig.Loop.Settle();
+        return count;
+    }
+
+    private long Bounce(QueueFilter filter, string text = "returned by the operator") => Do(admin => admin.BounceAsync(filter, text));
+
+    [Theory]
+    [InlineData("returned by the operator", "5.7.1", "returned by the operator")]
+    [InlineData("5.2.1 the mailbox is closed", "5.2.1", "the mailbox is closed")]
+    public void Bounced_mail_fails_and_its_sender_is_told_why(string text, string code, string reply)
+    {
+        _rig.Accept("s@x.test", "u@a.test", "v@a.test", "w@b.test");
+        MessageHandle other = _rig.Accept("t@x.test", "u@b.test");
+        Assert.Equal(1, Bounce(new QueueFilter { Domain = "a.test" }, text));
+        Assert.Equal([$"0 ByOperator {code}  {reply}", $"1 ByOperator {code}  {reply}"], _rig.Bounces.Seen);
+        Assert.Equal("w@b.test", _rig.Deliver("mx.b.test"));
+        Assert.Equal(1, _rig.Queue.Entries);
+        Assert.Equal(QueuedState.Ready, _rig.ShowOne(other).State);
+    }
+
+    [Fact]
+    public void Held_and_deferred_mail_is_bounced_and_a_bounce_of_a_bounce_is_dropped()
+    {
+        _rig.Accept("held@x.test", "u@a.test");
+        Do(admin => admin.HoldAsync(new QueueFilter()));
+        _rig.Accept("deferred@x.test", "u@b.test");
+        _rig.Report(_rig.Take("mx.b.test"), _ => QueueRig.Later);
+        _rig.Accept("", "u@a.test");
+        Assert.Equal(3, Bounce(new QueueFilter()));
+        Assert.Equal(2, _rig.Bounces.Seen.Count);
+        Assert.Equal(0, _rig.Queue.Entries);
+        Assert.Contains(_rig.Output.Lines, line => line.Contains("event=drop", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_is_being_delivered_is_delivered_or_bounced_when_it_comes_back()
+    {
+        _rig.Accept("s@x.test", "good@a.test", "later@a.test");
+        Delivery delivery = _rig.Take("mx.a.test");
+        Assert.Equal(1, Bounce(new QueueFilter(), "5.2.1 closed"));
+        Assert.Empty(_rig.Bounces.Seen);
+        _rig.Report(delivery, mailbox => mailbox[0] == 'g' ? QueueRig.Ok : QueueRig.Later);
+        Assert.Equal(["1 ByOperator 5.2.1  closed"], _rig.Bounces.Seen);
+        Assert.Equal(0, _rig.Queue.Entries);
+    }
+
+    [Fact]
+    public void What_the_operator_has_removed_is_not_bounced_retried_or_held_and_what_he_bounces_he_may_still_remove()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        Delivery delivery = _rig.Take("mx.a.test");
+        Do(admin => admin.RemoveAsync(new QueueFilter()));
+        Bounce(new QueueFilter());
+        Do(admin => admin.RetryAsync(new QueueFilter()));
+        Do(admin => admin.HoldAsync(new QueueFilter()));
+        _rig.Report(delivery, _ => QueueRig.Later);
+        Assert.Equal((0, 0L), (_rig.Queue.Entries, _rig.Messages));
+
+        _rig.Accept("s@x.test", "u@a.test");
+        delivery = _rig.Take("mx.a.test");
+        Do(admin => admin.RetryAsync(new QueueFilter()));
+        Bounce(new QueueFilter());
+        Do(admin => admin.RemoveAsync(new QueueFilter()));
+        _rig.Report(delivery, _ => QueueRig.Later);
+        Assert.Equal((0, 0L), (_rig.Queue.Entries, _rig.Messages));
+        Assert.Empty(_rig.Bounces.Seen);
+    }
+
+    [Fact]
+    public void While_nobody_can_be_told_a_bounce_waits_and_the_mail_is_not_delivered_meanwhile()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        (_rig.Bounces.Room, _rig.Bounces.Stuck) = (false, true);
+        Bounce(new QueueFilter(), "5.2.1 closed");
+        Assert.Equal(1, _rig.Queue.Entries);
+        for (int minute = 0; minute < 3; minute++)
+        {
+            _rig.Loop.Pass(61_000);
+            Assert.False(_rig.HasWork("mx.a.test"));
+            Assert.Empty(_rig.Bounces.Seen);
+        }
+        (_rig.Bounces.Room, _rig.Bounces.Stuck) = (true, false);
+        _rig.Loop.Pass(61_000);
+        Assert.Equal(["0 ByOperator 5.2.1  closed"], _rig.Bounces.Seen);
+        Assert.Equal(0, _rig.Queue.Entries);
+    }
+
+    [Fact]
+    public void Mail_is_selected_by_its_age()
+    {
+        _rig.Accept("old@x.test", "u@a.test");
+        _rig.Loop.Pass(3_600_000, step: 60_000);
+        _rig.Accept("new@x.test", "u@a.test");
+        long now = _rig.World.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        Assert.Equal(2, Do(admin => admin.CountAsync(new QueueFilter { ArrivedByUnixMs = now })));
+        Assert.Equal(1, Do(admin => admin.CountAsync(new QueueFilter { ArrivedByUnixMs = now - 1_800_000 })));
+        Assert.Equal(0, Do(admin => admin.CountAsync(new QueueFilter { ArrivedByUnixMs = now - 7_200_000 })));
+        Assert.Equal("old@x.test", Assert.Single(_rig.Loop.Wait(_rig.Queue.Admin.ListAsync(new QueueFilter { ArrivedByUnixMs = now - 1_800_000 }, 10)).Messages).Sender);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(1_000)]
+    public void Parts_cover_the_whole_queue_once(int slots)
+    {
+        for (int i = 0; i < 40; i++)
+        {
+            _rig.Commit("s@x.test", "u@a.test");
+        }
+        _rig.Loop.Settle();
+        long count = 0;
+        int parts = 0;
+        for (int from = 0; from >= 0;)
+        {
+            QueuePart part = _rig.Loop.Wait(_rig.Queue.Admin.PartAsync(QueueDeed.Hold, new QueueFilter(), from, slots));
+            Assert.InRange(part.Count, 0, slots);
+            Assert.True(part.Next < 0 || part.Next == from + slots);
+            Assert.True(part.Next <= part.End);
+            (count, from) = (count + part.Count, part.Next);
+            parts++;
+        }
+        Assert.Equal(40, count);
+        Assert.Equal(40, _rig.Queue.Admin.Counts().Held);
+        Assert.InRange(parts, 16_384 / slots, (16_384 / slots) + 1);
+    }
+
+    [Fact]
+    public void A_message_with_many_destinations_is_changed_in_slices_too_and_what_ends_between_them_is_left_alone()
+    {
+        const int Destinations = 600;
+        string[] to = [.. Enumerable.Range(0, Destinations).Select(i => $"u@d{i}.test")];
+        for (int i = 0; i < Destinations; i++)
+        {
+            _rig.Domain($"d{i}.test");
+        }
+        _rig.Accept("s@x.test", to);
+        Task<long> hold = _rig.Queue.Admin.HoldAsync(new QueueFilter()).AsTask();
+        long held = _rig.Queue.Admin.Counts().Held;
+        Assert.InRange(held, 1, 128);
+        // One that the operator's slices have not reached yet is taken for delivery meanwhile.
+        string left = Enumerable.Range(0, Destinations).Select(i => $"mx.d{i}.test").First(_rig.HasWork);
+        Delivery taken = _rig.Take(left);
+        int turns = 0;
+        while (!hold.IsCompleted)
+        {
+            Assert.True(turns++ < 1_000);
+            _rig.Loop.Loop.Turn(canSleep: false);
+            long now = _rig.Queue.Admin.Counts().Held;
+            Assert.InRange(now - held, 0, 128);
+            held = now;
+        }
+        Assert.Equal((1, Destinations - 1), (hold.Result, held));
+        _rig.Report(taken, _ => QueueRig.Ok);
+        Assert.Equal(Destinations - 1, _rig.Queue.Entries);
+    }
+
+    [Fact]
+    public void The_busiest_sites_are_found_in_slices_with_what_is_deferred_and_taken()
+    {
+        const int Sites = 3_000;
+        for (int i = 0; i < Sites; i++)
+        {
+            _rig.Domain($"d{i}.test");
+            _rig.Commit("s@x.test", $"u@d{i}.test");
+        }
+        _rig.Accept("1@x.test", "u@a.test");
+        _rig.Accept("2@x.test", "u@a.test");
+        _rig.Deliver("mx.a.test");
+        _rig.Accept("3@x.test", "u@a.test");
+        _rig.Report(_rig.Take("mx.a.test"), _ => QueueRig.Later);
+        Task<IReadOnlyList<SiteView>> asked = _rig.Queue.Admin.BusiestSitesAsync(2).AsTask();
+        int turns = 0;
+        for (; !asked.IsCompleted; turns++)
+        {
+            Assert.True(turns < 100);
+            _rig.Loop.Loop.Turn(canSleep: false);
+        }
+        // Each turn looks at 1,024 destinations or sites, of 3,001 each.
+        Assert.InRange(turns, 4, 10);
+        SiteView first = asked.Result[0];
+        Assert.Equal(2, asked.Result.Count);
+        Assert.Equal(("mx.a.test", 1, 1L, 1L), (first.Key, first.Ready, first.Deferred, first.Taken));
+    }
+}
