@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net;
 using System.Text.Json;
 using FastRelay.EndToEnd.Rig;
 
@@ -120,39 +119,4 @@ public sealed class LoadTests
 
     private static ToolResult Load(int port, params string[] arguments) =>
         Tool.Run(Place.Binary, ["load", $"127.0.0.1:{port}", "--quiet", .. arguments]);
-
-    /// <summary>A sink of the published binary on a free port.</summary>
-    private sealed class SinkProcess : IDisposable
-    {
-        private readonly Process _process;
-
-        public SinkProcess(params string[] arguments)
-        {
-            EndPoint = new IPEndPoint(IPAddress.Loopback, Place.FreePort());
-            _process = Tool.Start(Place.Binary, ["sink", "--listen", EndPoint.ToString(), "--quiet", .. arguments]);
-            string? line = _process.StandardError.ReadLine();
-            Assert.Equal($"sink on {EndPoint}", line);
-        }
-
-        public IPEndPoint EndPoint { get; }
-
-        /// <summary>SIGTERM; its report.</summary>
-        public JsonElement Stop(int exitCode)
-        {
-            Tool.Run("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
-            string report = _process.StandardOutput.ReadToEnd();
-            _process.WaitForExit();
-            Assert.True(_process.ExitCode == exitCode, $"exit code {_process.ExitCode}\n{report}");
-            return JsonDocument.Parse(report).RootElement.Clone();
-        }
-
-        public void Dispose()
-        {
-            if (!_process.HasExited)
-            {
-                _process.Kill();
-            }
-            _process.Dispose();
-        }
-    }
 }

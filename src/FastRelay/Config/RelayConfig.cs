@@ -180,7 +180,14 @@ public sealed record DeliverConfig
 /// <param name="Sessions">Connections at most; 0 when not given.</param>
 /// <param name="Messages">Messages in any window; 0 when not given.</param>
 /// <param name="WindowMs">The window, ms.</param>
-public sealed record SiteConfig(string Match, int Sessions, int Messages, long WindowMs);
+public sealed record SiteConfig(string Match, int Sessions, int Messages, long WindowMs)
+{
+    /// <summary>Other rates: all of them hold at once.</summary>
+    public IReadOnlyList<SiteRate> Rates { get; init; } = [];
+
+    /// <summary><see cref="Messages"/> in <see cref="WindowMs"/> and <see cref="Rates"/>, in that order.</summary>
+    public IEnumerable<SiteRate> AllRates => Messages > 0 ? Rates.Prepend(new SiteRate(SiteRateUnit.Messages, Messages, WindowMs)) : Rates;
+}
 
 /// <summary>One <c>[[route]]</c>.</summary>
 /// <param name="Domain">A domain, <c>.domain</c> for those below it, or <c>*</c>; lower case.</param>

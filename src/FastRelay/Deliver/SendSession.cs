@@ -213,7 +213,7 @@ internal sealed class SendSession
         long started = loop.NowMs;
         _host = target.Host;
         _address = target.EndPoint;
-        _owner.Counters.ConnectionsOut++;
+        _owner.Dialling(site);
         DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(target.EndPoint), _owner.Limits.ConnectTimeoutMs);
         if (dialled.Link is null)
         {
@@ -362,7 +362,7 @@ internal sealed class SendSession
         {
             if (_machine.NotAttempted && _machine.Failure.Cause == OutcomeCause.Reply)
             {
-                _owner.Queue.SiteReplied(site, _machine.Failure, _machine.FailureReason.Span);
+                _owner.Queue.SiteReplied(delivery, _machine.Failure, _machine.FailureReason.Span);
             }
             _owner.Queue.Release(delivery);
             return;

@@ -131,7 +131,7 @@ public sealed class QueueAdmin
         ref Entry entry = ref queue.Slab[handle];
         Destination destination = queue.Destinations[entry.Destination];
         queue.Destinations.Forgive(destination);
-        if (destination.Site is { } site && queue.Gears.Of(site) != SiteGear.Normal)
+        if (destination.Site is { } site && (queue.Gears.Of(site) != SiteGear.Normal || site.Learned is not null))
         {
             queue.Sites.Forgive(site);
         }
@@ -279,7 +279,10 @@ public sealed class QueueAdmin
         site.Failures,
         _queue.Gears.Of(site),
         _queue.Gears.EndOf(site) is var end && end == long.MaxValue ? end : Math.Max(0, end - _loop.NowMs),
-        _queue.Gears.ReasonOf(site));
+        _queue.Gears.ReasonOf(site))
+    {
+        Learned = _queue.Shaper.View(site),
+    };
 
     private DestinationView View(Destination destination) => new(
         destination.Key,

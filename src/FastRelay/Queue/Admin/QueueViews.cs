@@ -57,7 +57,22 @@ public sealed record QueueCounts(long Ready, long InFlight, long Deferred, long 
 /// <param name="Gear">How it is driven.</param>
 /// <param name="GearMs">For how long the gear still holds; 0 when the next success ends it, <see cref="long.MaxValue"/> when only the operator does.</param>
 /// <param name="Reason">Why; empty in normal.</param>
-public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, SiteGear Gear, long GearMs, string Reason);
+public sealed record SiteView(string Key, string Provider, int Ready, int InFlight, int Sessions, int Limit, int Failures, SiteGear Gear, long GearMs, string Reason)
+{
+    /// <summary>The rate that its hosts have been seen to allow; null while none has refused anything for it.</summary>
+    public LearnedRateView? Learned { get; init; }
+}
+
+/// <summary>A learned rate, as it was when it was looked at.</summary>
+/// <param name="PerMinute">Messages a minute.</param>
+/// <param name="Used">About how many were begun in the last minute.</param>
+/// <param name="SinceMs">For how long there has been one.</param>
+/// <param name="ClosedMs">When one message tries the site again that refuses, from now; -1 while it does not refuse.</param>
+/// <param name="GrowsMs">When it grows next if the mail is there to use it, from now; 0 while the site refuses.</param>
+/// <param name="ForgottenMs">When it is forgotten if nothing is refused any more, from now.</param>
+/// <param name="Refused">Attempts that were refused for it.</param>
+/// <param name="Reason">What a host said last.</param>
+public sealed record LearnedRateView(double PerMinute, long Used, long SinceMs, long ClosedMs, long GrowsMs, long ForgottenMs, long Refused, string Reason);
 
 /// <summary>A destination, as it was when it was looked at.</summary>
 /// <param name="Key">Its key.</param>
