@@ -19,7 +19,7 @@ public sealed class AdaptiveRateTests
             per      = "address"
             reply    = "450 4.7.1 Message rate exceeded, slow down"
             """);
-        using var sink = new SinkProcess("--scenario", scenario);
+        using var sink = new SinkProcess("--check", "--scenario", scenario);
         using RelayProcess relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint)).Start();
 
         Tool.Run(Place.Binary, ["load", $"127.0.0.1:{relay.Port}", "--quiet", "-m", $"{Messages}", "-s", "10"]).Ok();
