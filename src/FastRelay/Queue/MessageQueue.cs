@@ -336,10 +336,14 @@ public sealed class MessageQueue : IReplay
     }
 
     /// <summary>A host of a site said something that ends a connection and no message's attempt: the rules for replies count it.</summary>
-    public void SiteReplied(in Delivery delivery, in Outcome outcome, ReadOnlySpan<byte> reply)
+    /// <param name="site">The site.</param>
+    /// <param name="outcome">The reply.</param>
+    /// <param name="reply">Its text.</param>
+    /// <param name="takenMs"><see cref="Delivery.TakenMs"/> of the message that it kept from being attempted; -1 when there is none.</param>
+    public void SiteReplied(Site site, in Outcome outcome, ReadOnlySpan<byte> reply, long takenMs = -1)
     {
         _loop.CheckThread();
-        _queue.Gears.Replied(delivery.Site, outcome, reply, delivery.TakenMs);
+        _queue.Gears.Replied(site, outcome, reply, takenMs);
     }
 
     /// <summary>A site took a connection or a message: ends its backoff and lets its concurrency grow.</summary>

@@ -136,7 +136,7 @@ internal sealed class ProviderSimulation
         }
         if (IsBlocked)
         {
-            _rig.Queue.SiteReplied(delivery, OutcomePolicy.From(SmtpStage.Mail, 421, new EnhancedCode(4, 7, 1)), "4.7.1 your address is blocked"u8);
+            _rig.Queue.SiteReplied(session.Site, OutcomePolicy.From(SmtpStage.Mail, 421, new EnhancedCode(4, 7, 1)), "4.7.1 your address is blocked"u8, delivery.TakenMs);
             _rig.Queue.Release(delivery);
             End(session);
             return;

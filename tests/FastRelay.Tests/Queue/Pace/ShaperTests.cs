@@ -125,7 +125,7 @@ public sealed class ShaperTests
         QueueRig rig = Rig();
         rig.Accept("s@x.test", "1@a.test");
         Delivery delivery = rig.Take(Mx);
-        rig.Queue.SiteReplied(delivery, OutcomePolicy.From(SmtpStage.Mail, 421, new EnhancedCode(4, 7, 28)), "4.7.28 rate limit exceeded"u8);
+        rig.Queue.SiteReplied(delivery.Site, OutcomePolicy.From(SmtpStage.Mail, 421, new EnhancedCode(4, 7, 28)), "4.7.28 rate limit exceeded"u8, delivery.TakenMs);
         rig.Queue.Release(delivery);
         rig.Loop.Settle();
         Assert.Equal((1L, 1_000L), (rig.Queue.Ready, View(rig).Learned!.ClosedMs));
@@ -239,5 +239,35 @@ public sealed class ShaperTests
         int calls = rig.Dispatcher.Calls.Count;
         rig.Accept("s@x.test", "1@a.test");
         Assert.Equal((calls + 1, 0, 3), (rig.Dispatcher.Calls.Count, site.Idle, site.Sessions));
+    }
+
+    [Fact]
+    public void Nothing_is_allocated_for_a_message_by_rates_that_are_configured_or_learned()
+    {
+        var rates = new SiteConfig("a.test", 0, 1_000, 1_000)
+        {
+            Rates = [new SiteRate(SiteRateUnit.Octets, 50 << 20, 1_000), new SiteRate(SiteRateUnit.Connections, 10_000, 1_000)],
+        };
+        QueueRig rig = Rig(rates);
+        rig.Output.Keep = false;
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Report(rig.Take(Mx), _ => s_tooFast, TooFast);
+        Pass(rig, 1_000);
+        rig.Deliver(Mx);
+        var probe = new AllocationProbe(rig);
+        for (int i = 0; i < 1_500; i++)
+        {
+            Pass(rig, 2_000);
+            probe.Once(Mx);
+        }
+        long before = probe.Allocated;
+        for (int i = 0; i < 1_000; i++)
+        {
+            Pass(rig, 2_000);
+            probe.Once(Mx);
+        }
+        Assert.Equal(1, rig.Queue.PacedSites);
+        // The smallest object is 24 octets: one for each message would be 24,000. Once in a while a list of the clock's grows.
+        Assert.InRange(probe.Allocated - before, 0, 4_000);
     }
 }
