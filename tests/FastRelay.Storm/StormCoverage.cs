@@ -29,7 +29,7 @@ internal static class StormCoverage
 
         // Next hops.
         .. s_verbs.SelectMany(static verb => (string[])[$"sink: 4xx at {verb}", $"sink: 5xx at {verb}", $"sink: 421 at {verb}", $"sink: close at {verb}", $"sink: stall at {verb}", $"sink: garbage at {verb}"]),
-        "sink: greylisted", "sink: 421 after some", "sink: closes after the dot", "sink: takes and closes", "sink: lied about PIPELINING",
+        "sink: greylisted", "sink: speaks of rates", "sink: 421 after some", "sink: closes after the dot", "sink: takes and closes", "sink: lied about PIPELINING",
         "sink: BDAT", "sink: BDAT with more behind it", "sink: RSET refused", "sink: kept open after a refused BDAT",
         "sink: 354 without a recipient", "sink: a reply too many at RCPT", "sink: endless reply at RCPT", "sink: tls failed",
 

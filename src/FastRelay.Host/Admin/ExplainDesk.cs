@@ -59,7 +59,10 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.Ready,
         [.. of.Limits.Select(static use => new ExplainLimit(use.Name, use.Used, use.Most, use.Binds))],
         of.DeliveryMs > 0 ? Math.Round(of.DeliveryMs, 1) : null,
-        of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, 1) : null);
+        of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, of.CeilingPerSecond < 1 ? 4 : 1) : null)
+    {
+        CeilingBy = of.CeilingBy.Length > 0 ? of.CeilingBy : null,
+    };
 
     /// <summary>A site as the admin shows it.</summary>
     public static ExplainSite Site(SiteView site) => new(
@@ -76,7 +79,18 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         Limit = site.Limit,
         Deferred = site.Deferred,
         Taken = site.Taken,
+        Rate = site.Learned is { } rate ? Rate(rate) : null,
     };
+
+    private static ExplainRate Rate(LearnedRateView rate) => new(
+        Math.Round(rate.PerMinute, 1),
+        rate.Used,
+        rate.SinceMs / 1000,
+        rate.ClosedMs >= 0 ? rate.ClosedMs : null,
+        rate.ClosedMs >= 0 ? null : rate.GrowsMs / 1000,
+        rate.ForgottenMs / 1000,
+        rate.Refused,
+        rate.Reason);
 
     private static ExplainDns Record(CachedRecord record) => new(
         record.Name,

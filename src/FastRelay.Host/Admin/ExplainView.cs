@@ -22,6 +22,17 @@ public sealed record ExplainDns(string Name, string Type, string Status, IReadOn
 /// <param name="Binds">It is used up.</param>
 public sealed record ExplainLimit(string Name, long Used, long Most, bool Binds);
 
+/// <summary>The rate that the hosts of a site have been seen to allow.</summary>
+/// <param name="PerMinute">Messages a minute.</param>
+/// <param name="Used">About how many were begun in the last minute.</param>
+/// <param name="SinceSeconds">For how long there has been one.</param>
+/// <param name="ClosedMs">When one message tries again, while the site refuses; null while it does not.</param>
+/// <param name="GrowsSeconds">When it grows next if the mail is there to use it; null while the site refuses.</param>
+/// <param name="ForgottenSeconds">When it is forgotten if nothing is refused any more.</param>
+/// <param name="Refused">Attempts refused for it.</param>
+/// <param name="Reason">What a host said last.</param>
+public sealed record ExplainRate(double PerMinute, long Used, long SinceSeconds, long? ClosedMs, long? GrowsSeconds, long ForgottenSeconds, long Refused, string Reason);
+
 /// <summary>A site.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Provider">Who runs it, when that is known.</param>
@@ -43,6 +54,9 @@ public sealed record ExplainSite(
 
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }
+
+    /// <summary>The learned rate; null when none of its hosts has refused anything for being too fast.</summary>
+    public ExplainRate? Rate { get; init; }
 }
 
 /// <summary>Where mail for one destination goes, and what it waits for.</summary>
@@ -82,7 +96,11 @@ public sealed record ExplainWay(
     int Ready,
     IReadOnlyList<ExplainLimit> Limits,
     double? DeliveryMs,
-    double? CeilingPerSecond);
+    double? CeilingPerSecond)
+{
+    /// <summary>The rate that the ceiling comes from; null where it comes from the sessions.</summary>
+    public string? CeilingBy { get; init; }
+}
 
 /// <summary>The answer to explain.</summary>
 /// <param name="Target">As asked.</param>

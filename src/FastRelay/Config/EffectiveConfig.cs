@@ -163,6 +163,10 @@ public static class EffectiveConfig
             {
                 Line(text, "rate", Quote(SiteReader.Show(site.Messages, site.WindowMs)));
             }
+            if (site.Rates.Count > 0)
+            {
+                Line(text, "rates", List(site.Rates.Select(static rate => rate.ToString())));
+            }
             InFlight(text, site.InFlight);
         }
     }

@@ -203,6 +203,12 @@ public sealed record SiteConfig(string Match, int Sessions, int Messages, long W
 {
     /// <summary>Messages that one connection may have in flight; 0 when not given.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>Other rates: all of them hold at once.</summary>
+    public IReadOnlyList<SiteRate> Rates { get; init; } = [];
+
+    /// <summary><see cref="Messages"/> in <see cref="WindowMs"/> and <see cref="Rates"/>, in that order.</summary>
+    public IEnumerable<SiteRate> AllRates => Messages > 0 ? Rates.Prepend(new SiteRate(SiteRateUnit.Messages, Messages, WindowMs)) : Rates;
 }
 
 /// <summary>One <c>[[route]]</c>.</summary>

@@ -222,6 +222,13 @@ public sealed class Deliverer : Dispatcher
         Queue.RoomAgain();
     }
 
+    /// <summary>A connection is dialled: the rates of the site count it.</summary>
+    internal void Dialling(Site site)
+    {
+        Counters.ConnectionsOut++;
+        site.Dialled();
+    }
+
     internal IPAddress? SourceFor(IPEndPoint target) =>
         _options.Source?.AddressFamily == target.AddressFamily ? _options.Source : null;
 

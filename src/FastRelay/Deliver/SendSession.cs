@@ -301,7 +301,7 @@ internal sealed class SendSession
             }
             if (_machine.NotAttempted && _machine.Failure.Cause == OutcomeCause.Reply)
             {
-                _owner.Queue.SiteReplied(site, _machine.Failure, _machine.FailureReason.Span);
+                _owner.Queue.SiteReplied(site, _machine.Failure, _machine.FailureReason.Span, delivery.TakenMs);
             }
             _owner.Queue.Release(delivery);
             return;

@@ -103,7 +103,7 @@ internal sealed class SiteDialer
         long started = loop.NowMs;
         _host = target.Host;
         Address = target.EndPoint;
-        _owner.Counters.ConnectionsOut++;
+        _owner.Dialling(site);
         DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(target.EndPoint), _owner.Limits.ConnectTimeoutMs);
         if (dialled.Link is null)
         {

@@ -84,6 +84,12 @@ public sealed class Counters
     /// <summary>Sites that a rule for replies has slowed, put in backoff or suspended.</summary>
     public long RuleShifts { get; set; }
 
+    /// <summary>Attempts, and connections, that hosts refused because mail came too fast.</summary>
+    public long RateRefusals { get; set; }
+
+    /// <summary>Times that the rate learned for a site was lowered for it.</summary>
+    public long RateCuts { get; set; }
+
     /// <summary>Send sessions open now.</summary>
     public long SessionsOut { get; set; }
 

@@ -9,6 +9,9 @@ internal sealed class DeliveryReporter(QueueState queue)
 {
     private const long UntoldRetryMs = 60_000;
 
+    /// <summary>The first wait of its own of a message that is put off for the rate again.</summary>
+    private const long RateRetryMs = 10_000;
+
     /// <summary>Different replies of one transaction that are shown to the rules: a host that words each anew costs no more.</summary>
     private const int JudgedMax = 16;
 
@@ -73,8 +76,9 @@ internal sealed class DeliveryReporter(QueueState queue)
             LogOutcome(delivery, envelope, attempt, report, outcome, attempts);
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
-        Finish(delivery, tooMany, attempts, deferred, inDoubt, later, reason);
-        TellSite(delivery, took, judged, reports);
+        bool forRate = TellSite(delivery, took, judged, reports) && (entry.Flags & EntryFlags.RoundDeferred) == 0;
+        long delayMs = !deferred ? 0 : forRate ? RateDelayMs(attempts) : queue.Options.RetryAfterMs(attempts, queue.World.Random, inDoubt);
+        Finish(delivery, tooMany, attempts, deferred, delayMs, later, reason);
         if (_failed.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
@@ -86,13 +90,27 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
     }
 
-    private void TellSite(in Delivery delivery, bool took, bool judged, ReadOnlySpan<RecipientReport> reports)
+    /// <summary>
+    /// The wait of those that were put off only because mail came too fast. The first time it is the site's: the message is
+    /// ready again, before others, and goes as soon as the site's rate allows. From the second time on, what is said about
+    /// the rate may be about this message, which must not be all that the site is tried with: it waits 10 s, 20 s and so on
+    /// by itself, up to its usual wait.
+    /// </summary>
+    private long RateDelayMs(int attempts) => attempts == 1 ? 0
+        : Math.Min(RateRetryMs << Math.Min(attempts - 2, 20), queue.Options.RetryAfterMs(attempts, queue.World.Random));
+
+    /// <returns>True when everybody who was put off was put off for the rate alone.</returns>
+    private bool TellSite(in Delivery delivery, bool took, bool judged, ReadOnlySpan<RecipientReport> reports)
     {
         if (delivery.SiteOrNone is not { } site)
         {
-            return;
+            return false;
         }
-        JudgeReplies(site, reports);
+        bool forRate = JudgeReplies(site, delivery.TakenMs, reports);
+        if (took || (judged && !forRate))
+        {
+            queue.Shaper.GotThrough(site, delivery.TakenMs);
+        }
         if (took)
         {
             queue.Sites.Delivered(site, queue.World.Loop.NowMs - delivery.TakenMs);
@@ -101,18 +119,23 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             queue.Sites.Succeeded(site);
         }
+        return forRate;
     }
 
     /// <summary>Shows the rules each different reply of a transaction once: a refusal of all its recipients in one reply counts once.</summary>
-    private void JudgeReplies(Site site, ReadOnlySpan<RecipientReport> reports)
+    /// <returns>True when everybody who was put off was put off for the rate.</returns>
+    private bool JudgeReplies(Site site, long takenMs, ReadOnlySpan<RecipientReport> reports)
     {
         Span<int> judged = stackalloc int[JudgedMax];
         int count = 0;
+        bool forRate = false;
+        bool forElse = false;
         for (int i = 0; i < reports.Length && count < JudgedMax; i++)
         {
             ref readonly RecipientReport report = ref reports[i];
             if (report.Outcome is not { Cause: OutcomeCause.Reply, Class: OutcomeClass.Deferred or OutcomeClass.Failed })
             {
+                forElse |= report.Outcome.Class == OutcomeClass.Deferred;
                 continue;
             }
             bool known = false;
@@ -124,17 +147,19 @@ internal sealed class DeliveryReporter(QueueState queue)
             if (!known)
             {
                 judged[count++] = i;
-                queue.Gears.Replied(site, report.Outcome, report.ReplyText.Span);
+                bool rate = queue.Gears.Replied(site, report.Outcome, report.ReplyText.Span, takenMs) == ReplyEffect.Paced;
+                forRate |= rate;
+                forElse |= !rate && report.Outcome.Class == OutcomeClass.Deferred;
             }
         }
+        return forRate && !forElse && count < JudgedMax;
     }
 
     /// <summary>Records the outcomes and moves the entry on.</summary>
-    private void Finish(in Delivery delivery, int tooMany, int attempts, bool deferred, bool inDoubt, bool later, ReadOnlySpan<byte> reason)
+    private void Finish(in Delivery delivery, int tooMany, int attempts, bool deferred, long delayMs, bool later, ReadOnlySpan<byte> reason)
     {
         int handle = delivery.Entry;
         ref Entry entry = ref queue.Slab[handle];
-        long delayMs = deferred ? queue.Options.RetryAfterMs(attempts, queue.World.Random, inDoubt) : 0;
         if (_outcomeCount > 0)
         {
             long nextDue = deferred ? queue.UnixMs + delayMs : 0;
@@ -177,7 +202,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             return;
         }
         // Somebody who was not reported although taken is tried again like the deferred.
-        MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), first: false);
+        MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), first: deferred && delayMs == 0);
     }
 
     /// <summary>The site's delivery is over.</summary>

@@ -87,6 +87,9 @@ public sealed class MessageQueue : IReplay
     /// <summary>Sites known.</summary>
     public int SiteCount => _queue.Sites.Count;
 
+    /// <summary>Sites that a rate was learned for.</summary>
+    public int PacedSites => _queue.Shaper.Learned;
+
     /// <summary>What the operator can see and do.</summary>
     public QueueAdmin Admin { get; }
 
@@ -244,16 +247,12 @@ public sealed class MessageQueue : IReplay
             _queue.Sites.Wake(site);
             return false;
         }
-        if (!_queue.Sites.IsInPace(site))
+        if (!_queue.Shaper.MayBegin(site))
         {
             return false;
         }
-        if (site.Pace is { } pace)
-        {
-            pace.Took(_loop.NowMs);
-            _queue.Sites.Wake(site);
-        }
         int handle = destination.ReadyList.First;
+        _queue.Shaper.Began(site, handle);
         site.Turn = destination.NextInSite;
         _queue.TakeOut(handle);
         site.InFlight++;
@@ -337,10 +336,14 @@ public sealed class MessageQueue : IReplay
     }
 
     /// <summary>A host of a site said something that ends a connection and no message's attempt: the rules for replies count it.</summary>
-    public void SiteReplied(Site site, in Outcome outcome, ReadOnlySpan<byte> reply)
+    /// <param name="site">The site.</param>
+    /// <param name="outcome">The reply.</param>
+    /// <param name="reply">Its text.</param>
+    /// <param name="takenMs"><see cref="Delivery.TakenMs"/> of the message that it kept from being attempted; -1 when there is none.</param>
+    public void SiteReplied(Site site, in Outcome outcome, ReadOnlySpan<byte> reply, long takenMs = -1)
     {
         _loop.CheckThread();
-        _queue.Gears.Replied(site, outcome, reply);
+        _queue.Gears.Replied(site, outcome, reply, takenMs);
     }
 
     /// <summary>A site took a connection or a message: ends its backoff and lets its concurrency grow.</summary>

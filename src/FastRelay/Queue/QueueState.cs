@@ -26,6 +26,7 @@ internal sealed class QueueState
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
         Gears = new Gears(this);
+        Shaper = new Shaper(this);
         Sites = new SiteTable(this);
         Destinations = new DestinationTable(this, router);
         Clock = new QueueClock(this);
@@ -53,6 +54,8 @@ internal sealed class QueueState
     public ReasonTable Reasons { get; } = new();
 
     public Gears Gears { get; }
+
+    public Shaper Shaper { get; }
 
     public SiteTable Sites { get; }
 

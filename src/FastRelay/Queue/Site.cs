@@ -131,8 +131,20 @@ public sealed class Site
     /// <summary>The operator's rule for it; null when there is none.</summary>
     public SiteConfig? Rule { get; internal set; }
 
-    /// <summary>Its messages a window; null when they are not bounded.</summary>
+    /// <summary>The rates of its rule; null when it has none.</summary>
     internal SitePace? Pace { get; set; }
+
+    /// <summary>The rate that its hosts have been seen to allow; null while none has refused anything for it.</summary>
+    internal LearnedRate? Learned { get; set; }
+
+    /// <summary>What got through lately.</summary>
+    internal ThroughMeter Through;
+
+    /// <summary>Connections that count already and are still to be dialled.</summary>
+    internal int DialsAhead { get; set; }
+
+    /// <summary>A rate holds for it.</summary>
+    internal bool IsPaced => Pace is not null || Learned is not null;
 
     /// <summary>Its plan was made before the configuration changed: the next one takes its place, however long it holds.</summary>
     internal bool IsPlanOld { get; set; }
@@ -152,6 +164,9 @@ public sealed class Site
     internal Site? NextStarved { get; set; }
 
     internal bool IsStarved { get; set; }
+
+    /// <summary>A connection to it is dialled; Deliver's.</summary>
+    public void Dialled() => _table.Shaper.Dialled(this);
 
     /// <summary>Adds a destination with ready work; its turn comes last.</summary>
     internal void Join(Destination destination)

@@ -32,6 +32,8 @@ internal sealed class SiteTable : LoopItem
 
     public Dispatcher? Dispatcher { get; set; }
 
+    public Shaper Shaper => _queue.Shaper;
+
     public int Count => _sites.Count;
 
     public Dictionary<string, Site>.ValueCollection All => _sites.Values;
@@ -57,22 +59,22 @@ internal sealed class SiteTable : LoopItem
             return site;
         }
         SiteConfig? rule = RuleOf(plan);
-        site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null };
+        site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = SitePace.Of(rule) };
         _sites.Add(plan.SiteKey, site);
         _queue.Gears.Recall(site);
         return site;
     }
 
-    /// <summary>Rules and limits have changed. A site keeps what it has learned; where its rate is another one now, it begins with a full bucket.</summary>
+    /// <summary>Rules and limits have changed. A site keeps what it has learned; where its rates are others now, it begins with full buckets.</summary>
     public void Change()
     {
         foreach (Site site in _sites.Values)
         {
             site.IsPlanOld = true;
             SiteConfig? rule = RuleOf(site.Plan);
-            if (rule?.Messages != site.Rule?.Messages || rule?.WindowMs != site.Rule?.WindowMs)
+            if (!(rule?.AllRates ?? []).SequenceEqual(site.Rule?.AllRates ?? []))
             {
-                site.Pace = rule is { Messages: > 0 } ? new SitePace(rule) : null;
+                site.Pace = SitePace.Of(rule);
                 site.Pace?.Fill(_loop.NowMs);
             }
             site.Rule = rule;
@@ -93,20 +95,6 @@ internal sealed class SiteTable : LoopItem
 
     /// <summary>Sessions that it may have when it bears them.</summary>
     public int MostOf(Site site) => site.Rule is { Sessions: > 0 } rule ? rule.Sessions : Math.Max(1, _queue.Limits.SendSessionsPerSite);
-
-    /// <summary>
-    /// May another message be begun by the site's rate? When not, the site is looked at again as soon as it may. A rate
-    /// is asked here and counted in <see cref="MessageQueue.TryTake"/>, so that no session is dialled to stand idle.
-    /// </summary>
-    public bool IsInPace(Site site)
-    {
-        long waitMs = site.Pace?.WaitMs(_loop.NowMs) ?? 0;
-        if (waitMs > 0)
-        {
-            LookAgain(site, waitMs);
-        }
-        return waitMs == 0;
-    }
 
     public bool CanRun(Site site) =>
         !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && !_queue.Gears.IsSuspended(site) && site.Active < LimitOf(site);
@@ -149,7 +137,8 @@ internal sealed class SiteTable : LoopItem
     public void Failed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason, bool counted)
     {
         // The rest of a cohort that was dialling at the same time tells nothing new.
-        if (_loop.NowMs < site.BackoffUntilMs || (!counted && _queue.Gears.Replied(site, outcome, reason)))
+        if (_loop.NowMs < site.BackoffUntilMs
+            || (counted ? Shaper.WasRefusedNow(site) : _queue.Gears.Replied(site, outcome, reason) is ReplyEffect.Stopped or ReplyEffect.Paced))
         {
             return;
         }
@@ -226,6 +215,7 @@ internal sealed class SiteTable : LoopItem
     public void Forgive(Site site)
     {
         EndBackoff(site);
+        Shaper.Forget(site);
         _queue.Gears.Forgive(site);
     }
 
@@ -283,17 +273,12 @@ internal sealed class SiteTable : LoopItem
     {
         if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
         {
-            if (site.Pace is { } pace && pace.OwesMs(_loop.NowMs) is > 0 and long owesMs)
-            {
-                // What was begun counts on when the site comes back.
-                LookAgain(site, owesMs);
-                return;
-            }
-            if (_queue.Gears.KeptMs(site) is > 0 and long keptMs)
+            if (Math.Max(Shaper.KeptMs(site), _queue.Gears.KeptMs(site)) is > 0 and long keptMs)
             {
                 LookAgain(site, keptMs);
                 return;
             }
+            Shaper.Forget(site);
             site.Timer?.Cancel();
             site.LookTimer?.Cancel();
             // Another of its name may have come meanwhile.
@@ -321,16 +306,22 @@ internal sealed class SiteTable : LoopItem
         {
             LookAgain(site, endMs);
         }
-        while (site.Ready > 0 && CanRun(site) && IsInPace(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site))
+        while (site.Ready > 0 && CanRun(site) && Shaper.MayBegin(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site)
+            && Shaper.MayDial(site))
         {
             int before = site.Active;
+            int sessions = site.Sessions;
             if (!Dispatcher.Dispatch(site))
             {
                 _room = false;
                 _starved.Add(site);
                 return;
             }
-            if (site.Active <= before || site.Pace is not null)
+            if (site.Sessions > sessions)
+            {
+                Shaper.Dispatched(site);
+            }
+            if (site.Active <= before || site.IsPaced)
             {
                 // A paced site gets one session at a time: each that takes a message has the site looked at again.
                 return;

@@ -126,7 +126,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         if (sink.Profile.MessagesBefore421 > 0 && FaultsOn && _messages >= sink.Profile.MessagesBefore421)
         {
             Universe.Faults.Hit("sink: 421 after some");
-            await _peer.WriteAsync("421 4.7.0 enough for now\r\n");
+            await _peer.WriteAsync($"421 4.7.0 enough for now{RateWords()}\r\n");
             return false;
         }
         Universe.Require(!_keptOpen, $"5: a transaction begins in one that is still open: {line}");
@@ -313,13 +313,13 @@ internal sealed class SinkSession(StormSink sink, Link link)
         switch (kind)
         {
             case 0:
-                await _peer.WriteAsync($"451 4.3.0 not now at {step}\r\n");
+                await _peer.WriteAsync($"451 4.3.0 not now at {step}{RateWords()}\r\n");
                 return Fault.Refuse;
             case 1:
                 await _peer.WriteAsync($"554 5.7.1 never at {step}\r\n");
                 return Fault.Refuse;
             case 2:
-                await _peer.WriteAsync($"421 4.3.2 closing at {step}\r\n");
+                await _peer.WriteAsync($"421 4.3.2 closing at {step}{RateWords()}\r\n");
                 return Fault.Leave;
             case 3:
                 return Fault.Leave;
@@ -338,6 +338,17 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 await _sleeper.SleepAsync(Random.Magnitude(1_000, 900_000));
                 return link.Error is LinkError.None or LinkError.Eof ? Fault.None : Fault.Leave;
         }
+    }
+
+    /// <summary>A host that means the rate by what it puts off: the relay learns one, and must lose nothing by it.</summary>
+    private string RateWords()
+    {
+        if (!sink.Profile.SpeaksOfRates)
+        {
+            return "";
+        }
+        Universe.Faults.Hit("sink: speaks of rates");
+        return ": rate limit exceeded";
     }
 
     /// <summary>Lines without an end, until the relay has had enough.</summary>

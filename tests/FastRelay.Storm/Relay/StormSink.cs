@@ -22,6 +22,9 @@ internal sealed record SinkProfile
     /// <summary>421 after so many messages of a session; 0 never.</summary>
     public int MessagesBefore421 { get; init; }
 
+    /// <summary>What it puts off it puts off in words about the rate; those who end sessions after two messages.</summary>
+    public bool SpeaksOfRates => MessagesBefore421 == 2;
+
     /// <summary>Something goes wrong at a verb.</summary>
     public int FaultOneIn { get; init; }
 

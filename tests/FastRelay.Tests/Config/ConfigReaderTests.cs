@@ -296,6 +296,52 @@ public sealed class ConfigReaderTests
     }
 
     [Fact]
+    public void A_site_may_have_several_rates_of_messages_connections_and_octets()
+    {
+        RelayConfig config = Good("[[site]]\nmatch = \"a.test\"\nrate = \"600/1m\"\nrates = [\"100 messages/1h\", \"20 connections/10s\", \"50MiB/1d\"]");
+        SiteConfig site = Assert.Single(config.Sites);
+        Assert.Equal(
+            [
+                new SiteRate(SiteRateUnit.Messages, 600, 60_000),
+                new SiteRate(SiteRateUnit.Messages, 100, 3_600_000),
+                new SiteRate(SiteRateUnit.Connections, 20, 10_000),
+                new SiteRate(SiteRateUnit.Octets, 50 << 20, 86_400_000),
+            ],
+            site.AllRates);
+        string written = EffectiveConfig.Write(config);
+        Assert.Contains("rates = [\"100 messages/1h\", \"20 connections/10s\", \"50MiB/1d\"]", written);
+        Assert.Equal(written, EffectiveConfig.Write(Good(written)));
+    }
+
+    [Theory]
+    [InlineData("100 messages/1s", true)]
+    [InlineData("100000000 messages/30d", true)]
+    [InlineData("100000001 messages/30d", false)]
+    [InlineData("100000001 connections/30d", false)]
+    [InlineData("0 messages/1m", false)]
+    [InlineData("1024TiB/1m", true)]
+    [InlineData("1025TiB/1m", false)]
+    [InlineData("0B/1m", false)]
+    [InlineData("100 messages/999ms", false)]
+    [InlineData("100 messages/31d", false)]
+    [InlineData("100 mails/1m", false)]
+    [InlineData("100/1m", false)]
+    [InlineData("messages/1m", false)]
+    [InlineData("100 messages", false)]
+    public void A_rate_is_read_or_refused_with_what_would_be_right(string rate, bool good)
+    {
+        ConfigResult result = Read($"[[site]]\nmatch = \"a.test\"\nrates = [\"{rate}\"]");
+        Assert.Equal(good ? [] : ["site.rates"], result.Errors.Select(static e => e.Key));
+        Assert.All(result.Errors, e => Assert.Contains("is no rate: write messages, connections or a size", e.Message));
+    }
+
+    [Theory]
+    [InlineData(8, 0)]
+    [InlineData(9, 1)]
+    public void A_site_has_eight_rates_at_most(int count, int errors) =>
+        Assert.Equal(errors, Read($"[[site]]\nmatch = \"a.test\"\nrates = [{string.Join(", ", Enumerable.Repeat("\"1 messages/1m\"", count))}]").Errors.Count);
+
+    [Fact]
     public void All_errors_are_told_in_the_order_of_the_lines()
     {
         ConfigResult result = Read("""

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using FastRelay.Config;
+using FastRelay.Queue;
 using FastRelay.Routing;
 using FastRelay.Tests.Deliver.Rig;
 using Xunit;
@@ -42,6 +44,20 @@ public sealed class DialTests : IDisposable
         Assert.True(rig.Logged("event=connect", "status=failed", "stage=banner", "host=mx0.two.test")
             || (greeting == "RESET" && rig.Logged("event=connect", "status=failed", "stage=connect", "host=mx0.two.test")));
         Assert.Equal(0, rig.Counters.Deferred);
+    }
+
+    [Fact]
+    public void Every_dial_counts_for_a_rate_of_connections_the_next_addresses_too()
+    {
+        _first.Answer = static (line, _) => line == "CONNECT" ? "421 4.3.2 busy" : null;
+        DeliverRig rig = Start(new Limits());
+        var site = new SiteConfig("two.test", 0, 0, 0) { Rates = [new SiteRate(SiteRateUnit.Connections, 1_000, 3_600_000)] };
+        rig.Queue.Change(new QueueOptions { Jitter = 0, Sites = [site] }, rig.Limits);
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+        LimitUse use = rig.Run(rig.Queue.Explainer.OfDomainAsync("two.test")).Limits.Single(static use => use.Name.StartsWith("connections in", StringComparison.Ordinal));
+        Assert.Equal((2L, 1_000L, false), (use.Used, use.Most, use.Binds));
     }
 
     [Fact]

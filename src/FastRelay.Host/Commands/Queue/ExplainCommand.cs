@@ -117,19 +117,32 @@ public static class ExplainCommand
             Line(text, "site", site.Name + (site.Provider is { } provider ? $" ({provider})" : "")
                 + $": {site.Ready:N0} ready, {site.InFlight:N0} in delivery, {site.Sessions:N0} {(site.Sessions == 1 ? "connection" : "connections")}");
             Line(text, "gear", Gear(site));
+            if (site.Rate is { } rate)
+            {
+                Line(text, "pace", Pace(rate));
+            }
         }
         Line(text, "queued", $"{way.Queued:N0} for this destination, {way.Ready:N0} of them ready");
         foreach (ExplainLimit limit in way.Limits)
         {
             Line(text, "limit", $"{limit.Used,5:N0} of {limit.Most,-6:N0} {limit.Name}{(limit.Binds ? "  <- used up" : "")}");
         }
-        if (way.DeliveryMs is { } took)
+        string lately = way.DeliveryMs is { } took ? $"{took:N1} ms a delivery lately" : "no delivery yet";
+        if (way.CeilingPerSecond is { } perSecond)
         {
-            Line(text, "ceiling", way.CeilingPerSecond is { } rate
-                ? $"about {rate:N0} messages/s: {way.Limits[0].Most:N0} sessions, {took:N1} ms a delivery lately"
-                : $"none in this gear; {took:N1} ms a delivery lately");
+            string about = perSecond < 10 ? $"about {perSecond:0.####} messages/s" : $"about {perSecond:N0} messages/s";
+            Line(text, "ceiling", $"{about}: {way.CeilingBy ?? $"{way.Limits[0].Most:N0} sessions"}, {lately}");
+        }
+        else if (way.DeliveryMs is not null)
+        {
+            Line(text, "ceiling", $"none in this gear; {lately}");
         }
     }
+
+    private static string Pace(ExplainRate rate) =>
+        $"{rate.PerMinute:#,0.#} messages a minute, learned {rate.SinceSeconds:N0} s ago from {rate.Refused:N0} refused {(rate.Refused == 1 ? "attempt" : "attempts")}; {rate.Used:N0} begun in the last minute; "
+        + (rate.ClosedMs is { } closed ? $"refused now, one tries again in {closed:N0} ms" : $"grows in {rate.GrowsSeconds:N0} s if the mail is there")
+        + $"; forgotten in {rate.ForgottenSeconds:N0} s without a refusal: {rate.Reason}";
 
     private static string Gear(ExplainSite site)
     {

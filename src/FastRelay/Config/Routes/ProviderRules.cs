@@ -135,6 +135,17 @@ public static class ProviderRules
         after = "5/10m"
         action = "backoff"
         for = "30m"
+
+        # Any host that says in words that mail comes faster than it wants. Not what is said about one mailbox (4.2.x), about
+        # room (4.3.1), about the recipients of one message (4.5.3) or the messages of one connection, or to everybody who is
+        # new (greylisting).
+        [[reply_rule]]
+        match = '^4\d\d (4\.2\.\d |4\.3\.1 |4\.5\.3 |.*(gr[ae]y.?list|mailbox|quota|recipients|(per|this|one|single) (connection|session)))'
+        action = "ignore"
+        [[reply_rule]]
+        match = '^4\d\d .*(rate.?limit|rate exceed|exceeded .*rate|throttl|too (fast|quickly)|slow.?down|too many (messages|mails|e-?mails)|too much mail|(message|mail|sending|hourly|daily) limit)'
+        action = "pace"
+        for = "4h"
         """;
 
     /// <summary>The same, read.</summary>

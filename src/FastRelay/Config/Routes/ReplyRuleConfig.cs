@@ -14,6 +14,9 @@ public enum ReplyAction : byte
 
     /// <summary>No delivery for the rule's time.</summary>
     Suspend,
+
+    /// <summary>A rate is learned for the site, and forgotten when no such reply has come for the rule's time.</summary>
+    Pace,
 }
 
 /// <summary>One <c>[[reply_rule]]</c>. The first whose site and text match a failing reply counts it.</summary>

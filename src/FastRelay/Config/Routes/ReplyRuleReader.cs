@@ -17,7 +17,7 @@ internal static class ReplyRuleReader
     private const long LongestMs = 7 * 86_400_000L;
 
     /// <summary>The actions by their names, in the order of <see cref="ReplyAction"/>.</summary>
-    private static readonly string[] s_actions = ["ignore", "slow", "backoff", "suspend"];
+    private static readonly string[] s_actions = ["ignore", "slow", "backoff", "suspend", "pace"];
 
     /// <summary>The rules, in their order.</summary>
     /// <param name="root">The document.</param>
@@ -87,7 +87,7 @@ internal static class ReplyRuleReader
         int action = table.Choice("action", s_actions);
         if (table.Node("action") is null)
         {
-            error(table.Line, table.Key("action"), "is missing: \"slow\", \"backoff\", \"suspend\", or \"ignore\"");
+            error(table.Line, table.Key("action"), "is missing: \"pace\", \"slow\", \"backoff\", \"suspend\", or \"ignore\"");
         }
         long forMs = table.Duration("for", 1_000, LongestMs) ?? 0;
         if ((action == (int)ReplyAction.Ignore) != (table.Node("for") is null))

@@ -5,11 +5,8 @@ namespace FastRelay.Config;
 /// <summary>Reads the <c>[[site]]</c> tables.</summary>
 internal static class SiteReader
 {
-    /// <summary>Most messages of a window.</summary>
-    public const int MessagesMax = 100_000_000;
-
-    /// <summary>The longest window, ms: 30 days.</summary>
-    public const long WindowMsMax = 30 * 86_400_000L;
+    /// <summary>Entries of <c>rates</c> at most: each is looked at for every message.</summary>
+    public const int RatesMax = 8;
 
     /// <summary>The rules, in their order.</summary>
     public static List<SiteConfig> Read(TableReader root, ConfigReader owner)
@@ -31,14 +28,16 @@ internal static class SiteReader
                 owner.Warn(table.Line, table.Key("match"), $"never matches: \"{wider.Match}\" stands before it, and the first match wins");
             }
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
-            (int messages, long windowMs) = Rate(table, "rate", "600/1m", MessagesMax);
+            (int messages, long windowMs) = Rate(table, "rate", "600/1m", SiteRate.CountMax);
+            List<SiteRate> rates = Rates(table);
             int inFlight = RouteReader.InFlight(table);
-            if (sessions == 0 && messages == 0 && table.Node("rate") is null && table.Node("sessions") is null && table.Node("in_flight") is null)
+            if (table.Node("rate") is null && table.Node("rates") is null && table.Node("sessions") is null && table.Node("in_flight") is null)
             {
-                owner.Error(table.Line, table.Key("rate"), "or sessions must be given, as in rate = \"600/1m\", or in_flight");
+                owner.Error(table.Line, table.Key("rate"), "or rates or sessions must be given, as in rate = \"600/1m\", or in_flight");
             }
             table.Finish();
-            all.Add(new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight });
+            var site = new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight };
+            all.Add(rates.Count > 0 ? site with { Rates = rates } : site);
         }
         return all;
     }
@@ -56,11 +55,34 @@ internal static class SiteReader
         int slash = text.IndexOf('/', StringComparison.Ordinal);
         if (slash > 0
             && int.TryParse(text.AsSpan(0, slash), NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0 && count <= most
-            && ConfigText.TryParseDuration(text[(slash + 1)..], out long windowMs) && windowMs is >= 1_000 and <= WindowMsMax)
+            && ConfigText.TryParseDuration(text[(slash + 1)..], out long windowMs) && windowMs is >= 1_000 and <= SiteRate.WindowMsMax)
         {
             return (count, windowMs);
         }
         table.Error(table.Node(key)!, key, $"\"{text}\" is no rate: write a number and a window of 1s to 30d, as in \"{example}\" or \"10000/1d\"");
         return default;
+    }
+
+    private static List<SiteRate> Rates(TableReader table)
+    {
+        const string example = "[\"100 messages/1m\", \"20 connections/10s\", \"50MiB/1h\"]";
+        var rates = new List<SiteRate>();
+        foreach (ConfigNode item in table.List("rates", example) ?? [])
+        {
+            if (rates.Count == RatesMax)
+            {
+                table.Error(item, "rates", $"there are more than {RatesMax}");
+                break;
+            }
+            if (item.Kind == NodeKind.Text && SiteRate.Parse(item.Text) is { } rate)
+            {
+                rates.Add(rate);
+            }
+            else
+            {
+                table.Error(item, "rates", $"{item.Describe()} is no rate: write messages, connections or a size, and a window of 1s to 30d, as in {example}");
+            }
+        }
+        return rates;
     }
 }

@@ -20,11 +20,13 @@ public sealed class Explainer
     private readonly Router _router;
     private readonly Loop _loop;
     private readonly Func<Site, SiteView> _view;
+    private readonly RateExplainer _rates;
 
     internal Explainer(QueueState queue, Router router, Func<Site, SiteView> view)
     {
         _view = view;
         _queue = queue;
+        _rates = new RateExplainer(queue);
         _router = router;
         _loop = queue.World.Loop;
     }
@@ -95,7 +97,9 @@ public sealed class Explainer
     {
         Site? site = destination?.Site ?? _queue.Sites.Find(plan.SiteKey);
         WaitReason shared = OfReady(destination, plan, site);
-        double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site) ? site.Limit * Math.Max(1, site.InFlightMost) * 1000 / site.ServiceMs : 0;
+        (double perSecond, string by) = site is not null && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site)
+            ? RateExplainer.Ceiling(site)
+            : (0, "");
         return new Explanation
         {
             Destination = route.Key,
@@ -112,6 +116,7 @@ public sealed class Explainer
             Waits = entry is null ? shared : OfEntry(entry, shared),
             DeliveryMs = site?.ServiceMs ?? 0,
             CeilingPerSecond = perSecond,
+            CeilingBy = by,
         };
     }
 
@@ -191,9 +196,9 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Connection, $"a free connection: all {_queue.Limits.SendSessions} of limits.send_sessions are in use");
         }
-        if (site is { Pace: { } pace, Rule: { } rule } && pace.WaitMs(now) is > 0 and long waitMs)
+        if (_rates.Waits(site) is { } rate)
         {
-            return new WaitReason(WaitKind.Rate, $"the rate of its site, {rule.Messages} messages in {Span(rule.WindowMs)} by [[site]] \"{rule.Match}\"; the next goes in {waitMs} ms");
+            return rate;
         }
         if (site.Active >= limit)
         {
@@ -216,6 +221,7 @@ public sealed class Explainer
         {
             uses.Add(new LimitUse("site sessions", site.Active, site.Limit));
             uses.Add(new LimitUse(site.Rule is { Sessions: > 0 } ? "sessions of [[site]]" : "send_sessions_per_site", site.Active, _queue.Sites.MostOf(site)));
+            _rates.AddUses(site, uses);
         }
         if (site is { InFlightMost: > 1 })
         {
@@ -253,7 +259,7 @@ public sealed class Explainer
         }
     }
 
-    private static string Because(string reason) => reason.Length == 0 ? "" : ", because: " + reason;
+    internal static string Because(string reason) => reason.Length == 0 ? "" : ", because: " + reason;
 
     /// <summary>A time span for people, in its two largest units.</summary>
     internal static string Span(long ms)

@@ -21,7 +21,7 @@ public enum WaitKind
     /// <summary>One of the sessions that its site may have.</summary>
     Session,
 
-    /// <summary>The rate that the operator allows its site.</summary>
+    /// <summary>A rate of its site: one that the operator allows, or one that its hosts have been seen to allow.</summary>
     Rate,
 
     /// <summary>One of the connections that there may be in all.</summary>
@@ -60,8 +60,12 @@ public sealed record WaitReason(WaitKind For, string Text);
 /// <param name="Most">The bound.</param>
 public sealed record LimitUse(string Name, long Used, long Most)
 {
-    /// <summary>It is used up.</summary>
-    public bool Binds => Used >= Most;
+    /// <summary>It is used up: nothing more may begin just now. A rate that spreads its number over its window binds before.</summary>
+    public bool Binds
+    {
+        get => field || Used >= Most;
+        init;
+    }
 }
 
 /// <summary>What the resolver cache knows of one question.</summary>
@@ -114,8 +118,11 @@ public sealed record Explanation
     /// <summary>What one delivery of the site takes a session, ms, lately; 0 when none was made.</summary>
     public required double DeliveryMs { get; init; }
 
-    /// <summary>Messages a second that the site's sessions can carry at that; 0 when it is not known.</summary>
+    /// <summary>Messages a second that the site can have: what its sessions carry at that, or a rate that is lower; 0 when it is not known.</summary>
     public required double CeilingPerSecond { get; init; }
+
+    /// <summary>The rate that the ceiling comes from; empty where it comes from the sessions.</summary>
+    public required string CeilingBy { get; init; }
 }
 
 /// <summary>A message, with each of its destinations explained.</summary>

@@ -254,6 +254,7 @@ public sealed class QueueAdmin
         _queue.Gears.ReasonOf(site))
     {
         Taken = site.Taken,
+        Learned = _queue.Shaper.View(site),
     };
 
     private DestinationView View(Destination destination) => new(

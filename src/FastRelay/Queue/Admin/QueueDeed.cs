@@ -51,7 +51,7 @@ public sealed class QueueDeed
         }
         Destination destination = queue.Destinations[entry.Destination];
         queue.Destinations.Forgive(destination);
-        if (destination.Site is { } site && queue.Gears.Of(site) != SiteGear.Normal)
+        if (destination.Site is { } site && (queue.Gears.Of(site) != SiteGear.Normal || site.Learned is not null))
         {
             queue.Sites.Forgive(site);
         }

@@ -64,7 +64,21 @@ public sealed record SiteView(string Key, string Provider, int Ready, int InFlig
 
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }
+
+    /// <summary>The rate that its hosts have been seen to allow; null while none has refused anything for it.</summary>
+    public LearnedRateView? Learned { get; init; }
 }
+
+/// <summary>A learned rate, as it was when it was looked at.</summary>
+/// <param name="PerMinute">Messages a minute.</param>
+/// <param name="Used">About how many were begun in the last minute.</param>
+/// <param name="SinceMs">For how long there has been one.</param>
+/// <param name="ClosedMs">When one message tries the site again that refuses, from now; -1 while it does not refuse.</param>
+/// <param name="GrowsMs">When it grows next if the mail is there to use it, from now; 0 while the site refuses.</param>
+/// <param name="ForgottenMs">When it is forgotten if nothing is refused any more, from now.</param>
+/// <param name="Refused">Attempts that were refused for it.</param>
+/// <param name="Reason">What a host said last.</param>
+public sealed record LearnedRateView(double PerMinute, long Used, long SinceMs, long ClosedMs, long GrowsMs, long ForgottenMs, long Refused, string Reason);
 
 /// <summary>A destination, as it was when it was looked at.</summary>
 /// <param name="Key">Its key.</param>

@@ -21,6 +21,22 @@ public enum SiteGear : byte
     Suspended,
 }
 
+/// <summary>What the rules have made of a reply.</summary>
+internal enum ReplyEffect : byte
+{
+    /// <summary>Nothing, or nothing new.</summary>
+    None,
+
+    /// <summary>The site has fewer sessions.</summary>
+    Slowed,
+
+    /// <summary>The site gets nothing for a while.</summary>
+    Stopped,
+
+    /// <summary>It was about the rate: the site has learned from it, and the message is not to pay for it.</summary>
+    Paced,
+}
+
 /// <summary>
 /// Shifts sites into lower gears: by what their hosts reply, and by the operator. No message's timer is touched: mail that
 /// comes due waits, ready, and expires like any other.
@@ -105,18 +121,26 @@ internal sealed class Gears
     };
 
     /// <summary>A host of the site has refused or put off something.</summary>
-    /// <returns>True when a rule has stopped the site for a while.</returns>
-    public bool Replied(Site site, in Outcome outcome, ReadOnlySpan<byte> text)
+    /// <param name="site">The site.</param>
+    /// <param name="outcome">The reply.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="takenMs">When the message was taken that it answers; -1 when it answers none.</param>
+    public ReplyEffect Replied(Site site, in Outcome outcome, ReadOnlySpan<byte> text, long takenMs = -1)
     {
         long now = _loop.NowMs;
         if (IsSuspended(site) || now < site.BackoffUntilMs || _rules.SetOff(site, outcome.ReplyCode, text, now) is not { } rule)
         {
             // The rest of those that were under way together tells nothing new.
-            return false;
+            return ReplyEffect.None;
+        }
+        if (rule.Action == ReplyAction.Pace)
+        {
+            _queue.Shaper.Refused(site, outcome, text, rule.ForMs, takenMs);
+            return ReplyEffect.Paced;
         }
         if (rule.Action == ReplyAction.Slow && now < Math.Min(site.SlowUntilMs, site.SlowedAtMs + CohortMs))
         {
-            return false;
+            return ReplyEffect.None;
         }
         string reason = $"{outcome.ReplyCode} {Encoding.Latin1.GetString(text[..Math.Min(text.Length, Limits.ReplyTextBytes)])}";
         switch (rule.Action)
@@ -139,7 +163,7 @@ internal sealed class Gears
         _queue.Counters.RuleShifts++;
         _queue.Log.Warn("site_gear"u8).Add("site"u8, site.Key).Add("gear"u8, NameOf(rule.Action)).Add("rule"u8, rule.Match)
             .AddSeconds("for"u8, rule.ForMs).Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, text).Write();
-        return rule.Action != ReplyAction.Slow;
+        return rule.Action == ReplyAction.Slow ? ReplyEffect.Slowed : ReplyEffect.Stopped;
     }
 
     /// <summary>A site that has just been made, or a list of suspensions that has changed.</summary>

@@ -2,37 +2,106 @@ using FastRelay.Config;
 
 namespace FastRelay.Queue;
 
-/// <summary>
-/// Keeps a site below a number of messages in any window of time, wherever the window begins: a leaky bucket of a
-/// twentieth of the number or a little more, refilled with the rest. In a window W at most the bucket B and W / step are begun, and step is
-/// W / (N - B). Counted from the start of a transaction; a restart begins anew.
-/// </summary>
+/// <summary>The rates of a <c>[[site]]</c>, which hold all at once. Messages and octets are counted when a transaction begins, connections when they are dialled.</summary>
 internal sealed class SitePace
 {
-    private readonly double _stepMs;
-    private readonly double _slackMs;
-    private double _emptyAtMs = double.MinValue;
+    private readonly RateBucket[] _buckets;
 
-    /// <summary>An empty bucket.</summary>
-    /// <param name="rule">With a number of messages.</param>
-    public SitePace(SiteConfig rule)
+    private SitePace(RateBucket[] buckets)
     {
-        // What comes due in 32 ms fits too: the loop's timers are up to 16 ms late.
-        int bucket = Math.Max(Math.Max(1, rule.Messages / 20), (int)Math.Ceiling(rule.Messages * 32.0 / rule.WindowMs));
-        // One at a time paces exactly: in any window of N steps N are begun.
-        _stepMs = (double)rule.WindowMs / (bucket == 1 ? rule.Messages : rule.Messages - bucket);
-        _slackMs = (bucket - 1) * _stepMs;
+        _buckets = buckets;
+        CountsOctets = Array.Exists(buckets, static bucket => bucket.Rate.Unit == SiteRateUnit.Octets);
     }
 
-    /// <summary>How long the next message has to wait, ms; 0 when it may go now.</summary>
-    public long WaitMs(long nowMs) => (long)Math.Max(0, Math.Ceiling(_emptyAtMs - _slackMs - nowMs));
+    /// <summary>The rates, in the order of the configuration.</summary>
+    public IReadOnlyList<RateBucket> Buckets => _buckets;
+
+    /// <summary>The size of a message matters.</summary>
+    public bool CountsOctets { get; }
+
+    /// <summary>Empty buckets for the rates of a rule; null when it has none.</summary>
+    public static SitePace? Of(SiteConfig? rule)
+    {
+        RateBucket[] buckets = rule is null ? [] : [.. rule.AllRates.Select(static rate => new RateBucket(rate))];
+        return buckets.Length > 0 ? new SitePace(buckets) : null;
+    }
+
+    /// <summary>How long the next message has to wait, ms.</summary>
+    /// <param name="nowMs">The loop's time.</param>
+    /// <param name="octets">Its size.</param>
+    /// <param name="by">The rate that makes it wait longest; null when it may go now.</param>
+    public long WaitMs(long nowMs, long octets, out RateBucket? by)
+    {
+        by = null;
+        long waitMs = 0;
+        foreach (RateBucket bucket in _buckets)
+        {
+            if (bucket.Rate.Unit != SiteRateUnit.Connections && bucket.WaitMs(nowMs, AmountOf(bucket, octets)) is var ms && ms > waitMs)
+            {
+                (waitMs, by) = (ms, bucket);
+            }
+        }
+        return waitMs;
+    }
+
+    /// <summary>How long the next connection has to wait, ms, and for which rate.</summary>
+    public long DialWaitMs(long nowMs, out RateBucket? by)
+    {
+        by = null;
+        long waitMs = 0;
+        foreach (RateBucket bucket in _buckets)
+        {
+            if (bucket.Rate.Unit == SiteRateUnit.Connections && bucket.WaitMs(nowMs) is var ms && ms > waitMs)
+            {
+                (waitMs, by) = (ms, bucket);
+            }
+        }
+        return waitMs;
+    }
 
     /// <summary>How long what was begun still counts, ms; 0 when nothing does.</summary>
-    public long OwesMs(long nowMs) => (long)Math.Max(0, Math.Ceiling(_emptyAtMs - nowMs));
+    public long OwesMs(long nowMs)
+    {
+        long owesMs = 0;
+        foreach (RateBucket bucket in _buckets)
+        {
+            owesMs = Math.Max(owesMs, bucket.OwesMs(nowMs));
+        }
+        return owesMs;
+    }
 
-    /// <summary>Lets nothing go at once: what was begun under another rate is not known here.</summary>
-    public void Fill(long nowMs) => _emptyAtMs = nowMs + _slackMs + _stepMs;
+    /// <summary>Lets nothing go at once.</summary>
+    public void Fill(long nowMs)
+    {
+        foreach (RateBucket bucket in _buckets)
+        {
+            bucket.Fill(nowMs);
+        }
+    }
 
     /// <summary>A message was begun.</summary>
-    public void Took(long nowMs) => _emptyAtMs = Math.Max(_emptyAtMs, nowMs) + _stepMs;
+    public void Took(long nowMs, long octets)
+    {
+        foreach (RateBucket bucket in _buckets)
+        {
+            if (bucket.Rate.Unit != SiteRateUnit.Connections)
+            {
+                bucket.Took(nowMs, AmountOf(bucket, octets));
+            }
+        }
+    }
+
+    /// <summary>A connection was dialled, or is about to be.</summary>
+    public void Dialled(long nowMs)
+    {
+        foreach (RateBucket bucket in _buckets)
+        {
+            if (bucket.Rate.Unit == SiteRateUnit.Connections)
+            {
+                bucket.Took(nowMs);
+            }
+        }
+    }
+
+    private static long AmountOf(RateBucket bucket, long octets) => bucket.Rate.Unit == SiteRateUnit.Octets ? octets : 1;
 }

@@ -22,7 +22,7 @@ public class SitePaceTests
     [InlineData(10_000, 86_400_000)]
     public void No_window_holds_more_than_its_number_and_a_busy_one_nearly_all(int messages, long windowMs)
     {
-        var pace = new SitePace(new SiteConfig("a.test", 0, messages, windowMs));
+        var pace = new RateBucket(new SiteRate(SiteRateUnit.Messages, messages, windowMs));
         var begun = new List<long>();
         var random = new Random(messages);
         for (long now = 0; now < 5 * windowMs;)
@@ -41,7 +41,7 @@ public class SitePaceTests
         {
             Assert.True(begun[i + messages] - begun[i] >= windowMs, $"{messages + 1} messages from {begun[i]} to {begun[i + messages]}");
         }
-        var steady = new SitePace(new SiteConfig("a.test", 0, messages, windowMs));
+        var steady = new RateBucket(new SiteRate(SiteRateUnit.Messages, messages, windowMs));
         int count = 0;
         for (long now = 0; now < 10 * windowMs; count++)
         {
@@ -136,5 +136,62 @@ public class SitePaceTests
         rig.Accept("s@x.test", "u@nota.test");
         Assert.Equal(4, rig.SiteOf("mx.a.test").Rule!.Sessions);
         Assert.Null(rig.SiteOf("mx.nota.test").Rule);
+    }
+
+    [Theory]
+    [InlineData(1_000, 10_000)]
+    [InlineData(50 << 20, 3_600_000)]
+    public void No_window_holds_more_octets_than_its_number_though_messages_are_of_every_size(int octets, long windowMs)
+    {
+        var bucket = new RateBucket(new SiteRate(SiteRateUnit.Octets, octets, windowMs));
+        var begun = new List<(long At, long Octets)>();
+        var random = new Random(octets);
+        long next = octets / 100;
+        for (long now = 0; now < 20 * windowMs;)
+        {
+            long wait = bucket.WaitMs(now, next);
+            if (wait > 0)
+            {
+                now += random.Next(50) == 0 ? windowMs / 3 : wait;
+                continue;
+            }
+            bucket.Took(now, next);
+            begun.Add((now, next));
+            // Mostly small ones, some as large as the number.
+            next = random.Next(10) == 0 ? octets / random.Next(1, 4) : random.Next(1, octets / 50);
+        }
+        long sum = 0;
+        int first = 0;
+        foreach ((long at, long size) in begun)
+        {
+            sum += size;
+            for (; begun[first].At <= at - windowMs; first++)
+            {
+                sum -= begun[first].Octets;
+            }
+            Assert.True(sum <= octets, $"{sum} octets in the window that ends at {at}");
+        }
+        Assert.True(begun.Sum(static one => one.Octets) > 5L * octets);
+        // What is larger than the number goes all the same, with a window for itself.
+        var large = new RateBucket(new SiteRate(SiteRateUnit.Octets, octets, windowMs));
+        large.Took(0, 3L * octets);
+        Assert.InRange(large.WaitMs(0, 3L * octets), 3 * windowMs, 5 * windowMs);
+    }
+
+    [Fact]
+    public void Several_rates_hold_at_once()
+    {
+        QueueRig rig = Rig(new SiteConfig("a.test", 0, 600, 60_000) { Rates = [new SiteRate(SiteRateUnit.Messages, 30, 3_600_000)] });
+        for (int i = 0; i < 5; i++)
+        {
+            rig.Commit("s@x.test", "u@a.test");
+        }
+        rig.Loop.Settle();
+        rig.Deliver("mx.a.test");
+        Assert.False(rig.Queue.TryTake(rig.SiteOf("mx.a.test"), out _));
+        Explanation of = rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test"));
+        Assert.StartsWith("the rate of its site, 30 messages in 1 h 0 min by [[site]]", of.Waits.Text);
+        Assert.Equal([false, true], of.Limits.Where(static use => use.Name.StartsWith("messages in", StringComparison.Ordinal)).Select(static use => use.Binds));
+        Assert.Equal((30 / 3600.0, "30 messages in 1 h 0 min"), (of.CeilingPerSecond, of.CeilingBy));
     }
 }
