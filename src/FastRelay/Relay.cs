@@ -259,6 +259,7 @@ public sealed class Relay : LoopItem
         ExpireMs = config.ExpireMs,
         WarnMs = config.WarnMs,
         Sites = config.Sites,
+        Tenants = config.Tenants,
         ReplyRules = config.Deliver.ProviderRules ? [.. config.ReplyRules, .. ProviderRules.All] : config.ReplyRules,
         SuspensionsFile = Path.Combine(config.Spool, SegmentNames.Suspensions),
     };
@@ -272,6 +273,7 @@ public sealed class Relay : LoopItem
     private ReceiveOptions ReceivingOf(RelayConfig config) =>
         new(Encoding.ASCII.GetBytes(config.HostName), new RelayPolicy(config.RelayFor, config.RelayDomains, config.RelayUsers, config.RelayCertificates), config.Limits)
         {
+            Tenants = new TenantPolicy(config.Injectors, config.TenantHeader),
             Refuses = Router.RefusalOf,
             Rated = config.Rated,
         };

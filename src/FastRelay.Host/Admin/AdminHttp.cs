@@ -164,6 +164,9 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 case "site":
                     query = query with { Site = value };
                     break;
+                case "tenant":
+                    query = query with { Tenant = value };
+                    break;
                 case "id":
                     query = query with { Id = value };
                     break;
@@ -180,7 +183,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                     count = true;
                     break;
                 default:
-                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, id, state, limit, from and count=only");
+                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, tenant, id, state, limit, from and count=only");
             }
         }
         if (count)
@@ -238,7 +241,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         if ((selection.Filter is not null && !narrows)
             || (selection.Ids is not null ? 1 : 0) + (narrows ? 1 : 0) + (selection.All ? 1 : 0) != 1)
         {
-            throw new AdminException("select by ids, or by a filter (sender, domain, site, state), or say all");
+            throw new AdminException("select by ids, or by a filter (sender, domain, site, tenant, state), or say all");
         }
         if (selection.Filter?.State is { } state)
         {

@@ -59,7 +59,10 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.Ready,
         [.. of.Limits.Select(static use => new ExplainLimit(use.Name, use.Used, use.Most, use.Binds))],
         of.DeliveryMs > 0 ? Math.Round(of.DeliveryMs, 1) : null,
-        of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, 1) : null);
+        of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, 1) : null)
+    {
+        Tenant = of.Tenant.Length > 0 ? of.Tenant : null,
+    };
 
     /// <summary>A site as the admin shows it.</summary>
     public static ExplainSite Site(SiteView site) => new(

@@ -72,7 +72,11 @@ public sealed record ExplainWay(
     int Ready,
     IReadOnlyList<ExplainLimit> Limits,
     double? DeliveryMs,
-    double? CeilingPerSecond);
+    double? CeilingPerSecond)
+{
+    /// <summary>Whose mail it is; of several tenants that with the most of it. Null for the default one.</summary>
+    public string? Tenant { get; init; }
+}
 
 /// <summary>The answer to explain.</summary>
 /// <param name="Target">As asked.</param>

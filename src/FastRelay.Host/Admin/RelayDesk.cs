@@ -157,6 +157,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Sender = query.Sender,
         Domain = query.Domain,
         Site = query.Site,
+        Tenant = query.Tenant,
         State = query.State switch
         {
             null => null,
@@ -177,7 +178,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         message.Sender,
         DateTimeOffset.FromUnixTimeMilliseconds(message.ArrivalUnixMs),
         message.Size,
-        [.. message.Destinations.Select(View)]);
+        [.. message.Destinations.Select(View)])
+    {
+        Tenant = message.Tenant.Length > 0 ? message.Tenant : null,
+    };
 
     private static QueueDestination View(QueuedDestination destination) => new(
         destination.Key,

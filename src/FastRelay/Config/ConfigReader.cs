@@ -71,6 +71,7 @@ public sealed class ConfigReader
         config = config with { Routes = RouteReader.Read(root, config, this) };
         config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
+        config = config with { Tenants = TenantReader.Read(root, this) };
         root.Later("submission");
         root.Finish();
         return config;
@@ -226,6 +227,7 @@ public sealed class ConfigReader
             config = config with { RetryMs = waits };
         }
         config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs, WarnMs = table.Duration("warn", 0, 365 * day) ?? config.WarnMs };
+        config = config with { TenantHeader = TenantReader.Header(table) ?? config.TenantHeader };
         table.Finish();
         return config;
     }

@@ -77,6 +77,9 @@ public sealed record RelayConfig
     /// <summary>SHA-256 fingerprints of the certificates whose owners may relay: 64 digits, lower case.</summary>
     public IReadOnlyList<string> RelayCertificates { get; init; } = [];
 
+    /// <summary>The rows of <c>[[relay_for]]</c> that say whose mail their clients send, in order.</summary>
+    public IReadOnlyList<InjectorConfig> Injectors { get; init; } = [];
+
     /// <summary>The file of the users that may authenticate, resolved; null when nobody may.</summary>
     public string? UsersFile { get; init; }
 
@@ -100,6 +103,12 @@ public sealed record RelayConfig
 
     /// <summary>The sender is told once that a message still waits, this long after its arrival, ms; 0 for never.</summary>
     public long WarnMs { get; init; } = 4 * 3_600_000L;
+
+    /// <summary>The header field in which named injectors name the tenant of a message.</summary>
+    public string TenantHeader { get; init; } = TenantReader.UsualHeader;
+
+    /// <summary>What is said about tenants; the others weigh 1.</summary>
+    public IReadOnlyList<TenantConfig> Tenants { get; init; } = [];
 
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();

@@ -185,8 +185,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     {
         if (delivery.SiteOrNone is { } site)
         {
-            site.InFlight--;
-            Check.That(site.InFlight >= 0, "a site has no fewer than no deliveries");
+            site.Landed(delivery.Lane!);
         }
     }
 
@@ -310,6 +309,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         LogLine line = (outcome.Class == OutcomeClass.Delivered ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
             .Add("status"u8, StatusOf(outcome.Class))
             .Add("id"u8, id[..idLength])
+            .AddTenant(delivery.Destination.Tenant.Utf8Name)
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
             .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key);

@@ -4,15 +4,16 @@ using FastRelay.Routing;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// A domain, an address literal or a route: what is planned as one. It holds its ready messages and its DNS state, and
+/// A domain, an address literal or a route, with a tenant: what is planned as one. It holds its ready messages and its DNS state, and
 /// is linked to its site as a whole.
 /// </summary>
 public sealed class Destination
 {
     internal EntryList ReadyList;
 
-    internal Destination(int number, Route route, RouteTable table)
+    internal Destination(int number, Tenant tenant, Route route, RouteTable table)
     {
+        Tenant = tenant;
         Number = number;
         Route = route;
         Origin = route;
@@ -21,6 +22,9 @@ public sealed class Destination
 
     /// <summary>Its identity: lower-case domain, or the route's text.</summary>
     public string Key => Route.Key;
+
+    /// <summary>Whose mail it is for.</summary>
+    public Tenant Tenant { get; }
 
     /// <summary>Its way out; another one after a change of the configuration.</summary>
     public Route Route { get; internal set; }
@@ -72,7 +76,10 @@ public sealed class Destination
 
     internal bool Settling { get; set; }
 
-    /// <summary>Ring of the destinations of a site that have ready work; null when not in it.</summary>
+    /// <summary>Its tenant's place at its site; null while it has no site.</summary>
+    internal TenantLane? Lane { get; set; }
+
+    /// <summary>Ring of the destinations of a tenant at a site that have ready work; null when not in it.</summary>
     internal Destination? NextInSite { get; set; }
 
     internal Destination? PreviousInSite { get; set; }

@@ -15,9 +15,6 @@ internal sealed class DestinationTable : LoopItem
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
-    private readonly Dictionary<string, Destination> _byDomain = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Destination>.AlternateLookup<ReadOnlySpan<char>> _lookup;
-    private readonly Dictionary<Route, Destination> _byRoute = [];
     private readonly HashSet<Destination> _left = [];
     private readonly Stack<int> _freeNumbers = new();
     private Destination?[] _byNumber = new Destination?[64];
@@ -33,48 +30,48 @@ internal sealed class DestinationTable : LoopItem
         _queue = queue;
         _router = router;
         _loop = queue.World.Loop;
-        _lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    public int Count => _byDomain.Count + _byRoute.Count + _left.Count;
+    public int Count { get; private set; }
 
-    public IEnumerable<Destination> All => _byDomain.Values.Concat(_byRoute.Values).Concat(_left);
+    public IEnumerable<Destination> All => _queue.Tenants.All.SelectMany(static tenant => tenant.Current).Concat(_left);
 
     /// <summary>Entries whose route is not in the table any more: they keep it.</summary>
     public long EntriesKept => _left.Sum(static destination => destination.KeepsRoute ? (long)destination.Entries : 0);
 
     public Destination this[int number] => _byNumber[number]!;
 
-    /// <summary>The destination of a recipient; made when it is new.</summary>
-    public Destination Of(ReadOnlySpan<byte> mailbox)
+    /// <summary>The destination of a tenant's recipient; made when it is new.</summary>
+    public Destination Of(Tenant tenant, ReadOnlySpan<byte> mailbox)
     {
         Span<char> buffer = stackalloc char[DomainNames.MaxLength];
         int length = DomainNames.DomainOf(mailbox, buffer);
         ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
-        if (_lookup.TryGetValue(domain, out Destination? known))
+        if (tenant.TryFind(domain, out Destination? known))
         {
-            return known;
+            return known!;
         }
         if (_router.FixedRoute(domain) is { } route)
         {
-            if (!_byRoute.TryGetValue(route, out Destination? byRoute))
-            {
-                byRoute = Make(route);
-                _byRoute.Add(route, byRoute);
-            }
-            return byRoute;
+            return tenant.TryFind(route, out Destination? byRoute) ? byRoute! : Make(tenant, route);
         }
-        string name = domain.ToString();
-        Destination made = Make(_router.MxRoute(name));
-        _byDomain.Add(name, made);
-        return made;
+        return Make(tenant, _router.MxRoute(domain.ToString()));
     }
 
-    /// <summary>The destination of a recipient when there is one; null otherwise.</summary>
-    public Destination? Find(ReadOnlySpan<char> domain) =>
-        _lookup.TryGetValue(domain, out Destination? known) ? known
-        : _router.FixedRoute(domain) is { } route ? _byRoute.GetValueOrDefault(route)
-        : null;
+    /// <summary>The destination of a recipient when there is one, of several tenants' that with the most mail; null otherwise.</summary>
+    public Destination? Find(ReadOnlySpan<char> domain)
+    {
+        Route? route = _router.FixedRoute(domain);
+        Destination? most = null;
+        foreach (Tenant tenant in _queue.Tenants.All)
+        {
+            if ((tenant.TryFind(domain, out Destination? one) || (route is not null && tenant.TryFind(route, out one))) && one!.Entries >= (most?.Entries ?? 0))
+            {
+                most = one;
+            }
+        }
+        return most;
+    }
 
     /// <summary>True when a recipient belongs to a destination.</summary>
     public bool Serves(Destination destination, ReadOnlySpan<byte> mailbox)
@@ -92,9 +89,13 @@ internal sealed class DestinationTable : LoopItem
     public List<Destination> FindAll(string domain)
     {
         var all = new List<Destination>();
-        if (Find(domain) is { } current)
+        Route? route = _router.FixedRoute(domain);
+        foreach (Tenant tenant in _queue.Tenants.All)
         {
-            all.Add(current);
+            if (tenant.TryFind(domain, out Destination? current) || (route is not null && tenant.TryFind(route, out current)))
+            {
+                all.Add(current!);
+            }
         }
         all.AddRange(_left.Where(left => left.Origin.NextHop.Kind == NextHopKind.Mx ? left.Origin.Domain == domain : left.Table.FixedRoute(domain) == left.Origin));
         return all;
@@ -114,14 +115,7 @@ internal sealed class DestinationTable : LoopItem
             {
                 destination.IsLeft = true;
                 _left.Add(destination);
-                if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
-                {
-                    _byDomain.Remove(destination.Origin.Domain);
-                }
-                else
-                {
-                    _byRoute.Remove(destination.Origin);
-                }
+                destination.Tenant.Remove(destination);
             }
             Route? next = destination.Origin.NextHop.Kind == NextHopKind.Mx
                 ? _router.FixedRoute(destination.Origin.Domain) ?? _router.MxRoute(destination.Origin.Domain)
@@ -193,13 +187,14 @@ internal sealed class DestinationTable : LoopItem
             {
                 _left.Remove(destination);
             }
-            else if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
-            {
-                _byDomain.Remove(destination.Origin.Domain);
-            }
             else
             {
-                _byRoute.Remove(destination.Origin);
+                destination.Tenant.Remove(destination);
+            }
+            Count--;
+            if (--destination.Tenant.Destinations == 0)
+            {
+                _queue.Tenants.Forget(destination.Tenant);
             }
             _byNumber[destination.Number] = null;
             _freeNumbers.Push(destination.Number);
@@ -311,6 +306,7 @@ internal sealed class DestinationTable : LoopItem
             {
                 Unlink(destination);
                 destination.Site = site;
+                site.Lanes.Link(destination);
                 site.Destinations++;
             }
             if (destination.Ready > 0)
@@ -360,20 +356,24 @@ internal sealed class DestinationTable : LoopItem
         {
             site.Leave(destination);
         }
+        site.Lanes.Unlink(destination);
         destination.Site = null;
         site.Destinations--;
         _queue.Sites.Wake(site);
     }
 
-    private Destination Make(Route route)
+    private Destination Make(Tenant tenant, Route route)
     {
         int number = _freeNumbers.Count > 0 ? _freeNumbers.Pop() : _nextNumber++;
         if (number >= _byNumber.Length)
         {
             Array.Resize(ref _byNumber, _byNumber.Length * 2);
         }
-        var made = new Destination(number, route, _router.Table);
+        var made = new Destination(number, tenant, route, _router.Table);
         _byNumber[number] = made;
+        tenant.Add(made);
+        tenant.Destinations++;
+        Count++;
         _empty.Add(made, _loop.NowMs);
         return made;
     }

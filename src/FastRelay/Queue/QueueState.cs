@@ -25,6 +25,7 @@ internal sealed class QueueState
         Log = log;
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
+        Tenants = new TenantTable(options.Tenants);
         Gears = new Gears(this);
         Sites = new SiteTable(this);
         Destinations = new DestinationTable(this, router);
@@ -55,6 +56,8 @@ internal sealed class QueueState
     public Gears Gears { get; }
 
     public SiteTable Sites { get; }
+
+    public TenantTable Tenants { get; }
 
     public DestinationTable Destinations { get; }
 
@@ -125,7 +128,7 @@ internal sealed class QueueState
         }
         if (destination.NextInSite is not null)
         {
-            destination.Site!.Ready++;
+            destination.Site!.Lanes.Changed(destination, 1);
             Sites.Wake(destination.Site);
             return;
         }
@@ -167,7 +170,7 @@ internal sealed class QueueState
                 destination.ReadyList.Remove(Slab, handle);
                 if (destination.NextInSite is not null)
                 {
-                    destination.Site!.Ready--;
+                    destination.Site!.Lanes.Changed(destination, -1);
                     if (destination.Ready == 0)
                     {
                         destination.Site.Leave(destination);
@@ -255,6 +258,7 @@ internal sealed class QueueState
             new MessageHandle(entry.Message),
             Destinations[entry.Destination],
             site,
+            site is null ? null : Destinations[entry.Destination].Lane,
             entry.Attempts,
             Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L,
             World.Loop.NowMs);

@@ -5,8 +5,8 @@ using FastRelay.Routing;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// A set of hosts that several destinations share: connections, concurrency and backoff belong to it. Its ready
-/// destinations take turns, one message each.
+/// A set of hosts that several destinations share: connections, concurrency and backoff belong to it. The
+/// tenants of its ready destinations take turns, and within each its destinations.
 /// </summary>
 public sealed class Site
 {
@@ -58,7 +58,10 @@ public sealed class Site
     }
 
     /// <summary>Deliveries that wait for nothing but a session.</summary>
-    public int Ready { get; internal set; }
+    public int Ready => Lanes.Ready;
+
+    /// <summary>Deliveries that wait until fewer of their tenant's are under way here.</summary>
+    public int Capped => Lanes.Capped;
 
     /// <summary>Deliveries taken and not yet reported.</summary>
     public int InFlight { get; internal set; }
@@ -137,7 +140,10 @@ public sealed class Site
     internal LoopTimer? LookTimer { get; set; }
 
     /// <summary>The destination whose turn is next.</summary>
-    internal Destination? Turn { get; set; }
+    internal Destination? Turn => Lanes.Turn;
+
+    /// <summary>Its ready work, by tenant.</summary>
+    internal SiteLanes Lanes { get; } = new();
 
     internal Site? NextToWake { get; set; }
 
@@ -151,37 +157,24 @@ public sealed class Site
     internal void Join(Destination destination)
     {
         Check.That(destination.NextInSite is null);
-        Ready += destination.ReadyList.Count;
-        if (Turn is null)
-        {
-            destination.NextInSite = destination.PreviousInSite = destination;
-            Turn = destination;
-            return;
-        }
-        destination.NextInSite = Turn;
-        destination.PreviousInSite = Turn.PreviousInSite;
-        Turn.PreviousInSite!.NextInSite = destination;
-        Turn.PreviousInSite = destination;
+        Lanes.Join(destination);
     }
 
     /// <summary>Takes a destination out, with what it still has ready.</summary>
     internal void Leave(Destination destination)
     {
         Check.That(destination.NextInSite is not null);
-        Ready -= destination.ReadyList.Count;
-        if (destination.NextInSite == destination)
+        Lanes.Leave(destination);
+    }
+
+    /// <summary>A delivery that was taken is over.</summary>
+    internal void Landed(TenantLane lane)
+    {
+        InFlight--;
+        Check.That(InFlight >= 0, "a site has no fewer than no deliveries");
+        if (Lanes.Landed(lane))
         {
-            Turn = null;
+            _table.Wake(this);
         }
-        else
-        {
-            destination.NextInSite!.PreviousInSite = destination.PreviousInSite;
-            destination.PreviousInSite!.NextInSite = destination.NextInSite;
-            if (Turn == destination)
-            {
-                Turn = destination.NextInSite;
-            }
-        }
-        destination.NextInSite = destination.PreviousInSite = null;
     }
 }

@@ -76,6 +76,7 @@ internal sealed class SiteTable : LoopItem
                 site.Pace?.Fill(_loop.NowMs);
             }
             site.Rule = rule;
+            site.Lanes.Change();
             Wake(site);
         }
         RoomAgain();

@@ -100,6 +100,10 @@ public static class ExplainCommand
     {
         Line(text, "to", way.Destination);
         Line(text, "waits for", way.Reason);
+        if (way.Tenant is { } tenant)
+        {
+            Line(text, "tenant", tenant);
+        }
         Line(text, "route", (way.Route == "mx:" ? "the hosts that DNS names" : way.Route)
             + (way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}" + (way.User is { } user ? $"; user {user}" : ""));
         Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));

@@ -67,13 +67,14 @@ internal sealed class QueueNarrowing
     private readonly Option<string?> _sender = new("--sender") { Description = "Reverse-path, any case; <> for bounces", HelpName = "ADDRESS" };
     private readonly Option<string?> _domain = new("--domain") { Description = "Domain of a recipient", HelpName = "DOMAIN" };
     private readonly Option<string?> _site = new("--site") { Description = "Site, as queue list and show name it", HelpName = "SITE" };
+    private readonly Option<string?> _tenant = new("--tenant") { Description = "Tenant; \"\" for mail of none", HelpName = "NAME" };
     private readonly Option<string?> _state = new("--state") { Description = $"One of {string.Join(", ", QueueStates.All)}", HelpName = "STATE" };
 
     public QueueNarrowing(Command command)
     {
         // Completion and a plain error for another word.
         _state.AcceptOnlyFromAmong([.. QueueStates.All]);
-        foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _state])
+        foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _tenant, _state])
         {
             command.Options.Add(option);
         }
@@ -84,6 +85,7 @@ internal sealed class QueueNarrowing
         Sender = result.GetValue(_sender),
         Domain = result.GetValue(_domain),
         Site = result.GetValue(_site),
+        Tenant = result.GetValue(_tenant),
         State = result.GetValue(_state),
     };
 }

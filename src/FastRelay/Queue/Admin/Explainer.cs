@@ -71,7 +71,7 @@ public sealed class Explainer
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
             List<Destination> all = _queue.Destinations.FindAll(domain);
-            Destination? destination = all.Find(one => one.Key == shown.Key) ?? all.FirstOrDefault();
+            Destination? destination = all.Find(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant) ?? all.FirstOrDefault();
             if (destination is not null)
             {
                 Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);
@@ -101,6 +101,7 @@ public sealed class Explainer
             Destination = route.Key,
             Pattern = pattern,
             NextHop = route.NextHop.ToString(),
+            Tenant = destination?.Tenant.Name ?? "",
             Tls = route.Tls,
             Plan = plan,
             PlanLeftMs = plan.ExpiresMs == long.MaxValue ? long.MaxValue : Math.Max(0, plan.ExpiresMs - _loop.NowMs),
@@ -108,7 +109,7 @@ public sealed class Explainer
             Entries = destination?.Entries ?? 0,
             Ready = destination?.Ready ?? 0,
             Site = site is null ? null : _view(site),
-            Limits = LimitsOf(site),
+            Limits = LimitsOf(site, destination?.Lane),
             Waits = entry is null ? shared : OfEntry(entry, shared),
             DeliveryMs = site?.ServiceMs ?? 0,
             CeilingPerSecond = perSecond,
@@ -161,14 +162,14 @@ public sealed class Explainer
         }
         if (site is not null)
         {
-            return OfSite(site);
+            return OfSite(site, destination);
         }
         return _queue.Gears.Suspensions.Of(plan) is { } suspended
             ? new WaitReason(WaitKind.Suspension, $"the operator, who has suspended \"{suspended.Name}\": the next message for it will wait")
             : new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once");
     }
 
-    private WaitReason OfSite(Site site)
+    private WaitReason OfSite(Site site, Destination? destination)
     {
         long now = _loop.NowMs;
         int limit = site.Limit;
@@ -182,6 +183,10 @@ public sealed class Explainer
         {
             string failures = site.Failures > 0 ? $" after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
             return new WaitReason(WaitKind.Backoff, $"the end of the site's backoff, in {Span(site.BackoffUntilMs - now)}{failures}{Because(site.BackoffReason)}");
+        }
+        if (destination is { Ready: > 0, Lane: { Open: 0 } lane, NextInSite: not null })
+        {
+            return new WaitReason(WaitKind.Session, $"its tenant: {lane.InFlight} of its messages are under way at this site, and [[tenant]] \"{lane.Tenant.Name}\" may have {lane.Tenant.Sessions}");
         }
         if (site.Ready == 0)
         {
@@ -205,10 +210,10 @@ public sealed class Explainer
                     ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
                     : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");
         }
-        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site");
+        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site{(site.Lanes.Count > 1 ? $", of {site.Lanes.Count} tenants who take turns" : "")}");
     }
 
-    private List<LimitUse> LimitsOf(Site? site)
+    private List<LimitUse> LimitsOf(Site? site, TenantLane? lane)
     {
         Limits limits = _queue.Limits;
         var uses = new List<LimitUse>();
@@ -216,6 +221,10 @@ public sealed class Explainer
         {
             uses.Add(new LimitUse("site sessions", site.Active, site.Limit));
             uses.Add(new LimitUse(site.Rule is { Sessions: > 0 } ? "sessions of [[site]]" : "send_sessions_per_site", site.Active, _queue.Sites.MostOf(site)));
+        }
+        if (lane is { Tenant.Sessions: > 0 })
+        {
+            uses.Add(new LimitUse("sessions of [[tenant]]", lane.InFlight, lane.Tenant.Sessions));
         }
         uses.Add(new LimitUse("send_sessions", _queue.Counters.SessionsOut, limits.SendSessions));
         uses.Add(new LimitUse("dns_queries", _router.Cache.InFlight, limits.DnsQueries));

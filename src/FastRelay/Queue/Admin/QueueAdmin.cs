@@ -223,7 +223,7 @@ public sealed class QueueAdmin
             }
         }
         return destinations.Count == 0 ? null
-            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations);
+            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations) { Tenant = Encoding.ASCII.GetString(envelope.Tenant) };
     }
 
     private QueuedDestination View(int handle, MessageHandle message, in Envelope envelope)
@@ -333,6 +333,7 @@ public sealed class QueueAdmin
             ref Entry entry = ref _admin._queue.Slab[handle];
             return (_destinations?.Contains(entry.Destination) != false)
                 && (Filter.State is null || StateOf(entry.State) == Filter.State)
+                && (Filter.Tenant is null || _admin._queue.Destinations[entry.Destination].Tenant.Name == Filter.Tenant)
                 && (Filter.Site is null || _admin._queue.Destinations[entry.Destination].Site?.Key == Filter.Site);
         }
 

@@ -36,9 +36,12 @@ public sealed record QueueFilter
     /// <summary>A site's key.</summary>
     public string? Site { get; init; }
 
+    /// <summary>A tenant's name, in its own case; empty for the default tenant.</summary>
+    public string? Tenant { get; init; }
+
     /// <summary>A state.</summary>
     public QueuedState? State { get; init; }
 
     /// <summary>True when no condition is given.</summary>
-    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && State is null;
+    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && Tenant is null && State is null;
 }
