@@ -218,7 +218,7 @@ public sealed class Relay : LoopItem
                 // A password is for the host that is named, not for one that DNS names in its place.
                 hop = hop with { LookupMx = false };
             }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login));
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { Source = route.Source });
         }
         return null;
     }
@@ -260,6 +260,9 @@ public sealed class Relay : LoopItem
         WarnMs = config.WarnMs,
         Sites = config.Sites,
         Tenants = config.Tenants,
+        Sources = config.Sources,
+        Pools = config.Pools,
+        Source = config.Deliver.SourceName,
         ReplyRules = config.Deliver.ProviderRules ? [.. config.ReplyRules, .. ProviderRules.All] : config.ReplyRules,
         SuspensionsFile = Path.Combine(config.Spool, SegmentNames.Suspensions),
     };

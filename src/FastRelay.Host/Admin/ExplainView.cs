@@ -76,6 +76,9 @@ public sealed record ExplainWay(
 {
     /// <summary>Whose mail it is; of several tenants that with the most of it. Null for the default one.</summary>
     public string? Tenant { get; init; }
+
+    /// <summary>Who we are to its hosts; null for what [deliver] says.</summary>
+    public string? Source { get; init; }
 }
 
 /// <summary>The answer to explain.</summary>

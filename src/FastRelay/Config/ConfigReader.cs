@@ -67,11 +67,13 @@ public sealed class ConfigReader
         config = Limits(root.Table("limits"), config);
         config = Dns(root.Table("dns"), config);
         config = Queue(root.Table("queue"), config);
+        // Sources first: routes, tenants and delivery name them.
+        config = SourceReader.Read(root, config, this);
         config = Deliver(root.Table("deliver"), config);
+        config = config with { Tenants = TenantReader.Read(root, config, this) };
         config = config with { Routes = RouteReader.Read(root, config, this) };
         config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
-        config = config with { Tenants = TenantReader.Read(root, this) };
         root.Later("submission");
         root.Finish();
         return config;
@@ -248,9 +250,13 @@ public sealed class ConfigReader
             {
                 deliver = deliver with { Source = source };
             }
+            else if (SourceReader.Knows(config, text))
+            {
+                deliver = deliver with { SourceName = text };
+            }
             else
             {
-                table.Error(table.Node("source")!, "source", $"\"{text}\" is no address: write \"192.0.2.1\" or \"2001:db8::1\"");
+                table.Error(table.Node("source")!, "source", $"\"{text}\" is no address and no [[source]] or [[pool]]: write \"192.0.2.1\" or \"2001:db8::1\", or its name");
             }
         }
         config = SameLimit(table, "connect_timeout", "connect_timeout", config);

@@ -46,6 +46,10 @@ public static class EffectiveConfig
         {
             Line(text, "source", Quote(source.ToString()));
         }
+        else if (config.Deliver.SourceName.Length > 0)
+        {
+            Line(text, "source", Quote(config.Deliver.SourceName));
+        }
         foreach (RouteConfig route in config.Routes)
         {
             text.Append("\n[[route]]\n");
@@ -57,9 +61,14 @@ public static class EffectiveConfig
                 Line(text, "user", Quote(user));
                 Line(text, "password_file", Quote(route.PasswordFile!));
             }
+            if (route.Source.Length > 0)
+            {
+                Line(text, "source", Quote(route.Source));
+            }
         }
         Sites(text, config.Sites);
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
+        SourceReader.Write(text, config, Quote);
         TenantReader.Write(text, config.Tenants, Quote);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));

@@ -110,6 +110,12 @@ public sealed record RelayConfig
     /// <summary>What is said about tenants; the others weigh 1.</summary>
     public IReadOnlyList<TenantConfig> Tenants { get; init; } = [];
 
+    /// <summary>Who we may be to the hosts that are sent to.</summary>
+    public IReadOnlyList<SourceConfig> Sources { get; init; } = [];
+
+    /// <summary>Sources that share mail.</summary>
+    public IReadOnlyList<PoolConfig> Pools { get; init; } = [];
+
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();
 
@@ -180,8 +186,11 @@ public sealed record DeliverConfig
     /// <summary>The rules that come with the program are in force too.</summary>
     public bool ProviderRules { get; init; } = true;
 
-    /// <summary>Our address for outgoing connections; null for the system's choice.</summary>
+    /// <summary>Our address for outgoing connections where no source is named; null for the system's choice.</summary>
     public IPAddress? Source { get; init; }
+
+    /// <summary>The source or pool of mail whose route and tenant name none; empty for <see cref="Source"/>.</summary>
+    public string SourceName { get; init; } = "";
 }
 
 /// <summary>One <c>[[site]]</c>: what the operator allows for the sites that it matches; the first that matches counts.</summary>
@@ -197,4 +206,8 @@ public sealed record SiteConfig(string Match, int Sessions, int Messages, long W
 /// <param name="Tls">What its deliveries ask of TLS.</param>
 /// <param name="User">Who we are to the next hop; null where it does not ask.</param>
 /// <param name="PasswordFile">The file whose first line is the password, resolved; null exactly when there is no user.</param>
-public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, string? User = null, string? PasswordFile = null);
+public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, string? User = null, string? PasswordFile = null)
+{
+    /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
+    public string Source { get; init; } = "";
+}

@@ -69,7 +69,7 @@ internal sealed class SendSession
     {
         Check.That(Site is null);
         Site = site;
-        _dialogue.Limits = _owner.Limits;
+        _dialogue.Start(_owner.Limits, _owner.HelloNameFor(site));
         _assigned.Set(site);
     }
 
@@ -214,7 +214,7 @@ internal sealed class SendSession
         _host = target.Host;
         _address = target.EndPoint;
         _owner.Counters.ConnectionsOut++;
-        DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(target.EndPoint), _owner.Limits.ConnectTimeoutMs);
+        DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(site, target.EndPoint), _owner.Limits.ConnectTimeoutMs);
         if (dialled.Link is null)
         {
             const int TimedOut = 110;

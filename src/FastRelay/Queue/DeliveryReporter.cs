@@ -313,6 +313,10 @@ internal sealed class DeliveryReporter(QueueState queue)
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
             .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key);
+        if (delivery.SiteOrNone?.Source is { } source)
+        {
+            line = line.Add("source"u8, source.Utf8Name);
+        }
         if (attempt.Host.Length > 0)
         {
             line = line.Add("host"u8, attempt.Host);

@@ -16,9 +16,7 @@ internal sealed class DestinationTable : LoopItem
     private readonly Router _router;
     private readonly Loop _loop;
     private readonly HashSet<Destination> _left = [];
-    private readonly Stack<int> _freeNumbers = new();
-    private Destination?[] _byNumber = new Destination?[64];
-    private int _nextNumber = 1;
+    private readonly DestinationNumbers _numbers = new();
     private Destination? _planFirst;
     private Destination? _planLast;
     private int _plansInFlight;
@@ -39,10 +37,15 @@ internal sealed class DestinationTable : LoopItem
     /// <summary>Entries whose route is not in the table any more: they keep it.</summary>
     public long EntriesKept => _left.Sum(static destination => destination.KeepsRoute ? (long)destination.Entries : 0);
 
-    public Destination this[int number] => _byNumber[number]!;
+    public Destination this[int number] => _numbers[number];
 
-    /// <summary>The destination of a tenant's recipient; made when it is new.</summary>
-    public Destination Of(Tenant tenant, ReadOnlySpan<byte> mailbox)
+    /// <summary>The destination of a message's recipient, by the way that is chosen for the message; made when it is new.</summary>
+    /// <param name="tenant">Whose message it is.</param>
+    /// <param name="mailbox">The recipient.</param>
+    /// <param name="order">The message's number.</param>
+    public Destination Of(Tenant tenant, ReadOnlySpan<byte> mailbox, long order) => _queue.Sources.WayOf(HeadOf(tenant, mailbox), order);
+
+    private Destination HeadOf(Tenant tenant, ReadOnlySpan<byte> mailbox)
     {
         Span<char> buffer = stackalloc char[DomainNames.MaxLength];
         int length = DomainNames.DomainOf(mailbox, buffer);
@@ -59,19 +62,8 @@ internal sealed class DestinationTable : LoopItem
     }
 
     /// <summary>The destination of a recipient when there is one, of several tenants' that with the most mail; null otherwise.</summary>
-    public Destination? Find(ReadOnlySpan<char> domain)
-    {
-        Route? route = _router.FixedRoute(domain);
-        Destination? most = null;
-        foreach (Tenant tenant in _queue.Tenants.All)
-        {
-            if ((tenant.TryFind(domain, out Destination? one) || (route is not null && tenant.TryFind(route, out one))) && one!.Entries >= (most?.Entries ?? 0))
-            {
-                most = one;
-            }
-        }
-        return most;
-    }
+    public Destination? Find(ReadOnlySpan<char> domain) =>
+        _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).MaxBy(static head => head.Entries);
 
     /// <summary>True when a recipient belongs to a destination.</summary>
     public bool Serves(Destination destination, ReadOnlySpan<byte> mailbox)
@@ -88,15 +80,7 @@ internal sealed class DestinationTable : LoopItem
     /// <summary>All that hold mail of a domain: the one that new mail goes to, and those that it went to before a change.</summary>
     public List<Destination> FindAll(string domain)
     {
-        var all = new List<Destination>();
-        Route? route = _router.FixedRoute(domain);
-        foreach (Tenant tenant in _queue.Tenants.All)
-        {
-            if (tenant.TryFind(domain, out Destination? current) || (route is not null && tenant.TryFind(route, out current)))
-            {
-                all.Add(current!);
-            }
-        }
+        List<Destination> all = [.. _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).SelectMany(static head => head.All)];
         all.AddRange(_left.Where(left => left.Origin.NextHop.Kind == NextHopKind.Mx ? left.Origin.Domain == domain : left.Table.FixedRoute(domain) == left.Origin));
         return all;
     }
@@ -115,7 +99,10 @@ internal sealed class DestinationTable : LoopItem
             {
                 destination.IsLeft = true;
                 _left.Add(destination);
-                destination.Tenant.Remove(destination);
+                if (destination.Head == destination)
+                {
+                    destination.Tenant.Remove(destination);
+                }
             }
             Route? next = destination.Origin.NextHop.Kind == NextHopKind.Mx
                 ? _router.FixedRoute(destination.Origin.Domain) ?? _router.MxRoute(destination.Origin.Domain)
@@ -123,6 +110,10 @@ internal sealed class DestinationTable : LoopItem
             destination.KeepsRoute = next is null;
             destination.Route = next ?? destination.Route;
             Forget(destination);
+        }
+        foreach (Destination destination in All.ToList())
+        {
+            _queue.Sources.Assign(destination);
         }
     }
 
@@ -177,7 +168,7 @@ internal sealed class DestinationTable : LoopItem
                 return true;
             }
             _empty.Remove(destination);
-            if (destination.Planning || destination.Settling)
+            if (destination.Planning || destination.Settling || destination.Others is { Count: > 0 })
             {
                 _empty.Add(destination, _loop.NowMs);
                 continue;
@@ -187,17 +178,17 @@ internal sealed class DestinationTable : LoopItem
             {
                 _left.Remove(destination);
             }
-            else
+            else if (destination.Head == destination)
             {
                 destination.Tenant.Remove(destination);
             }
+            SourceChoice.Forget(destination);
             Count--;
             if (--destination.Tenant.Destinations == 0)
             {
                 _queue.Tenants.Forget(destination.Tenant);
             }
-            _byNumber[destination.Number] = null;
-            _freeNumbers.Push(destination.Number);
+            _numbers.Free(destination);
         }
         return false;
     }
@@ -301,7 +292,7 @@ internal sealed class DestinationTable : LoopItem
         if (plan.Status == PlanStatus.Ok)
         {
             destination.DnsFailures = 0;
-            Site site = _queue.Sites.Get(plan);
+            Site site = _queue.Sites.Get(plan, destination.Source);
             if (destination.Site != site)
             {
                 Unlink(destination);
@@ -362,18 +353,27 @@ internal sealed class DestinationTable : LoopItem
         _queue.Sites.Wake(site);
     }
 
+    /// <summary>A way from another source.</summary>
+    public Destination MakeWay(Destination head, EgressSource source)
+    {
+        Destination way = Make(new Destination(_numbers.Take(), head.Tenant, head.Route, head.Table, head) { Source = source });
+        (head.Others ??= []).Add(way);
+        return way;
+    }
+
     private Destination Make(Tenant tenant, Route route)
     {
-        int number = _freeNumbers.Count > 0 ? _freeNumbers.Pop() : _nextNumber++;
-        if (number >= _byNumber.Length)
-        {
-            Array.Resize(ref _byNumber, _byNumber.Length * 2);
-        }
-        var made = new Destination(number, tenant, route, _router.Table);
-        _byNumber[number] = made;
-        tenant.Add(made);
-        tenant.Destinations++;
+        Destination head = Make(new Destination(_numbers.Take(), tenant, route, _router.Table));
+        tenant.Add(head);
+        return head;
+    }
+
+    private Destination Make(Destination made)
+    {
+        _numbers.Set(made);
+        made.Tenant.Destinations++;
         Count++;
+        _queue.Sources.Assign(made);
         _empty.Add(made, _loop.NowMs);
         return made;
     }

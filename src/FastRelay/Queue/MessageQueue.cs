@@ -121,6 +121,7 @@ public sealed class MessageQueue : IReplay
         _queue.Options = options;
         _queue.Limits = limits;
         _queue.Tenants.Change(options.Tenants);
+        _queue.Sources.Change();
         _queue.Gears.Change();
         _queue.Warner.Change();
         _queue.Destinations.Change();
@@ -155,7 +156,7 @@ public sealed class MessageQueue : IReplay
         int first = 0;
         foreach (EnvelopeRecipient recipient in envelope)
         {
-            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox);
+            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox, order);
             if (destination.LastAdded != order)
             {
                 destination.LastAdded = order;
@@ -189,7 +190,7 @@ public sealed class MessageQueue : IReplay
         Destination? only = null;
         foreach (EnvelopeRecipient recipient in envelope)
         {
-            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox);
+            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox, order);
             // Settled recipients count as well: they must be told from the pending ones of another destination.
             shared |= only is not null && only != destination;
             only ??= destination;

@@ -53,6 +53,7 @@ internal sealed class QueueClock : LoopItem
         while (_queue.Wheel.TryNext(now, ref budget, out int handle))
         {
             _queue.TakenOut(handle, EntryState.Deferred);
+            _queue.Sources.Again(handle);
             _queue.MakeReady(handle);
         }
         if (budget <= 0)
@@ -87,7 +88,7 @@ internal sealed class QueueClock : LoopItem
                     queue.TakeOut(_at);
                     queue.Settle(_at);
                 }
-                else
+                else if (!queue.Sources.MovedOn(_at))
                 {
                     Watch(queue, queue.Destinations[entry.Destination]);
                 }

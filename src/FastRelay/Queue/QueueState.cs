@@ -26,6 +26,7 @@ internal sealed class QueueState
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
         Tenants = new TenantTable(options.Tenants);
+        Sources = new SourceChoice(this);
         Gears = new Gears(this);
         Sites = new SiteTable(this);
         Destinations = new DestinationTable(this, router);
@@ -58,6 +59,8 @@ internal sealed class QueueState
     public SiteTable Sites { get; }
 
     public TenantTable Tenants { get; }
+
+    public SourceChoice Sources { get; }
 
     public DestinationTable Destinations { get; }
 

@@ -5,7 +5,7 @@ using FastRelay.Routing;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// A set of hosts that several destinations share: connections, concurrency and backoff belong to it. The
+/// A set of hosts that several destinations share, and who we are to them: connections, concurrency and backoff belong to it. The
 /// tenants of its ready destinations take turns, and within each its destinations.
 /// </summary>
 public sealed class Site
@@ -15,14 +15,18 @@ public sealed class Site
 
     private readonly SiteTable _table;
 
-    internal Site(SiteTable table, Plan plan)
+    internal Site(SiteTable table, Plan plan, string key)
     {
         _table = table;
         Plan = plan;
+        Key = key;
     }
 
-    /// <summary>Name of its set of hosts, or the route's text.</summary>
-    public string Key => Plan.SiteKey;
+    /// <summary>Name of its set of hosts, or the route's text; with a slash and the source behind it where there is one.</summary>
+    public string Key { get; }
+
+    /// <summary>Who we are to its hosts; null for what <c>[deliver]</c> says.</summary>
+    public EgressSource? Source { get; internal set; }
 
     /// <summary>The hosts; always one with status Ok.</summary>
     public Plan Plan { get; internal set; }
@@ -152,6 +156,8 @@ public sealed class Site
     internal Site? NextStarved { get; set; }
 
     internal bool IsStarved { get; set; }
+
+    internal static string KeyOf(Plan plan, EgressSource? source) => source is null ? plan.SiteKey : $"{plan.SiteKey}/{source.Name}";
 
     /// <summary>Adds a destination with ready work; its turn comes last.</summary>
     internal void Join(Destination destination)

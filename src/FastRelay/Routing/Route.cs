@@ -5,7 +5,11 @@ namespace FastRelay.Routing;
 /// <param name="NextHop">Where its mail goes.</param>
 /// <param name="Tls">What its deliveries ask of TLS.</param>
 /// <param name="Credentials">Who we are to the next hop; null where it does not ask.</param>
-public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls, Credentials? Credentials = null);
+public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls, Credentials? Credentials = null)
+{
+    /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
+    public string Source { get; init; } = "";
+}
 
 /// <summary>
 /// Where a recipient's mail goes, with the key under which the queue gathers it: for MX delivery the lower-case domain
@@ -39,6 +43,9 @@ public sealed class Route
 
     /// <summary>For a next hop of its own, the pattern of the first row that names it; else empty.</summary>
     public string Pattern { get; init; } = "";
+
+    /// <summary>The source or pool that its mail leaves from; empty where the row that decides names none.</summary>
+    public string Source { get; init; } = "";
 
     /// <summary>The key with its TLS policy when that is not the usual one.</summary>
     internal static string KeyOf(string text, TlsPolicy tls) => tls switch

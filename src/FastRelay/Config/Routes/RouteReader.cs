@@ -37,10 +37,11 @@ internal static class RouteReader
             {
                 table.Error(table.Node("password_file")!, "password_file", $"is not that of the route for \"{other.Domain}\", which has the same host and user");
             }
+            string source = SourceReader.Named(table, config);
             table.Later("sender");
             table.Later("tenant");
             table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls, user, file));
+            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { Source = source });
         }
         return all;
     }

@@ -4,4 +4,8 @@ namespace FastRelay.Config;
 /// <param name="Name">As <see cref="TenantName"/> wants it; empty for the default tenant.</param>
 /// <param name="Weight">Its messages in each round over the tenants of a site: 1 to <see cref="Limits.TenantWeight"/>.</param>
 /// <param name="Sessions">Most of its messages under way at one site, and so most of the site's sessions; 0 for no bound.</param>
-public sealed record TenantConfig(string Name, int Weight, int Sessions);
+public sealed record TenantConfig(string Name, int Weight, int Sessions)
+{
+    /// <summary>The source or pool that its mail leaves from; empty for that of <c>[deliver]</c>.</summary>
+    public string Source { get; init; } = "";
+}

@@ -13,7 +13,7 @@ internal static class TenantReader
     public const int HeaderMax = 64;
 
     /// <summary>The tenants, in their order.</summary>
-    public static List<TenantConfig> Read(TableReader root, ConfigReader owner)
+    public static List<TenantConfig> Read(TableReader root, RelayConfig config, ConfigReader owner)
     {
         var all = new List<TenantConfig>();
         foreach (TableReader table in root.Tables("tenant") ?? [])
@@ -33,8 +33,9 @@ internal static class TenantReader
             }
             int weight = (int)(table.Integer("weight", 1, Limits.TenantWeight) ?? 1);
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
+            string source = SourceReader.Named(table, config);
             table.Finish();
-            all.Add(new TenantConfig(name, weight, sessions));
+            all.Add(new TenantConfig(name, weight, sessions) { Source = source });
         }
         return all;
     }
@@ -80,6 +81,10 @@ internal static class TenantReader
             if (tenant.Sessions > 0)
             {
                 text.Append(CultureInfo.InvariantCulture, $"sessions = {tenant.Sessions}\n");
+            }
+            if (tenant.Source.Length > 0)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"source = {quote(tenant.Source)}\n");
             }
         }
     }

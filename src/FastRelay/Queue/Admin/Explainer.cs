@@ -41,6 +41,15 @@ public sealed class Explainer
         return Explain(route, _queue.Destinations.Find(domain), plan, _router.PatternOf(domain), null);
     }
 
+    /// <summary>The other ways of a domain's mail: those of other sources, and of other tenants; at most <see cref="WaysShown"/>.</summary>
+    public IReadOnlyList<Explanation> OthersOf(string domain)
+    {
+        _loop.CheckThread();
+        Destination? shown = _queue.Destinations.Find(domain);
+        return [.. _queue.Destinations.FindAll(domain).Where(other => other != shown && other.Entries > 0 && other.Plan is not null)
+            .Take(WaysShown).Select(other => Explain(other.Route, other, other.Plan!, _router.PatternOf(domain), null))];
+    }
+
     /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
     public bool Knows(string domain) => _queue.Destinations.Find(domain) is not null || _router.FixedRoute(domain) is not null;
 
@@ -71,7 +80,7 @@ public sealed class Explainer
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
             List<Destination> all = _queue.Destinations.FindAll(domain);
-            Destination? destination = all.Find(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant) ?? all.FirstOrDefault();
+            Destination? destination = all.Find(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant && (one.Site?.Key ?? "") == shown.Site) ?? all.FirstOrDefault();
             if (destination is not null)
             {
                 Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);
@@ -101,6 +110,7 @@ public sealed class Explainer
             Destination = route.Key,
             Pattern = pattern,
             NextHop = route.NextHop.ToString(),
+            Source = destination?.Source is { } source ? Describe(source) : "",
             Tenant = destination?.Tenant.Name ?? "",
             Tls = route.Tls,
             Plan = plan,
@@ -257,6 +267,9 @@ public sealed class Explainer
             into.Add(new CachedRecord(name, type, answer.Answer, Math.Max(0, answer.ExpiresMs - _loop.NowMs), answer.Stale));
         }
     }
+
+    private static string Describe(EgressSource source) =>
+        $"{source.Name} ({string.Join(", ", new[] { source.Ipv4, source.Ipv6 }.Where(static address => address is not null))})";
 
     private static string Because(string reason) => reason.Length == 0 ? "" : ", because: " + reason;
 

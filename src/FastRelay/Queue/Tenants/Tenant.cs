@@ -26,18 +26,22 @@ public sealed class Tenant
     /// <summary>Most of its messages under way at one site; 0 for no bound.</summary>
     public int Sessions { get; private set; }
 
+    /// <summary>Where its mail leaves from, by name; empty where that is nothing of its own.</summary>
+    public string Source { get; private set; } = "";
+
     internal byte[] Utf8Name { get; }
 
     /// <summary>Destinations that are its own, also those that get no new mail.</summary>
     internal int Destinations { get; set; }
 
     /// <summary>Those that get its new mail.</summary>
-    internal IEnumerable<Destination> Current => _byDomain.Values.Concat(_byRoute.Values);
+    internal IEnumerable<Destination> Current => _byDomain.Values.Concat(_byRoute.Values).SelectMany(static head => head.All);
 
     internal void Set(TenantConfig? config)
     {
         Weight = Math.Clamp(config?.Weight ?? 1, 1, Limits.TenantWeight);
         Sessions = config?.Sessions ?? 0;
+        Source = config?.Source ?? "";
     }
 
     internal bool TryFind(ReadOnlySpan<char> domain, out Destination? destination) => _lookup.TryGetValue(domain, out destination);
