@@ -113,9 +113,6 @@ public sealed record Limits
     /// <summary>Octets of a tenant's name: letters, digits and <c>. _ - @ +</c>. Another name in the header counts as none.</summary>
     public const int TenantBytes = 64;
 
-    /// <summary>Most that a tenant may weigh: a round over the tenants of a site is at most so many messages of each.</summary>
-    public const int TenantWeight = 100;
-
     // ---- Routing ---------------------------------------------------------------------------------------------------
 
     /// <summary>Domains in the resolver cache.</summary>

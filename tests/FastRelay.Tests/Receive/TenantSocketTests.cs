@@ -46,8 +46,6 @@ public sealed class TenantSocketTests : IDisposable
         return _rig.PassThrough(talk, content);
     }
 
-    private void Logged(string tenant, string size) => _rig.WaitForLog(tenant.Length > 0 ? $"tenant={tenant} " : "event=accept", size);
-
     [Fact]
     public void A_named_injector_names_the_tenant_in_the_header_and_the_field_is_cut_out()
     {

@@ -12,6 +12,9 @@ internal static class TenantReader
     /// <summary>Most octets of the header field's name.</summary>
     public const int HeaderMax = 64;
 
+    /// <summary>Most that a tenant may weigh: a round over the tenants of a site is at most so many messages of each.</summary>
+    public const int WeightMax = 100;
+
     /// <summary>The tenants, in their order.</summary>
     public static List<TenantConfig> Read(TableReader root, RelayConfig config, ConfigReader owner)
     {
@@ -31,7 +34,7 @@ internal static class TenantReader
             {
                 table.Error(node, "name", $"\"{name}\" stands twice");
             }
-            int weight = (int)(table.Integer("weight", 1, Limits.TenantWeight) ?? 1);
+            int weight = (int)(table.Integer("weight", 1, WeightMax) ?? 1);
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
             string source = SourceReader.Named(table, config);
             table.Finish();

@@ -39,7 +39,7 @@ public sealed class Tenant
 
     internal void Set(TenantConfig? config)
     {
-        Weight = Math.Clamp(config?.Weight ?? 1, 1, Limits.TenantWeight);
+        Weight = Math.Clamp(config?.Weight ?? 1, 1, TenantReader.WeightMax);
         Sessions = config?.Sessions ?? 0;
         Source = config?.Source ?? "";
     }

@@ -91,7 +91,7 @@ public class SourceTests
     public void The_route_says_more_than_the_tenant_and_the_tenant_more_than_the_rest()
     {
         var rules = new[] { new RouteRule("routed.test", NextHop.Mx, TlsPolicy.Opportunistic) { Source = "green" } };
-        NextHop.TryParse("smtp:[192.0.2.9]:25", out NextHop host, out _);
+        Assert.True(NextHop.TryParse("smtp:[192.0.2.9]:25", out NextHop host, out _));
         rules = [.. rules, new RouteRule("host.test", host, TlsPolicy.Opportunistic) { Source = "blue" }];
         QueueRig rig = new QueueRig(Options("alone", new TenantConfig("acme", 1, 0) { Source = "blue" }), rules: rules).Domain("routed.test").Domain("a.test");
         rig.Accept("s@x.test", "u@a.test", "u@routed.test", "u@host.test");
@@ -112,8 +112,7 @@ public class SourceTests
         int waiting = Ready(rig, "mx.a.test/blue");
         Assert.True(waiting > 0);
         rig.Queue.SiteFailed(rig.SiteOf("mx.a.test/blue"), QueueRig.Unreachable, "connect: timed out"u8);
-        Assert.False(rig.SiteOf("mx.a.test/blue").CanRun);
-        Assert.True(rig.SiteOf("mx.a.test/green").CanRun);
+        Assert.Equal((SiteGear.Backoff, SiteGear.Normal), (rig.Queue.State.Gears.Of(rig.SiteOf("mx.a.test/blue")), rig.Queue.State.Gears.Of(rig.SiteOf("mx.a.test/green"))));
         // New mail avoids it at once, ...
         Add(rig, 50, "u@a.test");
         Assert.Equal((waiting, 150 - waiting), (Ready(rig, "mx.a.test/blue"), Ready(rig, "mx.a.test/green")));

@@ -53,6 +53,7 @@ public class TenantTests
             underWay.Enqueue(delivery);
         }
         Add(rig, "single");
+        rig.Loop.Settle();
         // One slot after the other comes free: the second of them at the latest is for the single message.
         var next = new List<string>();
         for (int i = 0; i < 2; i++)
@@ -83,7 +84,7 @@ public class TenantTests
         Assert.Equal(["three", "three", "three", "one", "", "", "three"], taken[..7]);
         Assert.Equal((60, 20, 40), (taken.Count(t => t == "three"), taken.Count(t => t == "one"), taken.Count(t => t.Length == 0)));
         // Another weight from the next turn on; what a tenant did not use is not kept for later.
-        rig.Queue.Change(new QueueOptions { Tenants = [new TenantConfig("one", Limits.TenantWeight, 0)] }, new Limits());
+        rig.Queue.Change(new QueueOptions { Tenants = [new TenantConfig("one", TenantReader.WeightMax, 0)] }, new Limits());
         rig.Loop.Settle();
         taken.Clear();
         for (int i = 0; i < 84; i++)
@@ -126,6 +127,7 @@ public class TenantTests
         Assert.Equal((0, 8, 2), (site.Ready, site.Capped, site.InFlight));
         QueueRules.Hold(rig, journal: false);
         Add(rig, "other", 2);
+        rig.Loop.Settle();
         Assert.Equal("other", Take(rig));
         site.Idle = 2;
         rig.Dispatcher.Calls.Clear();
