@@ -38,6 +38,7 @@ public class SourceTests
         {
             _envelope.TryAddRecipient(Encoding.ASCII.GetBytes(one));
         }
+        _envelope.SetArrival(rig.Queue.State.UnixMs);
         for (int i = 0; i < count; i++)
         {
             rig.Queue.Add(new MessageHandle(++_slot), _envelope.View);

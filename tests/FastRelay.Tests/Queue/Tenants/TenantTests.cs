@@ -22,6 +22,7 @@ public class TenantTests
         _envelope.Start("s@x.test"u8, EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
         _envelope.SetTenant(Encoding.ASCII.GetBytes(tenant));
         _envelope.TryAddRecipient(Encoding.ASCII.GetBytes("u@" + domain));
+        _envelope.SetArrival(rig.Queue.State.UnixMs);
         for (int i = 0; i < count; i++)
         {
             rig.Queue.Add(new MessageHandle(++_slot), _envelope.View);
