@@ -309,10 +309,10 @@ internal sealed class DeliveryReporter(QueueState queue)
         LogLine line = (outcome.Class == OutcomeClass.Delivered ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
             .Add("status"u8, StatusOf(outcome.Class))
             .Add("id"u8, id[..idLength])
-            .AddTenant(delivery.Destination.Tenant.Utf8Name)
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
-            .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key);
+            .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key)
+            .AddTenant(delivery.Destination.Tenant.Utf8Name);
         if (delivery.SiteOrNone?.Source is { } source)
         {
             line = line.Add("source"u8, source.Utf8Name);
