@@ -26,6 +26,12 @@ public sealed class SourceTests : IDisposable
         name = "green"
         address = ["{_green}"]
         ehlo = "green.relay.test"
+        [[source]]
+        name = "six"
+        address = "::1"
+        [[tenant]]
+        name = "six"
+        source = "six"
         [[pool]]
         name = "out"
         sources = ["blue", "green"]
@@ -69,6 +75,10 @@ public sealed class SourceTests : IDisposable
         using JsonDocument json = JsonDocument.Parse(_relay.Command("explain", "mail.test", "--json").Ok().Output);
         Assert.Contains(json.RootElement.GetProperty("ways").EnumerateArray(), way => way.GetProperty("source").GetString() == $"blue ({_blue})");
 
+        using var http = new HttpClient();
+        string metrics = http.GetStringAsync(new Uri($"http://127.0.0.1:{_relay.AdminPort}/metrics")).GetAwaiter().GetResult();
+        Assert.Contains($"fastrelay_source_outcomes_total{{source=\"blue\",status=\"delivered\"}} {blue}\n", metrics);
+
         // A source that the operator stops is left out, and a tenant may have its own.
         _sink.Arrivals.Clear();
         _relay.Command("queue", "suspend", "--site", "source:blue").Ok();
@@ -81,5 +91,24 @@ public sealed class SourceTests : IDisposable
         ToolResult tried = _relay.Command("explain", "user@mail.test", "--try").Ok();
         Assert.Contains("connected from", tried.Output);
         Assert.Matches("EHLO (blue|green).relay.test", tried.Output);
+    }
+
+    [Fact]
+    public void Nothing_leaves_from_elsewhere_when_a_source_has_no_address_for_a_host()
+    {
+        using (SmtpTalk talk = _relay.Talk().Hello())
+        {
+            Assert.StartsWith("250 2.1.0", talk.Say("MAIL FROM:<sender@mail.test>"));
+            Assert.StartsWith("250 2.1.5", talk.Say("RCPT TO:<user@mail.test>"));
+            Assert.StartsWith("354 ", talk.Say("DATA"));
+            Assert.StartsWith("250 2.0.0 ", talk.Say("X-FastRelay-Tenant: six\r\nSubject: x\r\n\r\nhello\r\n."));
+        }
+        Tool.Until(() => _relay.Log.Contains("event=site_backoff", StringComparison.Ordinal), 20, () => _relay.Log);
+        string why = _relay.Command("explain", "mail.test").Ok().Output;
+        Assert.Contains("source     six (::1)", why);
+        Assert.Contains("the end of the site's backoff", why);
+        Assert.Contains("connect: ", why);
+        Assert.Equal(1, _relay.QueueCount());
+        Assert.Empty(_sink.Commands);
     }
 }

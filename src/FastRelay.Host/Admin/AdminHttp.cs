@@ -69,11 +69,13 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 break;
             case "/metrics" when !post:
                 long[] figures = await desk.FiguresAsync();
+                IReadOnlyList<SourceFigures> sources = await desk.SourcesAsync();
                 StatusView fixedPart = desk.Status();
                 context.Response.ContentType = MetricsText.ContentType;
                 // Only a response that has started gives out spans of the connection's own buffer.
                 await context.Response.StartAsync();
                 MetricsText.Write(fixedPart.Version, fixedPart.Sync, figures, context.Response.BodyWriter);
+                SourceMetrics.Write(sources, context.Response.BodyWriter);
                 await context.Response.BodyWriter.FlushAsync();
                 break;
             case "/" when !post:

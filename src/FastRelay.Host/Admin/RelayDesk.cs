@@ -119,6 +119,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         AdminRequest<long[]>.AskAsync(_loop, () => new ValueTask<long[]>(Figure.ReadAll(source)), s_soon);
 
     /// <inheritdoc/>
+    public override Task<IReadOnlyList<SourceFigures>> SourcesAsync() => AdminRequest<IReadOnlyList<SourceFigures>>.AskAsync(
+        _loop, () => new ValueTask<IReadOnlyList<SourceFigures>>([.. source.Queue.Sources.Select(static one => new SourceFigures(one.Name, one.Delivered, one.Deferred, one.Failed))]), s_soon);
+
+    /// <inheritdoc/>
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => AdminRequest<IReadOnlyList<ExplainSite>>.AskAsync(
         _loop, () => new ValueTask<IReadOnlyList<ExplainSite>>([.. _queue.Sites(max).Select(ExplainDesk.Site)]), s_soon);
 

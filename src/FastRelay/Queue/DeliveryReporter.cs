@@ -315,6 +315,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             .AddTenant(delivery.Destination.Tenant.Utf8Name);
         if (delivery.SiteOrNone?.Source is { } source)
         {
+            source.Count(outcome.Class);
             line = line.Add("source"u8, source.Utf8Name);
         }
         if (attempt.Host.Length > 0)

@@ -87,6 +87,9 @@ public sealed class MessageQueue : IReplay
     /// <summary>Sites known.</summary>
     public int SiteCount => _queue.Sites.Count;
 
+    /// <summary>Who we may be to next hops, with what came of it.</summary>
+    public IReadOnlyList<EgressSource> Sources => _queue.Sources.Table.All;
+
     /// <summary>What the operator can see and do.</summary>
     public QueueAdmin Admin { get; }
 

@@ -102,7 +102,8 @@ public sealed class Explainer
 
     private Explanation Explain(Route route, Destination? destination, Plan plan, string pattern, QueuedDestination? entry)
     {
-        Site? site = destination?.Site ?? _queue.Sites.Find(plan.SiteKey);
+        EgressSource? source = destination is null ? _queue.Sources.Table.Of(route, _queue.Tenants.Of(default))?[0] : destination.Source;
+        Site? site = destination?.Site ?? _queue.Sites.Find(Site.KeyOf(plan, source));
         WaitReason shared = OfReady(destination, plan, site);
         double perSecond = site is { ServiceMs: > 0 } && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site) ? site.Limit * 1000 / site.ServiceMs : 0;
         return new Explanation
@@ -110,7 +111,7 @@ public sealed class Explainer
             Destination = route.Key,
             Pattern = pattern,
             NextHop = route.NextHop.ToString(),
-            Source = destination?.Source is { } source ? Describe(source) : "",
+            Source = source is null ? "" : Describe(source),
             Tenant = destination?.Tenant.Name ?? "",
             Tls = route.Tls,
             Plan = plan,
@@ -174,7 +175,7 @@ public sealed class Explainer
         {
             return OfSite(site, destination);
         }
-        return _queue.Gears.Suspensions.Of(plan) is { } suspended
+        return _queue.Gears.Suspensions.Of(plan, destination?.Source) is { } suspended
             ? new WaitReason(WaitKind.Suspension, $"the operator, who has suspended \"{suspended.Name}\": the next message for it will wait")
             : new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once");
     }

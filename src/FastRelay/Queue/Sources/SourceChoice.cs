@@ -15,7 +15,7 @@ internal sealed class SourceChoice(QueueState queue)
     public SourceTable Table { get; private set; } = new(queue.Options);
 
     /// <summary>Puts other sources in force.</summary>
-    public void Change() => Table = new SourceTable(queue.Options);
+    public void Change() => Table = new SourceTable(queue.Options, Table);
 
     /// <summary>A destination is new, or its route, tenant or the sources have changed: what it may leave from.</summary>
     public void Assign(Destination destination)

@@ -220,4 +220,35 @@ public class SourceTests
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
         Assert.InRange(blue, 650, 850);
     }
+
+    [Fact]
+    public void What_came_of_attempts_is_counted_by_source_and_outlasts_a_reload()
+    {
+        QueueRig rig = new QueueRig(Options("green")).Domain("a.test");
+        rig.Accept("s@x.test", "1@a.test", "2@a.test", "3@a.test");
+        rig.Report(rig.Take("mx.a.test/green"), static to => to[0] switch { '1' => QueueRig.Ok, '2' => QueueRig.Later, _ => QueueRig.Never });
+        rig.Queue.Change(Options("green"), new Limits());
+        rig.Loop.Settle();
+        EgressSource green = rig.Queue.Sources[1];
+        Assert.Equal(("green", 1L, 1L, 1L), (green.Name, green.Delivered, green.Deferred, green.Failed));
+        Assert.Equal(0, rig.Queue.Sources[0].Delivered);
+        Assert.Contains(rig.Output.Lines, static line => line.Contains("event=delivery status=delivered", StringComparison.Ordinal) && line.Contains("site=mx.a.test/green source=green", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Explain_names_the_source_of_each_way_and_of_mail_that_is_to_come()
+    {
+        QueueRig rig = new QueueRig(Options()).Domain("a.test");
+        Assert.Equal("blue (192.0.2.1)", rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test")).Source);
+        for (int i = 0; i < 20; i++)
+        {
+            rig.Accept("s@x.test", "u@a.test");
+        }
+        Explanation first = rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test"));
+        Explanation other = Assert.Single(rig.Queue.Explainer.OthersOf("a.test"));
+        Assert.Equal(["blue (192.0.2.1)", "green (192.0.2.2, 2001:db8::2)"], new[] { first.Source, other.Source }.Order());
+        Assert.Equal(["mx.a.test/blue", "mx.a.test/green"], new[] { first.Site!.Key, other.Site!.Key }.Order());
+        Assert.Equal(20, first.Entries + other.Entries);
+        Assert.Empty(rig.Queue.Explainer.OthersOf("b.test"));
+    }
 }
