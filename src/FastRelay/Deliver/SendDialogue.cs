@@ -49,11 +49,7 @@ internal sealed class SendDialogue : LoopItem
     public Limits Limits { get; private set; }
 
     /// <summary>Another site: the bounds that are in force now, and what EHLO says to it.</summary>
-    public void Start(Limits limits, byte[] helloName)
-    {
-        Limits = limits;
-        Machine.HelloName = helloName;
-    }
+    public void Start(Limits limits, byte[] helloName) => (Limits, Machine.HelloName) = (limits, helloName);
 
     /// <summary>The link under way; null between connections.</summary>
     public Link? Link => _link;

@@ -75,8 +75,10 @@ public sealed class ReceiveMachine
     /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
     /// <param name="certificate">Fingerprint of the client's certificate when TLS began before and it may relay; else null.</param>
-    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null)
+    /// <param name="address">The client's; null where a proxy cannot name it.</param>
+    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null, System.Net.IPAddress? address = null)
     {
+        Client.Address = address;
         Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit, certificate);
         _listener = Client.Listener = listener;
         _errors.Start(Options.Limits);

@@ -227,8 +227,7 @@ internal sealed class ReceiveSession
         // A client that its proxy cannot name is not the proxy.
         bool trusted = kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
         Span<byte> reply = _output.Room();
-        _machine.Client.Address = kind == ProxiedKind.Unknown ? null : _client.Address;
-        _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate));
+        _output.Gather(_machine.Start(_peer.AsSpan(0, length), trusted, _listener, _receiver.Users, reply, _certificate, kind == ProxiedKind.Unknown ? null : _client.Address));
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>

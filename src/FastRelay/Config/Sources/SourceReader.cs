@@ -108,14 +108,16 @@ internal static class SourceReader
     private static (IPAddress? Four, IPAddress? Six) Addresses(TableReader table, ConfigReader owner)
     {
         const string example = "[\"192.0.2.1\", \"2001:db8::1\"]";
-        if (table.Node("address") is not { } node)
+        ConfigNode? node = table.Node("address");
+        List<ConfigNode>? items = node is { Kind: NodeKind.Text } ? [node] : table.List("address", example);
+        if (node is null)
         {
             owner.Error(table.Line, table.Key("address"), $"is missing, as in address = \"192.0.2.1\", or {example}");
             return default;
         }
         IPAddress? four = null;
         IPAddress? six = null;
-        foreach (ConfigNode item in node.Kind == NodeKind.Text ? [node] : table.List("address", example) ?? [])
+        foreach (ConfigNode item in items ?? [])
         {
             if (item.Kind != NodeKind.Text || !ConfigText.TryParseAddress(item.Text, out IPAddress? address))
             {
