@@ -177,6 +177,8 @@ def export(ident, message):
         shown["ret"] = ("", "FULL", "HDRS")[e[3]]
     if at[4] > at[3]:
         shown["envid"] = text(e[at[3]:at[4]])
+    if u16(e, 0) > 24 and e[24]:
+        shown["tenant"] = text(e[25:25 + e[24]])
     if len(body) != message.length or crc(body) != message.crc:
         shown["damaged"] = "its body is not what was received"
     where = at[4]

@@ -110,6 +110,9 @@ public sealed record Limits
     /// <summary>Recipients whose address and state one envelope record can hold, bytes of the whole envelope.</summary>
     public const int EnvelopeBytes = 512 * 1024;
 
+    /// <summary>Octets of a tenant's name: letters, digits and <c>. _ - @ +</c>. Another name in the header counts as none.</summary>
+    public const int TenantBytes = 64;
+
     // ---- Routing ---------------------------------------------------------------------------------------------------
 
     /// <summary>Domains in the resolver cache.</summary>

@@ -218,7 +218,7 @@ public sealed class Relay : LoopItem
                 // A password is for the host that is named, not for one that DNS names in its place.
                 hop = hop with { LookupMx = false };
             }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { InFlight = route.InFlight });
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { InFlight = route.InFlight, Source = route.Source });
         }
         return null;
     }
@@ -259,6 +259,10 @@ public sealed class Relay : LoopItem
         ExpireMs = config.ExpireMs,
         WarnMs = config.WarnMs,
         Sites = config.Sites,
+        Tenants = config.Tenants,
+        Sources = config.Sources,
+        Pools = config.Pools,
+        Source = config.Deliver.SourceName,
         ReplyRules = config.Deliver.ProviderRules ? [.. config.ReplyRules, .. ProviderRules.All] : config.ReplyRules,
         SuspensionsFile = Path.Combine(config.Spool, SegmentNames.Suspensions),
     };
@@ -272,6 +276,7 @@ public sealed class Relay : LoopItem
     private ReceiveOptions ReceivingOf(RelayConfig config) =>
         new(Encoding.ASCII.GetBytes(config.HostName), new RelayPolicy(config.RelayFor, config.RelayDomains, config.RelayUsers, config.RelayCertificates), config.Limits)
         {
+            Tenants = new TenantPolicy(config.Injectors, config.TenantHeader),
             Refuses = Router.RefusalOf,
             Rated = config.Rated,
         };

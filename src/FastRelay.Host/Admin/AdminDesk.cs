@@ -34,6 +34,9 @@ public abstract class AdminDesk
     /// <summary>Values of <see cref="Figure.All"/>, in its order.</summary>
     public abstract Task<long[]> FiguresAsync();
 
+    /// <summary>What came of deliveries by source; empty where there are none.</summary>
+    public virtual Task<IReadOnlyList<SourceFigures>> SourcesAsync() => Task.FromResult<IReadOnlyList<SourceFigures>>([]);
+
     /// <summary>The sites with the most to do.</summary>
     /// <param name="max">At most this many.</param>
     public abstract Task<IReadOnlyList<ExplainSite>> SitesAsync(int max);

@@ -15,6 +15,9 @@ public sealed record QueueQuery
     /// <summary>A site's key.</summary>
     public string? Site { get; init; }
 
+    /// <summary>A tenant; empty for the default one.</summary>
+    public string? Tenant { get; init; }
+
     /// <summary>The message of this id.</summary>
     public string? Id { get; init; }
 
@@ -26,7 +29,7 @@ public sealed record QueueQuery
 
     /// <summary>True when nothing narrows.</summary>
     [JsonIgnore]
-    public bool IsAll => Sender is null && Domain is null && Site is null && Id is null && State is null && OlderSeconds is null;
+    public bool IsAll => Sender is null && Domain is null && Site is null && Tenant is null && Id is null && State is null && OlderSeconds is null;
 }
 
 /// <summary>The mail of one message for one destination.</summary>
@@ -57,7 +60,11 @@ public sealed record QueueDestination(
 /// <param name="Bytes">Octets in stored form.</param>
 /// <param name="Destinations">Where its pending mail goes.</param>
 public sealed record QueueItem(
-    string Id, string Sender, DateTimeOffset Arrived, long Bytes, IReadOnlyList<QueueDestination> Destinations);
+    string Id, string Sender, DateTimeOffset Arrived, long Bytes, IReadOnlyList<QueueDestination> Destinations)
+{
+    /// <summary>Whose mail it is; null for the default tenant.</summary>
+    public string? Tenant { get; init; }
+}
 
 /// <summary>Messages of a queue.</summary>
 /// <param name="Items">Those of this page, in order of id.</param>

@@ -38,7 +38,8 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         {
             return null;
         }
-        return new ExplainView(target, null, [Way(await queue.Explainer.OfDomainAsync(domain))]);
+        ExplainWay first = Way(await queue.Explainer.OfDomainAsync(domain));
+        return new ExplainView(target, null, [first, .. queue.Explainer.OthersOf(domain).Select(Way)]);
     }
 
     private static ExplainWay Way(Explanation of) => new(
@@ -62,6 +63,8 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, of.CeilingPerSecond < 1 ? 4 : 1) : null)
     {
         CeilingBy = of.CeilingBy.Length > 0 ? of.CeilingBy : null,
+        Tenant = of.Tenant.Length > 0 ? of.Tenant : null,
+        Source = of.Source.Length > 0 ? of.Source : null,
     };
 
     /// <summary>A site as the admin shows it.</summary>

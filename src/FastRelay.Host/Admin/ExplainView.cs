@@ -100,6 +100,12 @@ public sealed record ExplainWay(
 {
     /// <summary>The rate that the ceiling comes from; null where it comes from the sessions.</summary>
     public string? CeilingBy { get; init; }
+
+    /// <summary>Whose mail it is; of several tenants that with the most of it. Null for the default one.</summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>Who we are to its hosts; null for what [deliver] says.</summary>
+    public string? Source { get; init; }
 }
 
 /// <summary>The answer to explain.</summary>

@@ -133,6 +133,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         AdminRequest<long[]>.AskAsync(_loop, () => new ValueTask<long[]>(Figure.ReadAll(source)), s_soon);
 
     /// <inheritdoc/>
+    public override Task<IReadOnlyList<SourceFigures>> SourcesAsync() => AdminRequest<IReadOnlyList<SourceFigures>>.AskAsync(
+        _loop, () => new ValueTask<IReadOnlyList<SourceFigures>>([.. source.Queue.Sources.Select(static one => new SourceFigures(one.Name, one.Delivered, one.Deferred, one.Failed))]), s_soon);
+
+    /// <inheritdoc/>
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => AdminRequest<IReadOnlyList<ExplainSite>>.AskAsync(
         _loop, async () => [.. (await _queue.BusiestSitesAsync(max)).Select(ExplainDesk.Site)], s_soon);
 
@@ -190,6 +194,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Domain = query.Domain,
         Site = query.Site,
         ArrivedByUnixMs = query.OlderSeconds is { } older ? source.World.Time.GetUtcNow().ToUnixTimeMilliseconds() - (older * 1000) : 0,
+        Tenant = query.Tenant,
         State = query.State switch
         {
             null => null,
@@ -210,7 +215,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         message.Sender,
         DateTimeOffset.FromUnixTimeMilliseconds(message.ArrivalUnixMs),
         message.Size,
-        [.. message.Destinations.Select(View)]);
+        [.. message.Destinations.Select(View)])
+    {
+        Tenant = message.Tenant.Length > 0 ? message.Tenant : null,
+    };
 
     private static QueueDestination View(QueuedDestination destination) => new(
         destination.Key,

@@ -100,6 +100,8 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
             flags |= EnvelopeFlags.SmtpUtf8;
         }
         _envelope.Start(default, flags, "[bounce]"u8, default);
+        // Whose mail it was waits for its bounces: they take their turn with the rest of it.
+        _envelope.SetTenant(body.Envelope.Tenant);
         bool fits = _envelope.TryAddRecipient(facts.ReversePath);
         Check.That(fits);
         return text;

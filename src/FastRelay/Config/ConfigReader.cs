@@ -86,7 +86,10 @@ public sealed class ConfigReader
         config = Limits(root.Table("limits"), config);
         config = Dns(root.Table("dns"), config);
         config = Queue(root.Table("queue"), config);
+        // Sources first: routes, tenants and delivery name them.
+        config = SourceReader.Read(root, config, this);
         config = Deliver(root.Table("deliver"), config);
+        config = config with { Tenants = TenantReader.Read(root, config, this) };
         config = config with { Routes = RouteReader.Read(root, config, this) };
         config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
@@ -246,6 +249,7 @@ public sealed class ConfigReader
             config = config with { RetryMs = waits };
         }
         config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs, WarnMs = table.Duration("warn", 0, 365 * day) ?? config.WarnMs };
+        config = config with { TenantHeader = TenantReader.Header(table) ?? config.TenantHeader };
         table.Finish();
         return config;
     }
@@ -266,9 +270,13 @@ public sealed class ConfigReader
             {
                 deliver = deliver with { Source = source };
             }
+            else if (SourceReader.Knows(config, text))
+            {
+                deliver = deliver with { SourceName = text };
+            }
             else
             {
-                table.Error(table.Node("source")!, "source", $"\"{text}\" is no address: write \"192.0.2.1\" or \"2001:db8::1\"");
+                table.Error(table.Node("source")!, "source", $"\"{text}\" is no address and no [[source]] or [[pool]]: write \"192.0.2.1\" or \"2001:db8::1\", or its name");
             }
         }
         config = SameLimit(table, "connect_timeout", "connect_timeout", config);

@@ -36,6 +36,7 @@ public static class EffectiveConfig
         Line(text, "retry", List(config.RetryMs.Select(ConfigText.FormatDuration)));
         Line(text, "expire", Quote(ConfigText.FormatDuration(config.ExpireMs)));
         Line(text, "warn", Quote(ConfigText.FormatDuration(config.WarnMs)));
+        Line(text, "tenant_header_name", Quote(config.TenantHeader));
         text.Append("\n[deliver]\n");
         Line(text, "port", config.Deliver.Port.ToString(CultureInfo.InvariantCulture));
         Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");
@@ -44,6 +45,10 @@ public static class EffectiveConfig
         if (config.Deliver.Source is { } source)
         {
             Line(text, "source", Quote(source.ToString()));
+        }
+        else if (config.Deliver.SourceName.Length > 0)
+        {
+            Line(text, "source", Quote(config.Deliver.SourceName));
         }
         foreach (RouteConfig route in config.Routes)
         {
@@ -57,9 +62,15 @@ public static class EffectiveConfig
                 Secret(text, "password", route.PasswordFile!);
             }
             InFlight(text, route.InFlight);
+            if (route.Source.Length > 0)
+            {
+                Line(text, "source", Quote(route.Source));
+            }
         }
         Sites(text, config.Sites);
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
+        SourceReader.Write(text, config, Quote);
+        TenantReader.Write(text, config.Tenants, Quote);
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
         if (config.AdminTokenFile is { } token)
@@ -98,26 +109,60 @@ public static class EffectiveConfig
                 Line(text, "proxy_protocol", "true");
                 Line(text, "proxies", List(proxies.Select(Network)));
             }
+            Tenant(text, listen.Tenant, listen.TenantHeader);
         }
         text.Append("\n[[relay_for]]\n");
-        Line(text, "networks", List(config.RelayFor.Except(config.Rated).Select(Network)));
+        IPNetwork[] named = [.. config.Injectors.SelectMany(static row => row.Networks)];
+        Line(text, "networks", List(config.RelayFor.Except(config.Rated).Except(named).Select(Network)));
         if (config.RelayDomains.Count > 0)
         {
             Line(text, "domains", List(config.RelayDomains));
         }
-        if (config.RelayUsers)
+        if (config.RelayUsers && !config.Injectors.Any(static row => row.Users))
         {
             Line(text, "users", "true");
         }
-        if (config.RelayCertificates.Count > 0)
-        {
-            Line(text, "certificates", List(config.RelayCertificates.Select(static digits => "sha256:" + digits)));
-        }
-        if (config.Rated.Count > 0)
+        Certificates(text, config.RelayCertificates.Except(config.Injectors.SelectMany(static row => row.Certificates)));
+        if (config.Rated.Except(named).Any())
         {
             text.Append("\n[[relay_for]]\n");
-            Line(text, "networks", List(config.Rated.Select(Network)));
+            Line(text, "networks", List(config.Rated.Except(named).Select(Network)));
             Line(text, "rates", "true");
+        }
+        foreach (InjectorConfig row in config.Injectors)
+        {
+            text.Append("\n[[relay_for]]\n");
+            if (row.Networks.Count > 0)
+            {
+                Line(text, "networks", List(row.Networks.Select(Network)));
+                Line(text, "rates", row.Networks.All(config.Rated.Contains) ? "true" : "false");
+            }
+            if (row.Users)
+            {
+                Line(text, "users", "true");
+            }
+            Certificates(text, row.Certificates);
+            Tenant(text, row.Tenant, row.TenantHeader);
+        }
+    }
+
+    private static void Certificates(StringBuilder text, IEnumerable<string> fingerprints)
+    {
+        if (fingerprints.Any())
+        {
+            Line(text, "certificates", List(fingerprints.Select(static digits => "sha256:" + digits)));
+        }
+    }
+
+    private static void Tenant(StringBuilder text, string tenant, bool header)
+    {
+        if (tenant.Length > 0)
+        {
+            Line(text, "tenant", Quote(tenant));
+        }
+        if (header)
+        {
+            Line(text, "tenant_header", "true");
         }
     }
 

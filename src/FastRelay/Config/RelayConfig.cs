@@ -78,6 +78,9 @@ public sealed record RelayConfig
     /// <summary>SHA-256 fingerprints of the certificates whose owners may relay: 64 digits, lower case.</summary>
     public IReadOnlyList<string> RelayCertificates { get; init; } = [];
 
+    /// <summary>The rows of <c>[[relay_for]]</c> that say whose mail their clients send, in order.</summary>
+    public IReadOnlyList<InjectorConfig> Injectors { get; init; } = [];
+
     /// <summary>The file of the users that may authenticate, resolved; null when nobody may.</summary>
     public string? UsersFile { get; init; }
 
@@ -101,6 +104,18 @@ public sealed record RelayConfig
 
     /// <summary>The sender is told once that a message still waits, this long after its arrival, ms; 0 for never.</summary>
     public long WarnMs { get; init; } = 4 * 3_600_000L;
+
+    /// <summary>The header field in which named injectors name the tenant of a message.</summary>
+    public string TenantHeader { get; init; } = TenantReader.UsualHeader;
+
+    /// <summary>What is said about tenants; the others weigh 1.</summary>
+    public IReadOnlyList<TenantConfig> Tenants { get; init; } = [];
+
+    /// <summary>Who we may be to the hosts that are sent to.</summary>
+    public IReadOnlyList<SourceConfig> Sources { get; init; } = [];
+
+    /// <summary>Sources that share mail.</summary>
+    public IReadOnlyList<PoolConfig> Pools { get; init; } = [];
 
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();
@@ -190,8 +205,11 @@ public sealed record DeliverConfig
     /// <summary>The rules that come with the program are in force too.</summary>
     public bool ProviderRules { get; init; } = true;
 
-    /// <summary>Our address for outgoing connections; null for the system's choice.</summary>
+    /// <summary>Our address for outgoing connections where no source is named; null for the system's choice.</summary>
     public IPAddress? Source { get; init; }
+
+    /// <summary>The source or pool of mail whose route and tenant name none; empty for <see cref="Source"/>.</summary>
+    public string SourceName { get; init; } = "";
 }
 
 /// <summary>One <c>[[site]]</c>: what the operator allows for the sites that it matches; the first that matches counts.</summary>
@@ -224,4 +242,7 @@ public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, strin
 
     /// <summary>Messages that one connection may have in flight; 0 when not given, for one after another.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
+    public string Source { get; init; } = "";
 }

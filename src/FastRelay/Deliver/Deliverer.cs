@@ -229,8 +229,11 @@ public sealed class Deliverer : Dispatcher
         site.Dialled();
     }
 
-    internal IPAddress? SourceFor(IPEndPoint target) =>
-        _options.Source?.AddressFamily == target.AddressFamily ? _options.Source : null;
+    internal IPAddress? SourceFor(Site site, IPEndPoint target) => site.Source is { } source ? source.For(target.AddressFamily)
+        : _options.Source?.AddressFamily == target.AddressFamily ? _options.Source : null;
+
+    /// <summary>What EHLO says to a site.</summary>
+    internal byte[] HelloNameFor(Site site) => site.Source?.Ehlo ?? HelloName;
 
     /// <summary>Tells the queue what became of each recipient of a transaction.</summary>
     internal void Report(in Delivery delivery, in Envelope envelope, TransactionLedger ledger, in AttemptInfo attempt)

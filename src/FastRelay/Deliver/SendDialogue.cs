@@ -50,7 +50,10 @@ internal sealed class SendDialogue : LoopItem
     public SendMachine Machine { get; }
 
     /// <summary>How long each stage may take: set between connections.</summary>
-    public Limits Limits { get; set; }
+    public Limits Limits { get; private set; }
+
+    /// <summary>Another site: the bounds that are in force now, and what EHLO says to it.</summary>
+    public void Start(Limits limits, byte[] helloName) => (Limits, Machine.HelloName) = (limits, helloName);
 
     /// <summary>The link under way; null between connections.</summary>
     public Link? Link => _link;

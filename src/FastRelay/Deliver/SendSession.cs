@@ -61,7 +61,7 @@ internal sealed class SendSession
     {
         Check.That(Site is null);
         Site = site;
-        _dialogue.Limits = _owner.Limits;
+        _dialogue.Start(_owner.Limits, _owner.HelloNameFor(site));
         _assigned.Set(site);
     }
 

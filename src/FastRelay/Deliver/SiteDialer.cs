@@ -104,7 +104,7 @@ internal sealed class SiteDialer
         _host = target.Host;
         Address = target.EndPoint;
         _owner.Dialling(site);
-        DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(target.EndPoint), _owner.Limits.ConnectTimeoutMs);
+        DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(site, target.EndPoint), _owner.Limits.ConnectTimeoutMs);
         if (dialled.Link is null)
         {
             const int TimedOut = 110;

@@ -60,6 +60,9 @@ public readonly ref struct Envelope
     /// <summary>Octets before the paths.</summary>
     internal const int HeaderBytes = 24;
 
+    /// <summary>Octets that a tenant of <see cref="Limits.TenantBytes"/> adds to them: its length and its name.</summary>
+    internal const int TenantRoom = 1 + Limits.TenantBytes;
+
     /// <summary>A recipient whose length has this bit is followed by options.</summary>
     internal const int HasOptions = 0x8000;
 
@@ -98,6 +101,9 @@ public readonly ref struct Envelope
     /// <summary>The ENVID of MAIL (RFC 3461 4.4) as given; empty when it was not.</summary>
     public ReadOnlySpan<byte> EnvelopeId => _bytes.Slice(Header + Length(16) + Length(18) + Length(20), Length(22));
 
+    /// <summary>Whose mail it is, at most <see cref="Limits.TenantBytes"/> octets; empty for the default tenant. It stands in the fixed part, which older readers skip by its length.</summary>
+    public ReadOnlySpan<byte> Tenant => Header > HeaderBytes ? _bytes.Slice(HeaderBytes + 1, _bytes[HeaderBytes]) : default;
+
     private int Header => BinaryPrimitives.ReadUInt16LittleEndian(_bytes);
 
     private int FirstRecipient => Header + Length(16) + Length(18) + Length(20) + Length(22);
@@ -126,6 +132,11 @@ public readonly ref struct Envelope
     public static bool IsWellFormed(ReadOnlySpan<byte> encoded)
     {
         if (encoded.Length < HeaderBytes || BinaryPrimitives.ReadUInt16LittleEndian(encoded) < HeaderBytes)
+        {
+            return false;
+        }
+        int header = BinaryPrimitives.ReadUInt16LittleEndian(encoded);
+        if (header > encoded.Length || (header > HeaderBytes && HeaderBytes + 1 + encoded[HeaderBytes] > header))
         {
             return false;
         }

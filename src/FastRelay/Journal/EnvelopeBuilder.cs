@@ -41,7 +41,7 @@ public sealed class EnvelopeBuilder
         Check.That(reversePath.Length <= ushort.MaxValue && peer.Length <= ushort.MaxValue && helo.Length <= ushort.MaxValue && envelopeId.Length <= ushort.MaxValue);
         Clear();
         int total = Envelope.HeaderBytes + reversePath.Length + peer.Length + helo.Length + envelopeId.Length;
-        Check.That(total <= Limits.EnvelopeBytes);
+        Check.That(total <= Limits.EnvelopeBytes - Envelope.TenantRoom);
         Reserve(total);
         Span<byte> head = _buffer.AsSpan(0, Envelope.HeaderBytes);
         head.Clear();
@@ -66,6 +66,25 @@ public sealed class EnvelopeBuilder
         _buffer[2] = (byte)flags;
     }
 
+    /// <summary>Whose mail it is; may be said until the commit, and room for it is kept whatever recipients there are.</summary>
+    /// <param name="tenant">At most <see cref="Limits.TenantBytes"/> octets; empty for the default tenant.</param>
+    public void SetTenant(ReadOnlySpan<byte> tenant)
+    {
+        Check.That(_length >= Envelope.HeaderBytes, "an envelope must be started first");
+        Check.That(tenant.Length <= Limits.TenantBytes);
+        int old = TenantLength;
+        int now = tenant.IsEmpty ? 0 : 1 + tenant.Length;
+        Reserve(Math.Max(0, now - old));
+        _buffer.AsSpan(Envelope.HeaderBytes + old, _length - Envelope.HeaderBytes - old).CopyTo(_buffer.AsSpan(Envelope.HeaderBytes + now));
+        _length += now - old;
+        BinaryPrimitives.WriteUInt16LittleEndian(_buffer, (ushort)(Envelope.HeaderBytes + now));
+        if (now > 0)
+        {
+            _buffer[Envelope.HeaderBytes] = (byte)tenant.Length;
+            tenant.CopyTo(_buffer.AsSpan(Envelope.HeaderBytes + 1));
+        }
+    }
+
     /// <summary>Adds a recipient.</summary>
     /// <param name="mailbox">Mailbox without angle brackets; at most 32,767 octets.</param>
     /// <param name="notify">NOTIFY of RCPT as bits; 0 when it was not given.</param>
@@ -76,7 +95,7 @@ public sealed class EnvelopeBuilder
         Check.That(_length >= Envelope.HeaderBytes, "an envelope must be started first");
         Check.That(mailbox.Length is > 0 and <= Envelope.MailboxMax && originalRecipient.Length < Envelope.MailboxMax);
         int options = notify == 0 && originalRecipient.IsEmpty ? 0 : 3 + originalRecipient.Length;
-        if (_length + 2 + mailbox.Length + options > Limits.EnvelopeBytes)
+        if (_length - TenantLength + 2 + mailbox.Length + options > Limits.EnvelopeBytes - Envelope.TenantRoom)
         {
             return false;
         }
@@ -96,6 +115,9 @@ public sealed class EnvelopeBuilder
 
     /// <summary>Set by the commit.</summary>
     internal void SetArrival(long unixMs) => BinaryPrimitives.WriteInt64LittleEndian(_buffer.AsSpan(8), unixMs);
+
+    // What the tenant adds to the fixed part.
+    private int TenantLength => BinaryPrimitives.ReadUInt16LittleEndian(_buffer) - Envelope.HeaderBytes;
 
     private void AppendLength(int length)
     {

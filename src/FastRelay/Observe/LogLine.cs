@@ -66,6 +66,9 @@ public ref struct LogLine
         return Add(key, utf8[..written]);
     }
 
+    /// <summary>Adds whose mail it is; nothing for the default tenant.</summary>
+    public LogLine AddTenant(scoped ReadOnlySpan<byte> tenant) => tenant.IsEmpty ? this : Add("tenant"u8, tenant);
+
     /// <summary>Adds a whole number.</summary>
     public LogLine Add(scoped ReadOnlySpan<byte> key, long value)
     {

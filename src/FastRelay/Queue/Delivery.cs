@@ -10,12 +10,13 @@ namespace FastRelay.Queue;
 /// </summary>
 public readonly struct Delivery
 {
-    internal Delivery(int entry, MessageHandle message, Destination destination, Site? site, int attempts, long waitedMs, long takenMs)
+    internal Delivery(int entry, MessageHandle message, Destination destination, Site? site, TenantLane? lane, int attempts, long waitedMs, long takenMs)
     {
         Entry = entry;
         Message = message;
         Destination = destination;
         SiteOrNone = site;
+        Lane = lane;
         Attempts = attempts;
         WaitedMs = waitedMs;
         TakenMs = takenMs;
@@ -43,6 +44,9 @@ public readonly struct Delivery
     public long TakenMs { get; }
 
     internal Site? SiteOrNone { get; }
+
+    /// <summary>What it was taken from; null exactly when there is no site.</summary>
+    internal TenantLane? Lane { get; }
 }
 
 /// <summary>What became of one recipient in an attempt.</summary>

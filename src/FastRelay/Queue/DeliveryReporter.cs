@@ -210,8 +210,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     {
         if (delivery.SiteOrNone is { } site)
         {
-            site.InFlight--;
-            Check.That(site.InFlight >= 0, "a site has no fewer than no deliveries");
+            site.Landed(delivery.Lane!);
         }
     }
 
@@ -339,11 +338,17 @@ internal sealed class DeliveryReporter(QueueState queue)
         outcome.EnhancedCode.TryFormat(code, out int codeLength);
         long now = queue.World.Loop.NowMs;
         LogLine line = (outcome.Class == OutcomeClass.Delivered ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
-            .Add("status"u8, StatusOf(outcome.Class))
+            .Add("status"u8, OutcomeWords.Of(outcome.Class))
             .Add("id"u8, id[..idLength])
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
-            .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key);
+            .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key)
+            .AddTenant(delivery.Destination.Tenant.Utf8Name);
+        if (delivery.SiteOrNone?.Source is { } source)
+        {
+            source.Count(outcome.Class);
+            line = line.Add("source"u8, source.Utf8Name);
+        }
         if (attempt.Host.Length > 0)
         {
             line = line.Add("host"u8, attempt.Host);
@@ -360,7 +365,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             .AddSeconds("transfer"u8, now - delivery.TakenMs)
             .Add("code"u8, outcome.ReplyCode)
             .Add("dsn"u8, code[..codeLength])
-            .Add("cause"u8, CauseOf(outcome.Cause))
+            .Add("cause"u8, OutcomeWords.Of(outcome.Cause))
             .Add("reply"u8, Cut(report.ReplyText.Span))
             .Write();
         if (queue.Log.Events is { } events)
@@ -371,38 +376,4 @@ internal sealed class DeliveryReporter(QueueState queue)
 
     /// <summary>As much of a reply as is kept of it.</summary>
     internal static ReadOnlySpan<byte> Cut(ReadOnlySpan<byte> text) => text[..Math.Min(text.Length, Limits.ReplyTextBytes)];
-
-    /// <summary>A class as logs and events show it.</summary>
-    internal static ReadOnlySpan<byte> StatusOf(OutcomeClass outcome) => outcome switch
-    {
-        OutcomeClass.Delivered => "delivered"u8,
-        OutcomeClass.Failed => "failed"u8,
-        _ => "deferred"u8,
-    };
-
-    /// <summary>A cause as logs show it.</summary>
-    internal static ReadOnlySpan<byte> CauseOf(OutcomeCause cause) => cause switch
-    {
-        OutcomeCause.Reply => "reply"u8,
-        OutcomeCause.ConnectFailed => "connect-failed"u8,
-        OutcomeCause.ConnectTimeout => "connect-timeout"u8,
-        OutcomeCause.ConnectionLost => "connection-lost"u8,
-        OutcomeCause.InDoubt => "in-doubt"u8,
-        OutcomeCause.ReplyTimeout => "reply-timeout"u8,
-        OutcomeCause.BadReply => "bad-reply"u8,
-        OutcomeCause.TlsFailed => "tls-failed"u8,
-        OutcomeCause.DnsTemporary => "dns"u8,
-        OutcomeCause.NoSuchDomain => "no-such-domain"u8,
-        OutcomeCause.NullMx => "null-mx"u8,
-        OutcomeCause.MailLoop => "loop"u8,
-        OutcomeCause.Expired => "expired"u8,
-        OutcomeCause.TooBig => "too-big"u8,
-        OutcomeCause.CorruptBody => "corrupt-body"u8,
-        OutcomeCause.ByOperator => "operator"u8,
-        OutcomeCause.NotSupported => "not-supported"u8,
-        OutcomeCause.ByRoute => "route"u8,
-        OutcomeCause.Discarded => "discarded"u8,
-        OutcomeCause.ShuttingDown => "shutting-down"u8,
-        _ => "none"u8,
-    };
 }

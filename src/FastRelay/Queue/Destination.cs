@@ -4,15 +4,17 @@ using FastRelay.Routing;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// A domain, an address literal or a route: what is planned as one. It holds its ready messages and its DNS state, and
+/// A domain, an address literal or a route, with a tenant: what is planned as one. It holds its ready messages and its DNS state, and
 /// is linked to its site as a whole.
 /// </summary>
 public sealed class Destination
 {
     internal EntryList ReadyList;
 
-    internal Destination(int number, Route route, RouteTable table)
+    internal Destination(int number, Tenant tenant, Route route, RouteTable table, Destination? head = null)
     {
+        Tenant = tenant;
+        Head = head ?? this;
         Number = number;
         Route = route;
         Origin = route;
@@ -21,6 +23,32 @@ public sealed class Destination
 
     /// <summary>Its identity: lower-case domain, or the route's text.</summary>
     public string Key => Route.Key;
+
+    /// <summary>Whose mail it is for.</summary>
+    public Tenant Tenant { get; }
+
+    /// <summary>Who we are to its hosts; null for what <c>[deliver]</c> says.</summary>
+    public EgressSource? Source { get; internal set; }
+
+    /// <summary>What it may leave from; null where no source is named.</summary>
+    internal EgressSource[]? Pool { get; set; }
+
+    /// <summary>The one by which its tenant's recipients are looked up: itself, but for the ways of other sources.</summary>
+    internal Destination Head { get; }
+
+    /// <summary>Of a head with several sources the way of each, made when it is first chosen; by the place in <see cref="Pool"/>.</summary>
+    internal Destination?[]? Ways { get; set; }
+
+    /// <summary>Of a head, the ways that are not itself, also those of sources that are gone.</summary>
+    internal List<Destination>? Others { get; set; }
+
+    /// <summary>A head with the others.</summary>
+    internal IEnumerable<Destination> All => Others is null ? [this] : Others.Prepend(this);
+
+    /// <summary>Of a head, order number of the last message that a way was chosen for, and the way.</summary>
+    internal long LastChosen { get; set; }
+
+    internal Destination? LastWay { get; set; }
 
     /// <summary>Its way out; another one after a change of the configuration.</summary>
     public Route Route { get; internal set; }
@@ -72,7 +100,10 @@ public sealed class Destination
 
     internal bool Settling { get; set; }
 
-    /// <summary>Ring of the destinations of a site that have ready work; null when not in it.</summary>
+    /// <summary>Its tenant's place at its site; null while it has no site.</summary>
+    internal TenantLane? Lane { get; set; }
+
+    /// <summary>Ring of the destinations of a tenant at a site that have ready work; null when not in it.</summary>
     internal Destination? NextInSite { get; set; }
 
     internal Destination? PreviousInSite { get; set; }

@@ -15,13 +15,8 @@ internal sealed class DestinationTable : LoopItem
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
-    private readonly Dictionary<string, Destination> _byDomain = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Destination>.AlternateLookup<ReadOnlySpan<char>> _lookup;
-    private readonly Dictionary<Route, Destination> _byRoute = [];
     private readonly HashSet<Destination> _left = [];
-    private readonly Stack<int> _freeNumbers = new();
-    private Destination?[] _byNumber = new Destination?[64];
-    private int _nextNumber = 1;
+    private readonly DestinationNumbers _numbers = new();
     private Destination? _planFirst;
     private Destination? _planLast;
     private int _plansInFlight;
@@ -33,51 +28,45 @@ internal sealed class DestinationTable : LoopItem
         _queue = queue;
         _router = router;
         _loop = queue.World.Loop;
-        _lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    public int Count => _byDomain.Count + _byRoute.Count + _left.Count;
+    public int Count { get; private set; }
 
-    public IEnumerable<Destination> All => _byDomain.Values.Concat(_byRoute.Values).Concat(_left);
+    public IEnumerable<Destination> All => _queue.Tenants.All.SelectMany(static tenant => tenant.Current).Concat(_left);
 
     /// <summary>Entries whose route is not in the table any more: they keep it.</summary>
     public long EntriesKept => _left.Sum(static destination => destination.KeepsRoute ? (long)destination.Entries : 0);
 
-    public Destination this[int number] => _byNumber[number]!;
+    public Destination this[int number] => _numbers[number];
 
     /// <summary>By number; null where there is none.</summary>
-    public ReadOnlySpan<Destination?> Places => _byNumber.AsSpan(0, _nextNumber);
+    public ReadOnlySpan<Destination?> Places => _numbers.Places;
 
-    /// <summary>The destination of a recipient; made when it is new.</summary>
-    public Destination Of(ReadOnlySpan<byte> mailbox)
+    /// <summary>The destination of a message's recipient, by the way that is chosen for the message; made when it is new.</summary>
+    /// <param name="tenant">Whose message it is.</param>
+    /// <param name="mailbox">The recipient.</param>
+    /// <param name="order">The message's number.</param>
+    public Destination Of(Tenant tenant, ReadOnlySpan<byte> mailbox, long order) => _queue.Sources.WayOf(HeadOf(tenant, mailbox), order);
+
+    private Destination HeadOf(Tenant tenant, ReadOnlySpan<byte> mailbox)
     {
         Span<char> buffer = stackalloc char[DomainNames.MaxLength];
         int length = DomainNames.DomainOf(mailbox, buffer);
         ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
-        if (_lookup.TryGetValue(domain, out Destination? known))
+        if (tenant.TryFind(domain, out Destination? known))
         {
-            return known;
+            return known!;
         }
         if (_router.FixedRoute(domain) is { } route)
         {
-            if (!_byRoute.TryGetValue(route, out Destination? byRoute))
-            {
-                byRoute = Make(route);
-                _byRoute.Add(route, byRoute);
-            }
-            return byRoute;
+            return tenant.TryFind(route, out Destination? byRoute) ? byRoute! : Make(tenant, route);
         }
-        string name = domain.ToString();
-        Destination made = Make(_router.MxRoute(name));
-        _byDomain.Add(name, made);
-        return made;
+        return Make(tenant, _router.MxRoute(domain.ToString()));
     }
 
-    /// <summary>The destination of a recipient when there is one; null otherwise.</summary>
+    /// <summary>The destination of a recipient when there is one, of several tenants' that with the most mail; null otherwise.</summary>
     public Destination? Find(ReadOnlySpan<char> domain) =>
-        _lookup.TryGetValue(domain, out Destination? known) ? known
-        : _router.FixedRoute(domain) is { } route ? _byRoute.GetValueOrDefault(route)
-        : null;
+        _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).MaxBy(static head => head.Entries);
 
     /// <summary>True when a recipient belongs to a destination.</summary>
     public bool Serves(Destination destination, ReadOnlySpan<byte> mailbox)
@@ -94,11 +83,7 @@ internal sealed class DestinationTable : LoopItem
     /// <summary>All that hold mail of a domain: the one that new mail goes to, and those that it went to before a change.</summary>
     public List<Destination> FindAll(string domain)
     {
-        var all = new List<Destination>();
-        if (Find(domain) is { } current)
-        {
-            all.Add(current);
-        }
+        List<Destination> all = [.. _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).SelectMany(static head => head.All)];
         all.AddRange(_left.Where(left => left.Origin.NextHop.Kind == NextHopKind.Mx ? left.Origin.Domain == domain : left.Table.FixedRoute(domain) == left.Origin));
         return all;
     }
@@ -117,13 +102,9 @@ internal sealed class DestinationTable : LoopItem
             {
                 destination.IsLeft = true;
                 _left.Add(destination);
-                if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
+                if (destination.Head == destination)
                 {
-                    _byDomain.Remove(destination.Origin.Domain);
-                }
-                else
-                {
-                    _byRoute.Remove(destination.Origin);
+                    destination.Tenant.Remove(destination);
                 }
             }
             Route? next = destination.Origin.NextHop.Kind == NextHopKind.Mx
@@ -132,6 +113,10 @@ internal sealed class DestinationTable : LoopItem
             destination.KeepsRoute = next is null;
             destination.Route = next ?? destination.Route;
             Forget(destination);
+        }
+        foreach (Destination destination in All.ToList())
+        {
+            _queue.Sources.Assign(destination);
         }
     }
 
@@ -186,7 +171,7 @@ internal sealed class DestinationTable : LoopItem
                 return true;
             }
             _empty.Remove(destination);
-            if (destination.Planning || destination.Settling)
+            if (destination.Planning || destination.Settling || destination.Others is { Count: > 0 })
             {
                 _empty.Add(destination, _loop.NowMs);
                 continue;
@@ -196,16 +181,17 @@ internal sealed class DestinationTable : LoopItem
             {
                 _left.Remove(destination);
             }
-            else if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
+            else if (destination.Head == destination)
             {
-                _byDomain.Remove(destination.Origin.Domain);
+                destination.Tenant.Remove(destination);
             }
-            else
+            SourceChoice.Forget(destination);
+            Count--;
+            if (--destination.Tenant.Destinations == 0)
             {
-                _byRoute.Remove(destination.Origin);
+                _queue.Tenants.Forget(destination.Tenant);
             }
-            _byNumber[destination.Number] = null;
-            _freeNumbers.Push(destination.Number);
+            _numbers.Free(destination);
         }
         return false;
     }
@@ -309,11 +295,12 @@ internal sealed class DestinationTable : LoopItem
         if (plan.Status == PlanStatus.Ok)
         {
             destination.DnsFailures = 0;
-            Site site = _queue.Sites.Get(plan);
+            Site site = _queue.Sites.Get(plan, destination.Source);
             if (destination.Site != site)
             {
                 Unlink(destination);
                 destination.Site = site;
+                site.Lanes.Link(destination);
                 site.Destinations++;
             }
             if (destination.Ready > 0)
@@ -363,20 +350,33 @@ internal sealed class DestinationTable : LoopItem
         {
             site.Leave(destination);
         }
+        site.Lanes.Unlink(destination);
         destination.Site = null;
         site.Destinations--;
         _queue.Sites.Wake(site);
     }
 
-    private Destination Make(Route route)
+    /// <summary>A way from another source.</summary>
+    public Destination MakeWay(Destination head, EgressSource source)
     {
-        int number = _freeNumbers.Count > 0 ? _freeNumbers.Pop() : _nextNumber++;
-        if (number >= _byNumber.Length)
-        {
-            Array.Resize(ref _byNumber, _byNumber.Length * 2);
-        }
-        var made = new Destination(number, route, _router.Table);
-        _byNumber[number] = made;
+        Destination way = Make(new Destination(_numbers.Take(), head.Tenant, head.Route, head.Table, head) { Source = source });
+        (head.Others ??= []).Add(way);
+        return way;
+    }
+
+    private Destination Make(Tenant tenant, Route route)
+    {
+        Destination head = Make(new Destination(_numbers.Take(), tenant, route, _router.Table));
+        tenant.Add(head);
+        return head;
+    }
+
+    private Destination Make(Destination made)
+    {
+        _numbers.Set(made);
+        made.Tenant.Destinations++;
+        Count++;
+        _queue.Sources.Assign(made);
         _empty.Add(made, _loop.NowMs);
         return made;
     }

@@ -90,6 +90,9 @@ public sealed class MessageQueue : IReplay
     /// <summary>Sites that a rate was learned for.</summary>
     public int PacedSites => _queue.Shaper.Learned;
 
+    /// <summary>Who we may be to next hops, with what came of it.</summary>
+    public IReadOnlyList<EgressSource> Sources => _queue.Sources.Table.All;
+
     /// <summary>What the operator can see and do.</summary>
     public QueueAdmin Admin { get; }
 
@@ -123,6 +126,8 @@ public sealed class MessageQueue : IReplay
         _loop.CheckThread();
         _queue.Options = options;
         _queue.Limits = limits;
+        _queue.Tenants.Change(options.Tenants);
+        _queue.Sources.Change();
         _queue.Gears.Change();
         _queue.Warner.Change();
         _queue.Destinations.Change();
@@ -152,11 +157,12 @@ public sealed class MessageQueue : IReplay
         long order = ++_added;
         EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
         int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        Tenant tenant = _queue.Tenants.Of(envelope.Tenant);
         int count = 0;
         int first = 0;
         foreach (EnvelopeRecipient recipient in envelope)
         {
-            Destination destination = _queue.Destinations.Of(recipient.Mailbox);
+            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox, order);
             if (destination.LastAdded != order)
             {
                 destination.LastAdded = order;
@@ -184,12 +190,13 @@ public sealed class MessageQueue : IReplay
         long order = ++_added;
         EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
         int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        Tenant tenant = _queue.Tenants.Of(envelope.Tenant);
         int first = 0;
         bool shared = false;
         Destination? only = null;
         foreach (EnvelopeRecipient recipient in envelope)
         {
-            Destination destination = _queue.Destinations.Of(recipient.Mailbox);
+            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox, order);
             // Settled recipients count as well: they must be told from the pending ones of another destination.
             shared |= only is not null && only != destination;
             only ??= destination;
@@ -231,7 +238,7 @@ public sealed class MessageQueue : IReplay
         }
     }
 
-    /// <summary>The next delivery of a site, which is then in flight; destinations take turns.</summary>
+    /// <summary>The next delivery of a site, which is then in flight; tenants take turns, and the destinations of each.</summary>
     /// <returns>False when there is none, or the queue is stopping.</returns>
     public bool TryTake(Site site, out Delivery delivery)
     {
@@ -253,9 +260,11 @@ public sealed class MessageQueue : IReplay
         }
         int handle = destination.ReadyList.First;
         _queue.Shaper.Began(site, handle);
-        site.Turn = destination.NextInSite;
+        TenantLane lane = destination.Lane!;
+        site.Lanes.Pass();
         _queue.TakeOut(handle);
         site.InFlight++;
+        site.Lanes.Took(lane);
         if (destination.Plan!.ExpiresMs <= _loop.NowMs)
         {
             _queue.Destinations.Renew(destination);

@@ -59,6 +59,7 @@ internal sealed class QueueClock : LoopItem
                 _queue.Settle(handle);
                 continue;
             }
+            _queue.Sources.Again(handle);
             _queue.MakeReady(handle);
         }
         if (budget <= 0)
@@ -93,7 +94,7 @@ internal sealed class QueueClock : LoopItem
                     queue.TakeOut(_at);
                     queue.Settle(_at);
                 }
-                else
+                else if (!queue.Sources.MovedOn(_at))
                 {
                     Watch(queue, queue.Destinations[entry.Destination]);
                 }

@@ -51,6 +51,18 @@ public sealed record QueueOptions
     /// <summary>What is allowed for sites; the first that matches one is its rule.</summary>
     public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
 
+    /// <summary>Weights and bounds of tenants; each name once.</summary>
+    public IReadOnlyList<TenantConfig> Tenants { get; init; } = [];
+
+    /// <summary>Sources.</summary>
+    public IReadOnlyList<SourceConfig> Sources { get; init; } = [];
+
+    /// <summary>Pools of them.</summary>
+    public IReadOnlyList<PoolConfig> Pools { get; init; } = [];
+
+    /// <summary>The source or pool of mail whose route and tenant name none; empty for none.</summary>
+    public string Source { get; init; } = "";
+
     /// <summary>What replies do to sites; the first that matches counts.</summary>
     public IReadOnlyList<ReplyRuleConfig> ReplyRules { get; init; } = [];
 

@@ -25,6 +25,8 @@ internal sealed class QueueState
         Log = log;
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
+        Tenants = new TenantTable(options.Tenants);
+        Sources = new SourceChoice(this);
         Gears = new Gears(this);
         Shaper = new Shaper(this);
         Sites = new SiteTable(this);
@@ -58,6 +60,10 @@ internal sealed class QueueState
     public Shaper Shaper { get; }
 
     public SiteTable Sites { get; }
+
+    public TenantTable Tenants { get; }
+
+    public SourceChoice Sources { get; }
 
     public DestinationTable Destinations { get; }
 
@@ -131,7 +137,7 @@ internal sealed class QueueState
         }
         if (destination.NextInSite is not null)
         {
-            destination.Site!.Ready++;
+            destination.Site!.Lanes.Changed(destination, 1);
             Sites.Wake(destination.Site);
             return;
         }
@@ -173,7 +179,7 @@ internal sealed class QueueState
                 destination.ReadyList.Remove(Slab, handle);
                 if (destination.NextInSite is not null)
                 {
-                    destination.Site!.Ready--;
+                    destination.Site!.Lanes.Changed(destination, -1);
                     if (destination.Ready == 0)
                     {
                         destination.Site.Leave(destination);
@@ -261,6 +267,7 @@ internal sealed class QueueState
             new MessageHandle(entry.Message),
             Destinations[entry.Destination],
             site,
+            site is null ? null : Destinations[entry.Destination].Lane,
             entry.Attempts,
             Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L,
             World.Loop.NowMs);

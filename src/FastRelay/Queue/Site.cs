@@ -5,8 +5,8 @@ using FastRelay.Routing;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// A set of hosts that several destinations share: connections, concurrency and backoff belong to it. Its ready
-/// destinations take turns, one message each.
+/// A set of hosts that several destinations share, and who we are to them: connections, concurrency and backoff belong to it. The
+/// tenants of its ready destinations take turns, and within each its destinations.
 /// </summary>
 public sealed class Site
 {
@@ -15,14 +15,18 @@ public sealed class Site
 
     private readonly SiteTable _table;
 
-    internal Site(SiteTable table, Plan plan)
+    internal Site(SiteTable table, Plan plan, string key)
     {
         _table = table;
         Plan = plan;
+        Key = key;
     }
 
-    /// <summary>Name of its set of hosts, or the route's text.</summary>
-    public string Key => Plan.SiteKey;
+    /// <summary>Name of its set of hosts, or the route's text; with a slash and the source behind it where there is one.</summary>
+    public string Key { get; }
+
+    /// <summary>Who we are to its hosts; null for what <c>[deliver]</c> says.</summary>
+    public EgressSource? Source { get; internal set; }
 
     /// <summary>The hosts; always one with status Ok.</summary>
     public Plan Plan { get; internal set; }
@@ -58,7 +62,10 @@ public sealed class Site
     }
 
     /// <summary>Deliveries that wait for nothing but a session.</summary>
-    public int Ready { get; internal set; }
+    public int Ready => Lanes.Ready;
+
+    /// <summary>Deliveries that wait until fewer of their tenant's are under way here.</summary>
+    public int Capped => Lanes.Capped;
 
     /// <summary>Deliveries taken and not yet reported.</summary>
     public int InFlight { get; internal set; }
@@ -155,7 +162,10 @@ public sealed class Site
     internal LoopTimer? LookTimer { get; set; }
 
     /// <summary>The destination whose turn is next.</summary>
-    internal Destination? Turn { get; set; }
+    internal Destination? Turn => Lanes.Turn;
+
+    /// <summary>Its ready work, by tenant.</summary>
+    internal SiteLanes Lanes { get; } = new();
 
     internal Site? NextToWake { get; set; }
 
@@ -168,41 +178,30 @@ public sealed class Site
     /// <summary>A connection to it is dialled; Deliver's.</summary>
     public void Dialled() => _table.Shaper.Dialled(this);
 
+    internal static string KeyOf(Plan plan, EgressSource? source) => source is null ? plan.SiteKey : $"{plan.SiteKey}/{source.Name}";
+
     /// <summary>Adds a destination with ready work; its turn comes last.</summary>
     internal void Join(Destination destination)
     {
         Check.That(destination.NextInSite is null);
-        Ready += destination.ReadyList.Count;
-        if (Turn is null)
-        {
-            destination.NextInSite = destination.PreviousInSite = destination;
-            Turn = destination;
-            return;
-        }
-        destination.NextInSite = Turn;
-        destination.PreviousInSite = Turn.PreviousInSite;
-        Turn.PreviousInSite!.NextInSite = destination;
-        Turn.PreviousInSite = destination;
+        Lanes.Join(destination);
     }
 
     /// <summary>Takes a destination out, with what it still has ready.</summary>
     internal void Leave(Destination destination)
     {
         Check.That(destination.NextInSite is not null);
-        Ready -= destination.ReadyList.Count;
-        if (destination.NextInSite == destination)
+        Lanes.Leave(destination);
+    }
+
+    /// <summary>A delivery that was taken is over.</summary>
+    internal void Landed(TenantLane lane)
+    {
+        InFlight--;
+        Check.That(InFlight >= 0, "a site has no fewer than no deliveries");
+        if (Lanes.Landed(lane))
         {
-            Turn = null;
+            _table.Wake(this);
         }
-        else
-        {
-            destination.NextInSite!.PreviousInSite = destination.PreviousInSite;
-            destination.PreviousInSite!.NextInSite = destination.NextInSite;
-            if (Turn == destination)
-            {
-                Turn = destination.NextInSite;
-            }
-        }
-        destination.NextInSite = destination.PreviousInSite = null;
     }
 }

@@ -40,11 +40,13 @@ internal sealed class SiteTable : LoopItem
 
     public Site? Find(string key) => _sites.GetValueOrDefault(key);
 
-    /// <summary>The site of a plan; the newest plan is the one that is dialled.</summary>
-    public Site Get(Plan plan)
+    /// <summary>The site of a plan and a source; the newest plan is the one that is dialled.</summary>
+    public Site Get(Plan plan, EgressSource? source)
     {
-        if (_sites.TryGetValue(plan.SiteKey, out Site? site))
+        string key = Site.KeyOf(plan, source);
+        if (_sites.TryGetValue(key, out Site? site))
         {
+            site.Source = source;
             if (site.IsPlanOld || plan.ExpiresMs >= site.Plan.ExpiresMs)
             {
                 bool renewed = site.IsPlanOld && !(plan.Credentials?.IsSame(site.Plan.Credentials) ?? site.Plan.Credentials is null);
@@ -59,8 +61,8 @@ internal sealed class SiteTable : LoopItem
             return site;
         }
         SiteConfig? rule = RuleOf(plan);
-        site = new Site(this, plan) { Window = FirstWindow, Rule = rule, Pace = SitePace.Of(rule) };
-        _sites.Add(plan.SiteKey, site);
+        site = new Site(this, plan, key) { Source = source, Window = FirstWindow, Rule = rule, Pace = SitePace.Of(rule) };
+        _sites.Add(key, site);
         _queue.Gears.Recall(site);
         return site;
     }
@@ -78,6 +80,7 @@ internal sealed class SiteTable : LoopItem
                 site.Pace?.Fill(_loop.NowMs);
             }
             site.Rule = rule;
+            site.Lanes.Change();
             Wake(site);
         }
         RoomAgain();

@@ -42,6 +42,9 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     /// <summary>A mailbox of the envelope is not ASCII: only a host with SMTPUTF8 can take it.</summary>
     public bool NeedsUtf8 { get; private set; }
 
+    /// <summary>The client may name the tenant of this message in its header.</summary>
+    public bool NamesTenant { get; private set; }
+
     /// <summary>
     /// The content is there. What was declared is replaced by what is so: 8-bit content is sent on as 8-bit also when the
     /// client forgot to say so, and SMTPUTF8 is asked of the next hop only when an address or the header needs it (RFC 6531 3.6).
@@ -118,6 +121,10 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         }
         _flags = (parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : 0) | (parameters.SmtpUtf8 ? EnvelopeFlags.SmtpUtf8 : 0);
         envelope.Start(mailbox, _flags, client.Peer, client.Helo, (byte)parameters.Return, parameters.EnvelopeId);
+        Span<byte> tenant = stackalloc byte[Limits.TenantBytes];
+        int named = Options.Tenants.Of(client, tenant, out bool mayName);
+        envelope.SetTenant(tenant[..named]);
+        NamesTenant = mayName;
         NeedsUtf8 = !System.Text.Ascii.IsValid(mailbox);
         IsOpen = true;
         return Answer.Say(Replies.SenderOk);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Smtp;
@@ -17,6 +18,9 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
 
     private readonly MessageWriter _writer = new(receiver.Journal);
     private readonly byte[] _id = new byte[32];
+    private FieldCutter? _cutter;
+    private bool _cuts;
+    private byte[]? _cutName;
     private DotDecoder _decoder;
     private DotEncoder _encoder;
     private long _chunkLeft;
@@ -86,6 +90,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         _eightBit = false;
         _eightBitHeader = false;
         _header = default;
+        BeginHeader();
         _verdict = Verdict.Good;
         _commit = default;
         _bytes = 0;
@@ -120,8 +125,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         while (used < input.Length && !IsFull)
         {
             Span<byte> room = _verdict == Verdict.Good ? _writer.GetSpan(LeastRoom) : scratch;
-            // While the header lasts, fields may have to be put in.
-            Span<byte> into = Adds && !_header.HasEnded ? room[..^SubmissionFields.OctetsMax] : room;
+            Span<byte> into = Piece(room);
             DotStatus status = _decoder.Decode(input[used..], into, out int consumed, out int written);
             used += consumed;
             if (_verdict == Verdict.Good)
@@ -167,6 +171,10 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         if (_verdict != Verdict.Good)
         {
             return;
+        }
+        if (_cuts && TenantName.IsValid(_cutter!.Value))
+        {
+            envelope.SetTenant(_cutter.Value);
         }
         machine.Describe(_eightBit, _eightBitHeader);
         _writer.StuffedDots = (int)StuffedDots;
@@ -224,7 +232,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         while (used < input.Length && !IsFull)
         {
             Span<byte> room = _writer.GetSpan(LeastRoom);
-            Span<byte> into = Adds && !_header.HasEnded ? room[..^SubmissionFields.OctetsMax] : room;
+            Span<byte> into = Piece(room);
             _encoder.Encode(input[used..], into, out int consumed, out int written);
             used += consumed;
             Judge(room, written);
@@ -240,6 +248,36 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     private long StuffedDots => _decoder.StuffedDots + _encoder.StuffedDots;
 
     private bool Adds => machine.Listener.Submission;
+
+    // A named injector's field is cut out whether its name is good or not; from others it is a field like any other, which a signature may cover.
+    private void BeginHeader()
+    {
+        _cuts = machine.NamesTenant;
+        if (!_cuts)
+        {
+            return;
+        }
+        byte[] name = machine.Options.Tenants.Header;
+        if (_cutter is null || _cutName != name)
+        {
+            // Another one after a change of the configuration.
+            _cutter = new FieldCutter(name);
+            _cutName = name;
+        }
+        _cutter.Reset();
+    }
+
+    // While the header lasts, fields may have to be put in, or what was held back of one that might have had to go.
+    private Span<byte> Piece(Span<byte> room)
+    {
+        if (_header.HasEnded || !(Adds || _cuts))
+        {
+            return room;
+        }
+        Span<byte> rest = Adds ? room[..^SubmissionFields.OctetsMax] : room;
+        rest = _cuts ? rest[..^FieldCutter.HeldMax] : rest;
+        return rest[..Math.Min(rest.Length, FieldCutter.PieceMax)];
+    }
 
     private void EndContent()
     {
@@ -269,6 +307,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     {
         if (!_header.HasEnded)
         {
+            written = _cuts ? _cutter!.Cut(room, written) : written;
             int header = _header.Feed(room[..written]);
             _eightBitHeader = _eightBitHeader || !System.Text.Ascii.IsValid(room[..header]);
             if (_header.ReceivedCount > machine.Options.Limits.Hops)
@@ -289,7 +328,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         _eightBit = _eightBit || !System.Text.Ascii.IsValid(room[..written]);
         _bytes += written;
         // RFC 1870 5: what the dots of transparency add does not count.
-        if (_bytes - StuffedDots > machine.Options.Limits.MessageBytes)
+        if (_bytes - StuffedDots + (_cuts ? _cutter!.Octets : 0) > machine.Options.Limits.MessageBytes)
         {
             Refuse(Verdict.TooBig);
             return;

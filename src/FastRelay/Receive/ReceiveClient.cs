@@ -1,3 +1,5 @@
+using System.Net;
+using FastRelay.Config;
 using FastRelay.Smtp;
 
 namespace FastRelay.Receive;
@@ -22,6 +24,17 @@ public sealed class ReceiveClient
 
     /// <summary>The client's address and port as text.</summary>
     public ReadOnlySpan<byte> Peer => _peer.AsSpan(0, _peerLength);
+
+    /// <summary>Its address, which a proxy may have named; null where the proxy cannot say.</summary>
+    public IPAddress? Address
+    {
+        get;
+        // An IPv4 client of an IPv6 listener is that IPv4 client.
+        set => field = value is { IsIPv4MappedToIPv6: true } ? value.MapToIPv4() : value;
+    }
+
+    /// <summary>Where it came in; null before.</summary>
+    public ListenConfig? Listener { get; set; }
 
     /// <summary>It said EHLO or HELO.</summary>
     public bool Greeted { get; private set; }

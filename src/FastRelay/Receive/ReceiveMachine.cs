@@ -75,10 +75,12 @@ public sealed class ReceiveMachine
     /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
     /// <param name="certificate">Fingerprint of the client's certificate when TLS began before and it may relay; else null.</param>
-    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null)
+    /// <param name="address">The client's; null where a proxy cannot name it.</param>
+    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null, System.Net.IPAddress? address = null)
     {
+        Client.Address = address;
         Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit, certificate);
-        _listener = listener;
+        _listener = Client.Listener = listener;
         _errors.Start(Options.Limits);
         _auth.Start(users, Options.Limits);
         End();
@@ -179,6 +181,9 @@ public sealed class ReceiveMachine
         _refusalLength = 0;
         return _refusalIsError ? Error(text, reply) : Ok(text, reply);
     }
+
+    /// <summary>The client may name the tenant of the message under way in its header.</summary>
+    public bool NamesTenant => _mail.NamesTenant;
 
     /// <summary>The content was read: what it turned out to hold, for the envelope.</summary>
     public void Describe(bool eightBit, bool eightBitHeader) => _mail.Describe(eightBit, eightBitHeader);

@@ -16,6 +16,9 @@ public sealed record ReceiveOptions(byte[] Hostname, RelayPolicy Policy, Limits 
     /// <summary>Networks that may relay and are held to the clients' rates all the same.</summary>
     public IReadOnlyList<IPNetwork> Rated { get; init; } = [];
 
+    /// <summary>Whose mail clients send.</summary>
+    public TenantPolicy Tenants { get; init; } = TenantPolicy.None;
+
     /// <summary>Asked at RCPT, so that what a route refuses is never accepted and bounced; null refuses nobody.</summary>
     public RecipientRefusal? Refuses { get; init; }
 }

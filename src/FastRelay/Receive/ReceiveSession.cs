@@ -225,7 +225,7 @@ internal sealed class ReceiveSession
         bool trusted = _kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
         _output.Start(_link, _client, Limits.IdleTimeoutMs);
         Span<byte> reply = _output.Room();
-        _output.Gather(_machine.Start(peer[..length], trusted, _listener, _receiver.Users, reply, _certificate));
+        _output.Gather(_machine.Start(peer[..length], trusted, _listener, _receiver.Users, reply, _certificate, _kind == ProxiedKind.Unknown ? null : _client.Address));
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>

@@ -219,6 +219,7 @@ public sealed class Receiver
             .Add("tls"u8, link.TlsName)
             .Add("user"u8, machine.Client.User)
             .Add("certificate"u8, machine.Client.Certificate)
+            .AddTenant(view.Tenant)
             .Add("from"u8, view.ReversePath)
             .Add("nrcpt"u8, view.RecipientCount)
             .Add("to"u8, view.Recipient(0))

@@ -9,6 +9,9 @@ public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls, C
 {
     /// <summary>Messages that one connection may have in flight; 0 for one after another.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
+    public string Source { get; init; } = "";
 }
 
 /// <summary>
@@ -46,6 +49,9 @@ public sealed class Route
 
     /// <summary>Messages that one connection may have in flight; 0 for one after another.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>The source or pool that its mail leaves from; empty where the row that decides names none.</summary>
+    public string Source { get; init; } = "";
 
     /// <summary>The key with its TLS policy when that is not the usual one.</summary>
     internal static string KeyOf(string text, TlsPolicy tls) => tls switch

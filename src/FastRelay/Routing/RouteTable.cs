@@ -41,11 +41,11 @@ public sealed class RouteTable
             if (rule.NextHop.Kind != NextHopKind.Mx)
             {
                 string hop = rule.NextHop.ToString();
-                // Another user is another destination: its connections are not shared.
-                string key = Route.KeyOf(rule.Credentials is { } who ? $"{hop} user={who.User}" : hop, rule.Tls);
+                // Another user or source is another destination: its connections are not shared.
+                string key = Route.KeyOf(rule.Credentials is { } who ? $"{hop} user={who.User}" : hop, rule.Tls) + (rule.Source.Length > 0 ? $" source={rule.Source}" : "");
                 if (!same.TryGetValue(key, out Route? route))
                 {
-                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials) { Pattern = rule.Pattern, InFlight = rule.InFlight };
+                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials) { Pattern = rule.Pattern, InFlight = rule.InFlight, Source = rule.Source };
                     same.Add(key, route);
                 }
                 _routes[i] = route;

@@ -87,7 +87,7 @@ public sealed class Router
     {
         int row = Table.Match(domain);
         TlsPolicy tls = row < 0 ? _options.Tls : Table.Rule(row).Tls;
-        return new Route(Route.KeyOf(domain, tls == _options.Tls ? TlsPolicy.Opportunistic : tls), domain, NextHop.Mx, tls);
+        return new Route(Route.KeyOf(domain, tls == _options.Tls ? TlsPolicy.Opportunistic : tls), domain, NextHop.Mx, tls) { Source = row < 0 ? "" : Table.Rule(row).Source };
     }
 
     /// <summary>The pattern of the row of the route table that decides for a domain; empty when none matches, so that DNS does.</summary>

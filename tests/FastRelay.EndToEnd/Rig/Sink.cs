@@ -11,6 +11,12 @@ namespace FastRelay.EndToEnd.Rig;
 /// <summary>A message as it arrived: undotted, byte for byte.</summary>
 public sealed record Arrival(string From, IReadOnlyList<string> To, byte[] Data, DateTime At, bool Tls)
 {
+    /// <summary>Where its connection came from.</summary>
+    public IPAddress Peer { get; init; } = IPAddress.None;
+
+    /// <summary>What EHLO said.</summary>
+    public string Ehlo { get; init; } = "";
+
     /// <summary>The data without our own trace header: what the client had sent.</summary>
     public byte[] WithoutTrace
     {
@@ -115,7 +121,7 @@ public sealed class Sink : IDisposable
         try
         {
             Stream stream = new NetworkStream(socket, ownsSocket: true);
-            Converse(ref stream);
+            Converse(ref stream, ((IPEndPoint)socket.RemoteEndPoint!).Address);
             stream.Dispose();
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or System.Security.Authentication.AuthenticationException)
@@ -124,9 +130,10 @@ public sealed class Sink : IDisposable
         }
     }
 
-    private void Converse(ref Stream stream)
+    private void Converse(ref Stream stream, IPAddress peer)
     {
         bool tls = false;
+        string ehlo = "";
         string from = "";
         var to = new List<string>();
         if (!Reply(stream, "CONNECT", "", "220 sink.test ESMTP"))
@@ -140,6 +147,7 @@ public sealed class Sink : IDisposable
             switch (verb)
             {
                 case "EHLO":
+                    ehlo = line[5..];
                     var lines = new List<string> { "sink.test" };
                     lines.AddRange(Extensions);
                     if (Certificate is not null && !tls)
@@ -212,7 +220,7 @@ public sealed class Sink : IDisposable
                     }
                     if (done[0] == '2')
                     {
-                        Arrivals.Enqueue(new Arrival(from, [.. to], data, DateTime.UtcNow, tls));
+                        Arrivals.Enqueue(new Arrival(from, [.. to], data, DateTime.UtcNow, tls) { Peer = peer, Ehlo = ehlo });
                     }
                     Write(stream, done);
                     break;

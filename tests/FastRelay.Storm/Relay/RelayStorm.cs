@@ -256,7 +256,7 @@ internal sealed class RelayStorm
         foreach (IReadOnlyCollection<IPEndPoint> site in _city.Sites)
         {
             int open = _host.Network.OpenTo(site);
-            _universe.Require(open <= limits.SendSessionsPerSite, $"6: {open} connections to one site");
+            _universe.Require(open <= limits.SendSessionsPerSite * Math.Max(1, _settings.Config.Sources.Count), $"6: {open} connections to one site");
         }
         int outgoing = _city.Sites.Sum(site => _host.Network.OpenTo(site));
         _universe.Require(outgoing <= limits.SendSessions, $"6: {outgoing} connections out");

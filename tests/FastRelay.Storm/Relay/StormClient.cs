@@ -191,7 +191,8 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
 
     private async ValueTask<bool> SendContentAsync(SmtpPeer peer, MailMessage message)
     {
-        byte[] stuffed = StormMail.Stuff(message.Content);
+        // The field that names the tenant is cut out: what arrives is the content.
+        byte[] stuffed = [.. TenantField(message), .. StormMail.Stuff(message.Content)];
         if (random.OneIn(20))
         {
             host.Universe.Faults.Hit("client: leaves in the middle");
@@ -224,6 +225,13 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         checker.Replied(message, reply, limits.MessageBytes);
         return reply.Code != 421;
     }
+
+    private ReadOnlySpan<byte> TenantField(MailMessage message) => message.Content.Length > limits.MessageBytes - 1_000 ? default : (message.Token[^1] % 3) switch
+    {
+        0 => default,
+        1 => "X-FastRelay-Tenant: few\r\n"u8,
+        _ => "X-FastRelay-Tenant: many\r\n"u8,
+    };
 
     private bool Note(MailMessage message, string mailbox, PeerReply reply)
     {

@@ -29,7 +29,8 @@ internal sealed class StormSettings
         {
             HostName = "relay.test",
             Spool = "spool",
-            Listen = [new ListenConfig(Address, random.OneIn(2) ? ListenTls.StartTls : ListenTls.None)],
+            Listen = [new ListenConfig(Address, random.OneIn(2) ? ListenTls.StartTls : ListenTls.None) { TenantHeader = true }],
+            Tenants = [new TenantConfig("few", 1, 1), new TenantConfig("many", 3, 0)],
             Limits = Limits,
             RetryMs = [60_000, 300_000, 1_800_000],
             ExpireMs = 12 * HourMs,
@@ -44,6 +45,15 @@ internal sealed class StormSettings
         DnsBadOneIn = random.OneIn(2) ? 0 : 4 + random.Next(30);
         RotOneIn = random.OneIn(3) ? 1 : 0;
         LoseOneIn = random.OneIn(4) ? 2 : 0;
+        if (Messages % 3 == 0)
+        {
+            Config = Config with
+            {
+                Sources = [new SourceConfig("a", IPAddress.Parse("10.0.9.1"), null, "a.relay.test", 2), new SourceConfig("b", IPAddress.Parse("10.0.9.2"), null, null, 1)],
+                Pools = [new PoolConfig("both", ["a", "b"])],
+                Deliver = Config.Deliver with { SourceName = "both" },
+            };
+        }
     }
 
     /// <summary>Where the relay listens.</summary>

@@ -112,7 +112,10 @@ public class FormatTests
         {
             count++;
         }
+        // There is room for the longest tenant to the last recipient, and no more for anything else.
+        builder.SetTenant(new string('t', Limits.TenantBytes).Select(static c => (byte)c).ToArray());
         Assert.InRange(builder.Encoded.Length, Limits.EnvelopeBytes - 252, Limits.EnvelopeBytes);
+        Assert.False(builder.TryAddRecipient(mailbox));
         Assert.Equal(count, builder.RecipientCount);
         JournalRig rig = new JournalRig(8 << 20).Open();
         var writer = new MessageWriter(rig.Journal);
@@ -120,5 +123,48 @@ public class FormatTests
         writer.Advance(writer.GetSpan(1).Length);
         Assert.Equal(JournalStatus.Ok, rig.Wait(writer.CommitAsync(builder)).Status);
         Assert.Equal(count, rig.Crash().Open().Replayed[0].Recipients.Length);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a")]
+    [InlineData("acme.example_1-2@+")]
+    public void A_tenant_may_be_named_at_any_time_and_another_after_it(string tenant)
+    {
+        byte[] name = System.Text.Encoding.ASCII.GetBytes(tenant);
+        var builder = new EnvelopeBuilder();
+        foreach (int when in new[] { 0, 1, 2 })
+        {
+            builder.Start("s@example.org"u8, EnvelopeFlags.EightBit, "peer"u8, "helo"u8, 2, "envid"u8);
+            builder.SetTenant(when == 2 ? "another"u8 : name);
+            Assert.True(builder.TryAddRecipient("r@example.org"u8, 1, "rfc822;o@example.org"u8));
+            if (when > 0)
+            {
+                builder.SetTenant(name);
+            }
+            Assert.True(builder.TryAddRecipient("q@example.org"u8));
+            Envelope view = builder.View;
+            Assert.True(Envelope.IsWellFormed(view.Encoded));
+            Assert.Equal(tenant, System.Text.Encoding.ASCII.GetString(view.Tenant));
+            Assert.Equal("s@example.org|peer|helo|envid|2", string.Join('|', System.Text.Encoding.ASCII.GetString(view.ReversePath), System.Text.Encoding.ASCII.GetString(view.Peer), System.Text.Encoding.ASCII.GetString(view.Helo), System.Text.Encoding.ASCII.GetString(view.EnvelopeId), view.Return));
+            Assert.Equal("r@example.org", System.Text.Encoding.ASCII.GetString(view.At(0).Mailbox));
+            Assert.Equal("rfc822;o@example.org", System.Text.Encoding.ASCII.GetString(view.At(0).OriginalRecipient));
+            Assert.Equal("q@example.org", System.Text.Encoding.ASCII.GetString(view.At(1).Mailbox));
+        }
+    }
+
+    [Fact]
+    public void A_tenant_longer_than_the_fixed_part_is_damage()
+    {
+        var builder = new EnvelopeBuilder();
+        builder.Start("s@example.org"u8, EnvelopeFlags.None, "peer"u8, "helo"u8);
+        builder.SetTenant("acme"u8);
+        builder.TryAddRecipient("r@example.org"u8);
+        byte[] bytes = builder.Encoded.ToArray();
+        Assert.True(Envelope.IsWellFormed(bytes));
+        bytes[24] = 3;
+        Assert.True(Envelope.IsWellFormed(bytes), "a later version may put more behind the name");
+        bytes[24] = 5;
+        Assert.False(Envelope.IsWellFormed(bytes));
     }
 }

@@ -1,3 +1,5 @@
+using System.Net;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Smtp;
@@ -12,6 +14,26 @@ namespace FastRelay.Tests.Queue;
 public class QueueChaosTests
 {
     private static readonly string[] s_domains = ["a.test", "b.test", "c.test", "d.test", "e.test"];
+
+    private static readonly string[] s_tenants = ["", "few", "many"];
+
+    private static readonly QueueOptions s_plain = new() { RetryMs = [60_000, 300_000], ExpireMs = 36_000_000 };
+
+    private static readonly QueueOptions s_shared = s_plain with
+    {
+        Tenants = [new TenantConfig("few", 1, 2), new TenantConfig("many", 3, 0)],
+        Sources = [new SourceConfig("a", IPAddress.Loopback, null, null, 2), new SourceConfig("b", IPAddress.Loopback, null, null, 1)],
+        Pools = [new PoolConfig("both", ["a", "b"])],
+        Source = "both",
+    };
+
+    // What a reload makes of it, and back.
+    private static readonly QueueOptions s_other = s_shared with
+    {
+        Tenants = [new TenantConfig("few", 5, 0) { Source = "c" }, new TenantConfig("many", 1, 1)],
+        Sources = [new SourceConfig("b", IPAddress.Loopback, null, null, 1), new SourceConfig("c", IPAddress.Loopback, null, null, 1)],
+        Pools = [new PoolConfig("both", ["c", "b"])],
+    };
 
     [Theory]
     [InlineData(1)]
@@ -28,7 +50,7 @@ public class QueueChaosTests
     {
         private readonly Random _random = new(seed);
         private readonly Limits _limits = new() { SegmentBytes = 4 << 20, RecipientsPerTransaction = 3, SendSessionsPerSite = 6 };
-        private readonly QueueOptions _options = new() { RetryMs = [60_000, 300_000], ExpireMs = 36_000_000 };
+        private readonly QueueOptions _options = seed % 2 == 0 ? s_plain : s_shared;
         private readonly HashSet<string> _open = [];
         private readonly HashSet<string> _delivered = [];
         private readonly HashSet<string> _failed = [];
@@ -111,6 +133,7 @@ public class QueueChaosTests
             bool noNotice = _random.Next(5) == 0;
             string[] to = [.. Enumerable.Range(0, _random.Next(10) == 0 ? 12 : 1 + _random.Next(3))
                 .Select(_ => $"{(noNotice ? "n" : "r")}{_number++}@{s_domains[_random.Next(s_domains.Length)]}")];
+            _rig.Tenant = s_tenants[_random.Next(s_tenants.Length)];
             _rig.Accept(noNotice ? "" : "s@x.test", to);
             _open.UnionWith(to);
         }
@@ -229,6 +252,10 @@ public class QueueChaosTests
                     break;
                 case 3 when _random.Next(4) == 0:
                     Crash();
+                    break;
+                case 4 when seed % 2 != 0:
+                    _rig.Queue.Change(_random.Next(2) == 0 ? s_other : s_shared, _limits);
+                    _rig.Loop.Settle();
                     break;
                 default:
                     _rig.Loop.Wait(admin.ListAsync(new QueueFilter(), 50));

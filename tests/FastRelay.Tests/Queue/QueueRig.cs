@@ -67,6 +67,9 @@ public sealed class QueueRig
 
     public Bounced Bounces { get; }
 
+    /// <summary>Whose mail is committed from now on.</summary>
+    public string Tenant { get; set; } = "";
+
     public long Messages => Journal.Stats.Messages;
 
     public static Outcome Ok { get; } = OutcomePolicy.From(SmtpStage.Dot, 250, default);
@@ -108,6 +111,7 @@ public sealed class QueueRig
     private MessageHandle Commit(string from, NotifyOn notify, params string[] to)
     {
         _envelope.Start(Encoding.UTF8.GetBytes(from), EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
+        _envelope.SetTenant(Encoding.ASCII.GetBytes(Tenant));
         foreach (string mailbox in to)
         {
             Assert.True(_envelope.TryAddRecipient(Encoding.UTF8.GetBytes(mailbox), (byte)notify));

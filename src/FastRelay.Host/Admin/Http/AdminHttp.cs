@@ -72,11 +72,13 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 break;
             case "/metrics" when !post:
                 long[] figures = await desk.FiguresAsync();
+                IReadOnlyList<SourceFigures> sources = await desk.SourcesAsync();
                 StatusView fixedPart = desk.Status();
                 context.Response.ContentType = MetricsText.ContentType;
                 // Only a response that has started gives out spans of the connection's own buffer.
                 await context.Response.StartAsync();
                 MetricsText.Write(fixedPart.Version, fixedPart.Sync, figures, context.Response.BodyWriter);
+                SourceMetrics.Write(sources, context.Response.BodyWriter);
                 await context.Response.BodyWriter.FlushAsync();
                 break;
             case "/" when !post:
@@ -200,6 +202,9 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 case "site":
                     query = query with { Site = value };
                     break;
+                case "tenant":
+                    query = query with { Tenant = value };
+                    break;
                 case "id":
                     query = query with { Id = value };
                     break;
@@ -219,7 +224,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                     count = true;
                     break;
                 default:
-                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, id, state, older, limit, from and count=only");
+                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, tenant, id, state, older, limit, from and count=only");
             }
         }
         if (count)
@@ -278,7 +283,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         if ((selection.Filter is not null && !narrows)
             || (selection.Ids is not null ? 1 : 0) + (narrows ? 1 : 0) + (selection.All ? 1 : 0) != 1)
         {
-            throw new AdminException("select by ids, or by a filter (sender, domain, site, state, olderSeconds), or say all");
+            throw new AdminException("select by ids, or by a filter (sender, domain, site, tenant, state, olderSeconds), or say all");
         }
         if (selection.From < 0 || selection.Slots < 1 || (selection.Ids is not null && (selection.From > 0 || selection.Slots is not null)))
         {

@@ -83,7 +83,7 @@ public static class ExplainCommand
         }
         foreach (ExplainWay way in view.Ways)
         {
-            if (view.Message is not null)
+            if (view.Message is not null || way != view.Ways[0])
             {
                 text.WriteLine();
             }
@@ -100,6 +100,14 @@ public static class ExplainCommand
     {
         Line(text, "to", way.Destination);
         Line(text, "waits for", way.Reason);
+        if (way.Tenant is { } tenant)
+        {
+            Line(text, "tenant", tenant);
+        }
+        if (way.Source is { } source)
+        {
+            Line(text, "source", source);
+        }
         Line(text, "route", (way.Route == "mx:" ? "the hosts that DNS names" : way.Route)
             + (way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}" + (way.User is { } user ? $"; user {user}" : ""));
         Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));

@@ -36,10 +36,10 @@ public static class QueueChangeCommand
         command.Validators.Add(r =>
         {
             bool named = r.GetValue(ids) is { Length: > 0 };
-            bool narrowed = r.Children.Any(c => c is System.CommandLine.Parsing.OptionResult { Implicit: false, Option.Name: "--sender" or "--domain" or "--site" or "--state" or "--older" });
+            bool narrowed = r.Children.Any(c => c is System.CommandLine.Parsing.OptionResult { Implicit: false, Option.Name: "--sender" or "--domain" or "--site" or "--tenant" or "--state" or "--older" });
             if ((named ? 1 : 0) + (narrowed ? 1 : 0) + (r.GetValue(all) ? 1 : 0) != 1)
             {
-                r.AddError($"which messages: give ids, or --sender, --domain, --site, --state, --older, or --all for the whole queue (one of the three ways)");
+                r.AddError($"which messages: give ids, or --sender, --domain, --site, --tenant, --state, --older, or --all for the whole queue (one of the three ways)");
             }
         });
         command.SetAction(result =>

@@ -82,6 +82,7 @@ internal sealed class QueueNarrowing
     private readonly Option<string?> _sender = new("--sender") { Description = "Reverse-path, any case; <> for bounces", HelpName = "ADDRESS" };
     private readonly Option<string?> _domain = new("--domain") { Description = "Domain of a recipient", HelpName = "DOMAIN" };
     private readonly Option<string?> _site = new("--site") { Description = "Site, as queue list and show name it", HelpName = "SITE" };
+    private readonly Option<string?> _tenant = new("--tenant") { Description = "Tenant; \"\" for mail of none", HelpName = "NAME" };
     private readonly Option<string?> _state = new("--state") { Description = $"One of {string.Join(", ", QueueStates.All)}", HelpName = "STATE" };
     private readonly Option<string?> _older = new("--older") { Description = "Arrived so long ago or earlier, as in 1h", HelpName = "DURATION" };
 
@@ -96,7 +97,7 @@ internal sealed class QueueNarrowing
                 r.AddError($"\"{r.Tokens[0].Value}\" is no duration: write it as in 30m or 2h");
             }
         });
-        foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _state, _older])
+        foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _tenant, _state, _older])
         {
             command.Options.Add(option);
         }
@@ -107,6 +108,7 @@ internal sealed class QueueNarrowing
         Sender = result.GetValue(_sender),
         Domain = result.GetValue(_domain),
         Site = result.GetValue(_site),
+        Tenant = result.GetValue(_tenant),
         State = result.GetValue(_state),
         OlderSeconds = result.GetValue(_older) is { } text && ConfigText.TryParseDuration(text, out long ms) ? ms / 1000 : null,
     };

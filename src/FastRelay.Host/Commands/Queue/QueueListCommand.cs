@@ -102,7 +102,7 @@ public static class QueueListCommand
     {
         var text = new StringBuilder();
         string sender = item.Sender.Length == 0 ? "<>" : item.Sender;
-        text.Append(CultureInfo.InvariantCulture, $"{item.Id}  {item.Arrived.ToLocalTime():yyyy-MM-dd HH:mm:ss}  {ConfigText.ShowSize(item.Bytes),9}  {Printable(sender)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"{item.Id}  {item.Arrived.ToLocalTime():yyyy-MM-dd HH:mm:ss}  {ConfigText.ShowSize(item.Bytes),9}  {Printable(sender)}{(item.Tenant is null ? "" : $"  tenant {Printable(item.Tenant)}")}\n");
         foreach (QueueDestination destination in item.Destinations)
         {
             foreach (string recipient in destination.Recipients)
@@ -135,7 +135,7 @@ public static class QueueListCommand
     {
         var text = new StringBuilder();
         foreach ((string key, string? value) in (ReadOnlySpan<(string, string?)>)
-            [("sender", query.Sender), ("domain", query.Domain), ("site", query.Site), ("id", query.Id), ("state", query.State),
+            [("sender", query.Sender), ("domain", query.Domain), ("site", query.Site), ("tenant", query.Tenant), ("id", query.Id), ("state", query.State),
                 ("older", query.OlderSeconds?.ToString(CultureInfo.InvariantCulture))])
         {
             if (value is not null)

@@ -47,6 +47,7 @@ public static class QueueShowCommand
         sender     {(item.Sender.Length == 0 ? "<> (a bounce)" : QueueListCommand.Printable(item.Sender))}
         arrived    {Time(item.Arrived)}
         size       {ConfigText.ShowSize(item.Bytes)}
+        tenant     {(item.Tenant is null ? "(none)" : QueueListCommand.Printable(item.Tenant))}
 
         """);
 

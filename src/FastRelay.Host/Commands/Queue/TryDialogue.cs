@@ -21,6 +21,7 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
     private readonly ClientTls _tls = new(new DeliverOptions { HelloName = config.HostName, Authorities = TlsFiles.Authorities(config.Tls) });
     private Credentials? _credentials;
     private TlsPolicy _policy;
+    private SourceConfig? _source;
 
     /// <summary>Tries the hosts in the order of a delivery until one comes to the point.</summary>
     /// <param name="way">Hosts, TLS policy and user.</param>
@@ -29,6 +30,7 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
     public async Task<bool> RunAsync(ExplainWay way, string recipient)
     {
         _policy = PolicyOf(way.Tls);
+        _source = config.Sources.FirstOrDefault(one => one.Name == way.Source?.Split(' ')[0]);
         (ExplainHost Host, string Address)[] all =
             [.. way.Hosts.SelectMany(static host => host.Addresses.Select(address => (host, address))).Take(config.Limits.MxAddressesTried)];
         if (all.Length == 0)
@@ -76,14 +78,17 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
 
     private async Task<TryConnection> ConnectAsync(string host, IPEndPoint end, StartTlsUse use, string recipient)
     {
-        var connection = new TryConnection(config, Say) { Options = () => _tls.For(_policy, host) };
+        var connection = new TryConnection(_source?.Ehlo is { } ehlo ? config with { HostName = ehlo } : config, Say) { Options = () => _tls.For(_policy, host) };
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         long started = Stopwatch.GetTimestamp();
         try
         {
-            if (config.Deliver.Source is { } source && source.AddressFamily == end.AddressFamily)
+            bool four = end.AddressFamily == AddressFamily.InterNetwork;
+            IPAddress? from = _source is { } named ? (four ? named.Ipv4 ?? named.Ipv6 : named.Ipv6 ?? named.Ipv4) : config.Deliver.Source;
+            // A source that is named is kept to: nothing leaves from elsewhere.
+            if (from is not null && (_source is not null || from.AddressFamily == end.AddressFamily))
             {
-                socket.Bind(new IPEndPoint(source, 0));
+                socket.Bind(new IPEndPoint(from, 0));
             }
             Say('=', $"connecting to {host} ({end})");
             using var patience = new CancellationTokenSource(config.Limits.ConnectTimeoutMs);

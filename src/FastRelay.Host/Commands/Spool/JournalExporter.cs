@@ -84,6 +84,10 @@ internal sealed class JournalExporter
             {
                 w.WriteString("envid", Encoding.UTF8.GetString(envelope.EnvelopeId));
             }
+            if (!envelope.Tenant.IsEmpty)
+            {
+                w.WriteString("tenant", Encoding.UTF8.GetString(envelope.Tenant));
+            }
             w.WriteBoolean("eightBit", envelope.Flags.HasFlag(EnvelopeFlags.EightBit));
             w.WriteBoolean("smtpUtf8", envelope.Flags.HasFlag(EnvelopeFlags.SmtpUtf8));
             w.WriteBoolean("bounce", envelope.Flags.HasFlag(EnvelopeFlags.Bounce));

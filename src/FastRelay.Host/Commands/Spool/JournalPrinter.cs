@@ -90,6 +90,7 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
         if (record.TryGetMessage(out Envelope envelope, out long bodyLength, out int chunks, out MessageId settles))
         {
             text.Append(CultureInfo.InvariantCulture, $"  {Time(envelope.ArrivalUnixMs)}  <{Text(envelope.ReversePath)}>  body {bodyLength}");
+            text.Append(envelope.Tenant.IsEmpty ? "" : $"  tenant {Text(envelope.Tenant)}");
             text.Append(chunks > 0 ? FormattableString.Invariant($" in {chunks} chunks and this") : "");
             text.Append(settles.Value > 0 ? $"  settles recipients of {settles}" : "");
             foreach (EnvelopeRecipient recipient in envelope)
@@ -168,6 +169,10 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
                 w.WriteString("arrived", Time(envelope.ArrivalUnixMs));
                 w.WriteString("sender", Encoding.UTF8.GetString(envelope.ReversePath));
                 w.WriteString("peer", Encoding.UTF8.GetString(envelope.Peer));
+                if (!envelope.Tenant.IsEmpty)
+                {
+                    w.WriteString("tenant", Encoding.UTF8.GetString(envelope.Tenant));
+                }
                 w.WriteNumber("bodyBytes", bodyLength);
                 w.WriteNumber("chunks", chunks);
                 if (settles.Value > 0)

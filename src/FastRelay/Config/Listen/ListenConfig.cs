@@ -21,4 +21,10 @@ public sealed record ListenConfig(IPEndPoint Address, ListenTls Tls)
 
     /// <summary>Content with a bare CR or LF is refused (550 5.6.11) and not repaired.</summary>
     public bool RefuseBareNewlines { get; init; }
+
+    /// <summary>Whose mail it is that comes here from somebody who is no tenant by himself; empty for the default tenant.</summary>
+    public string Tenant { get; init; } = "";
+
+    /// <summary>Clients here that may relay to anybody name the tenant in the header of a message.</summary>
+    public bool TenantHeader { get; init; }
 }

@@ -37,6 +37,8 @@ internal sealed class ListenReader(ConfigReader owner)
             }
             bool refuses = table.Choice("bare_newlines", "normalise", "refuse") == 1;
             IReadOnlyList<IPNetwork>? proxies = Proxies(table);
+            string tenant = TenantReader.Name(table);
+            bool tenantHeader = table.Boolean("tenant_header") ?? false;
             table.Finish();
             if (address is null)
             {
@@ -46,7 +48,7 @@ internal sealed class ListenReader(ConfigReader owner)
             {
                 owner.Error(table.Line, table.Key("address"), $"{address} is listened on twice");
             }
-            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses, Proxies = proxies });
+            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses, Proxies = proxies, Tenant = tenant, TenantHeader = tenantHeader });
         }
         if (tables.Count == 0)
         {
@@ -67,22 +69,40 @@ internal sealed class ListenReader(ConfigReader owner)
         var domains = new List<string>();
         var certificates = new List<string>();
         var rated = new List<IPNetwork>();
+        var injectors = new List<InjectorConfig>();
         bool users = false;
         foreach (TableReader table in tables)
         {
             int known = networks.Count;
+            int shown = certificates.Count;
             Networks(table, config, networks);
             rated.AddRange(table.Boolean("rates") is true ? networks.Skip(known) : []);
             Domains(table, domains);
-            users |= Users(table, config);
+            bool usersHere = Users(table, config);
+            users |= usersHere;
             Certificates(table, config, certificates);
+            Injector(table, new InjectorConfig([.. networks.Skip(known)], usersHere, [.. certificates.Skip(shown)], TenantReader.Name(table), table.Boolean("tenant_header") ?? false), injectors);
             if (table.Node("networks") is null && table.Node("domains") is null && table.Node("users") is null && table.Node("certificates") is null)
             {
                 owner.Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or users = true; or certificates = [\"sha256:...\"]; or domains = [\"example.com\"]");
             }
             table.Finish();
         }
-        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users, RelayCertificates = certificates, Rated = rated };
+        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users, RelayCertificates = certificates, Rated = rated, Injectors = injectors };
+    }
+
+    private static void Injector(TableReader table, InjectorConfig row, List<InjectorConfig> into)
+    {
+        if (row is { Tenant: "", TenantHeader: false })
+        {
+            return;
+        }
+        if (table.Node("networks") is null && !row.Users && table.Node("certificates") is null)
+        {
+            string key = row.Tenant.Length > 0 ? "tenant" : "tenant_header";
+            table.Error(table.Node(key)!, key, "is for clients that are known: it needs networks, users or certificates in the same row");
+        }
+        into.Add(row);
     }
 
     private static ListenTls Tls(TableReader table, ListenTls usual, RelayConfig config)

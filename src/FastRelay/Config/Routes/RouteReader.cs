@@ -46,10 +46,11 @@ internal static class RouteReader
             {
                 owner.Error(table.Line, table.Key("in_flight"), $"is not that of the route for \"{same.Domain}\", which shares its connections");
             }
+            string source = SourceReader.Named(table, config);
             table.Later("sender");
             table.Later("tenant");
             table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight });
+            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight, Source = source });
         }
         return all;
     }

@@ -14,7 +14,7 @@ namespace FastRelay.Deliver;
 /// </remarks>
 public sealed class SendMachine
 {
-    private readonly byte[] _helloName;
+    internal byte[] HelloName { get; set; }
     private readonly byte[] _text = new byte[Limits.ReplyTextBytes];
     private SendTransaction _transaction;
     private SendTransaction _following; // behind the final dot of the other one; the two change places
@@ -33,7 +33,7 @@ public sealed class SendMachine
     public SendMachine(byte[] helloName, int recipientsMax)
     {
         Check.That(helloName.Length is > 0 and <= 255);
-        _helloName = helloName;
+        HelloName = helloName;
         _transaction = new SendTransaction(recipientsMax);
         _following = new SendTransaction(recipientsMax);
     }
@@ -170,8 +170,8 @@ public sealed class SendMachine
         _written = true;
         return _phase switch
         {
-            Phase.Ehlo => CommandWriter.Hello(into, extended: true, _helloName),
-            Phase.Helo => CommandWriter.Hello(into, extended: false, _helloName),
+            Phase.Ehlo => CommandWriter.Hello(into, extended: true, HelloName),
+            Phase.Helo => CommandWriter.Hello(into, extended: false, HelloName),
             Phase.StartTls => CommandWriter.Bare(into, "STARTTLS\r\n"u8),
             Phase.Auth => Auth.Write(into),
             _ => CommandWriter.Bare(into, "QUIT\r\n"u8),

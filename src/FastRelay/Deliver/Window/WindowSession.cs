@@ -223,6 +223,7 @@ internal sealed class WindowSession
         while (Window.Count > 0)
         {
             bool turnedAway = Window.Head.IsTurnedAway;
+            long takenMs = _flights[Window.HeadPlace].Delivery.TakenMs;
             WindowFate fate = Window.End(cause, first);
             if (fate == WindowFate.Report)
             {
@@ -239,7 +240,7 @@ internal sealed class WindowSession
             else if (fate == WindowFate.Release && turnedAway)
             {
                 _session.EndedAfter(_site, Window.Completed);
-                _owner.Queue.SiteReplied(_site, Window.Failure, Window.FailureReason.Span);
+                _owner.Queue.SiteReplied(_site, Window.Failure, Window.FailureReason.Span, takenMs);
             }
             first = false;
         }

@@ -43,6 +43,15 @@ public sealed class Explainer
         return Explain(route, _queue.Destinations.Find(domain), plan, _router.PatternOf(domain), null);
     }
 
+    /// <summary>The other ways of a domain's mail: those of other sources, and of other tenants; at most <see cref="WaysShown"/>.</summary>
+    public IReadOnlyList<Explanation> OthersOf(string domain)
+    {
+        _loop.CheckThread();
+        Destination? shown = _queue.Destinations.Find(domain);
+        return [.. _queue.Destinations.FindAll(domain).Where(other => other != shown && other.Entries > 0 && other.Plan is not null)
+            .Take(WaysShown).Select(other => Explain(other.Route, other, other.Plan!, _router.PatternOf(domain), null))];
+    }
+
     /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
     public bool Knows(string domain) => _queue.Destinations.Find(domain) is not null || _router.FixedRoute(domain) is not null;
 
@@ -73,7 +82,7 @@ public sealed class Explainer
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
             List<Destination> all = _queue.Destinations.FindAll(domain);
-            Destination? destination = all.Find(one => one.Key == shown.Key) ?? all.FirstOrDefault();
+            Destination? destination = all.Find(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant && (one.Site?.Key ?? "") == shown.Site) ?? all.FirstOrDefault();
             if (destination is not null)
             {
                 Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);
@@ -95,7 +104,8 @@ public sealed class Explainer
 
     private Explanation Explain(Route route, Destination? destination, Plan plan, string pattern, QueuedDestination? entry)
     {
-        Site? site = destination?.Site ?? _queue.Sites.Find(plan.SiteKey);
+        EgressSource? source = destination is null ? _queue.Sources.Table.Of(route, _queue.Tenants.Of(default))?[0] : destination.Source;
+        Site? site = destination?.Site ?? _queue.Sites.Find(Site.KeyOf(plan, source));
         WaitReason shared = OfReady(destination, plan, site);
         (double perSecond, string by) = site is not null && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site)
             ? RateExplainer.Ceiling(site)
@@ -105,6 +115,8 @@ public sealed class Explainer
             Destination = route.Key,
             Pattern = pattern,
             NextHop = route.NextHop.ToString(),
+            Source = source is null ? "" : Describe(source),
+            Tenant = destination?.Tenant.Name ?? "",
             Tls = route.Tls,
             Plan = plan,
             PlanLeftMs = plan.ExpiresMs == long.MaxValue ? long.MaxValue : Math.Max(0, plan.ExpiresMs - _loop.NowMs),
@@ -112,7 +124,7 @@ public sealed class Explainer
             Entries = destination?.Entries ?? 0,
             Ready = destination?.Ready ?? 0,
             Site = site is null ? null : _view(site),
-            Limits = LimitsOf(site),
+            Limits = LimitsOf(site, destination?.Lane),
             Waits = entry is null ? shared : OfEntry(entry, shared),
             DeliveryMs = site?.ServiceMs ?? 0,
             CeilingPerSecond = perSecond,
@@ -166,14 +178,14 @@ public sealed class Explainer
         }
         if (site is not null)
         {
-            return OfSite(site);
+            return OfSite(site, destination);
         }
-        return _queue.Gears.Suspensions.Of(plan) is { } suspended
+        return _queue.Gears.Suspensions.Of(plan, destination?.Source) is { } suspended
             ? new WaitReason(WaitKind.Suspension, $"the operator, who has suspended \"{suspended.Name}\": the next message for it will wait")
             : new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once");
     }
 
-    private WaitReason OfSite(Site site)
+    private WaitReason OfSite(Site site, Destination? destination)
     {
         long now = _loop.NowMs;
         int limit = site.Limit;
@@ -187,6 +199,10 @@ public sealed class Explainer
         {
             string failures = site.Failures > 0 ? $" after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
             return new WaitReason(WaitKind.Backoff, $"the end of the site's backoff, in {Span(site.BackoffUntilMs - now)}{failures}{Because(site.BackoffReason)}");
+        }
+        if (destination is { Ready: > 0, Lane: { Open: 0 } lane, NextInSite: not null })
+        {
+            return new WaitReason(WaitKind.Session, $"its tenant: {lane.InFlight} of its messages are under way at this site, and [[tenant]] \"{lane.Tenant.Name}\" may have {lane.Tenant.Sessions}");
         }
         if (site.Ready == 0)
         {
@@ -210,10 +226,10 @@ public sealed class Explainer
                     ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
                     : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");
         }
-        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site");
+        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site{(site.Lanes.Count > 1 ? $", of {site.Lanes.Count} tenants who take turns" : "")}");
     }
 
-    private List<LimitUse> LimitsOf(Site? site)
+    private List<LimitUse> LimitsOf(Site? site, TenantLane? lane)
     {
         Limits limits = _queue.Limits;
         var uses = new List<LimitUse>();
@@ -226,6 +242,10 @@ public sealed class Explainer
         if (site is { InFlightMost: > 1 })
         {
             uses.Add(new LimitUse("in_flight, all its sessions", site.InFlight, site.Limit * site.InFlightMost));
+        }
+        if (lane is { Tenant.Sessions: > 0 })
+        {
+            uses.Add(new LimitUse("sessions of [[tenant]]", lane.InFlight, lane.Tenant.Sessions));
         }
         uses.Add(new LimitUse("send_sessions", _queue.Counters.SessionsOut, limits.SendSessions));
         uses.Add(new LimitUse("dns_queries", _router.Cache.InFlight, limits.DnsQueries));
@@ -258,6 +278,9 @@ public sealed class Explainer
             into.Add(new CachedRecord(name, type, answer.Answer, Math.Max(0, answer.ExpiresMs - _loop.NowMs), answer.Stale));
         }
     }
+
+    private static string Describe(EgressSource source) =>
+        $"{source.Name} ({string.Join(", ", new[] { source.Ipv4, source.Ipv6 }.Where(static address => address is not null))})";
 
     internal static string Because(string reason) => reason.Length == 0 ? "" : ", because: " + reason;
 

@@ -88,6 +88,12 @@ public sealed record Explanation
     /// <summary>The way out, as a route says it: <c>mx:</c>, <c>smtp:host</c> and so on.</summary>
     public required string NextHop { get; init; }
 
+    /// <summary>Whose mail the destination is for; empty for the default tenant.</summary>
+    public string Tenant { get; init; } = "";
+
+    /// <summary>Who we are to its hosts: the source's name and address; empty for what <c>[deliver]</c> says.</summary>
+    public string Source { get; init; } = "";
+
     /// <summary>What deliveries ask of TLS.</summary>
     public required TlsPolicy Tls { get; init; }
 

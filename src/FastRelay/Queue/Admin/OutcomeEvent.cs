@@ -23,19 +23,21 @@ internal static class OutcomeEvent
         Span<byte> code = stackalloc byte[EnhancedCode.TextLengthMax];
         outcome.EnhancedCode.TryFormat(code, out int codeLength);
         long arrived = queue.Journal.ArrivalUnixMs(delivery.Message);
-        EventLine line = events.Begin(DeliveryReporter.StatusOf(outcome.Class))
+        EventLine line = events.Begin(OutcomeWords.Of(outcome.Class))
             .Add("id"u8, id)
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
+            .Add("tenant"u8, delivery.Destination.Tenant.Name.Length > 0 ? delivery.Destination.Tenant.Name : null)
             .Add("destination"u8, delivery.Destination.Key)
             .Add("site"u8, delivery.SiteOrNone?.Key)
+            .Add("source"u8, delivery.Destination.Source?.Name)
             .Add("host"u8, attempt.Host.Length > 0 ? attempt.Host : null)
             .Add("addr"u8, attempt.Address)
             .Add("tls"u8, attempt.Tls)
             .Add("attempts"u8, attempts)
             .Add("code"u8, outcome.ReplyCode)
             .Add("dsn"u8, code[..codeLength])
-            .Add("cause"u8, DeliveryReporter.CauseOf(outcome.Cause))
+            .Add("cause"u8, OutcomeWords.Of(outcome.Cause))
             .Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span));
         line.Add("delay_ms"u8, Math.Max(0, queue.UnixMs - arrived))
             .Add("waited_ms"u8, delivery.WaitedMs)

@@ -195,7 +195,7 @@ public sealed class QueueAdmin
             }
         }
         return destinations.Count == 0 ? null
-            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations);
+            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations) { Tenant = Encoding.ASCII.GetString(envelope.Tenant) };
     }
 
     private QueuedDestination View(int handle, MessageHandle message, in Envelope envelope)

@@ -36,6 +36,9 @@ public sealed record QueueFilter
     /// <summary>A site's key.</summary>
     public string? Site { get; init; }
 
+    /// <summary>A tenant's name, in its own case; empty for the default tenant.</summary>
+    public string? Tenant { get; init; }
+
     /// <summary>A state.</summary>
     public QueuedState? State { get; init; }
 
@@ -43,5 +46,5 @@ public sealed record QueueFilter
     public long ArrivedByUnixMs { get; init; }
 
     /// <summary>True when no condition is given.</summary>
-    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && State is null && ArrivedByUnixMs == 0;
+    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && Tenant is null && State is null && ArrivedByUnixMs == 0;
 }

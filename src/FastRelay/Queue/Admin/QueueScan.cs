@@ -49,6 +49,7 @@ internal sealed class QueueScan
         ref Entry entry = ref _queue.Slab[handle];
         return (_destinations?.Contains(entry.Destination) != false)
             && (Filter.State is null || QueueAdmin.StateOf(entry.State) == Filter.State)
+            && (Filter.Tenant is null || _queue.Destinations[entry.Destination].Tenant.Name == Filter.Tenant)
             && (Filter.Site is null || _queue.Destinations[entry.Destination].Site?.Key == Filter.Site);
     }
 

@@ -8,7 +8,11 @@ namespace FastRelay.Queue;
 /// <param name="Size">Octets in stored form.</param>
 /// <param name="Sender">The reverse-path; empty for the null one.</param>
 /// <param name="Destinations">Where its pending mail goes.</param>
-public sealed record QueuedMessage(MessageId Id, long ArrivalUnixMs, long Size, string Sender, IReadOnlyList<QueuedDestination> Destinations);
+public sealed record QueuedMessage(MessageId Id, long ArrivalUnixMs, long Size, string Sender, IReadOnlyList<QueuedDestination> Destinations)
+{
+    /// <summary>Whose mail it is; empty for the default tenant.</summary>
+    public string Tenant { get; init; } = "";
+}
 
 /// <summary>The pending mail of one destination of a message.</summary>
 /// <param name="Key">The destination's key.</param>

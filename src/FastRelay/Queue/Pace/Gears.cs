@@ -169,7 +169,7 @@ internal sealed class Gears
     /// <summary>A site that has just been made, or a list of suspensions that has changed.</summary>
     public void Recall(Site site)
     {
-        if (Suspensions.Of(site.Plan) is { } suspension)
+        if (Suspensions.Of(site.Plan, site.Source) is { } suspension)
         {
             long untilMs = suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + suspension.UntilUnixMs - _queue.UnixMs;
             if (!site.SuspendedByOperator && untilMs < site.SuspendedUntilMs)

@@ -34,17 +34,22 @@ internal sealed class Suspensions(World world, string? file)
     public int Count => _all.Count;
 
     /// <summary>That of the site of a plan; null when it is not suspended.</summary>
-    public Suspension? Of(Plan plan)
+    /// <param name="plan">The site's.</param>
+    /// <param name="source">Its source: <c>source:NAME</c> suspends all of one, and the site's name with a slash and NAME one site of it.</param>
+    public Suspension? Of(Plan plan, EgressSource? source = null)
     {
         foreach (Suspension one in _all)
         {
-            if (IsInForce(one) && (string.Equals(plan.SiteKey, one.Name, StringComparison.OrdinalIgnoreCase) || plan.IsAt(one.Name)))
+            if (IsInForce(one) && (string.Equals(plan.SiteKey, one.Name, StringComparison.OrdinalIgnoreCase) || plan.IsAt(one.Name) || (source is not null && IsOf(one.Name, plan, source))))
             {
                 return one;
             }
         }
         return null;
     }
+
+    private static bool IsOf(string name, Plan plan, EgressSource source) =>
+        string.Equals(name, "source:" + source.Name, StringComparison.OrdinalIgnoreCase) || string.Equals(name, Site.KeyOf(plan, source), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>True for what may be a name: printable ASCII without a tab, and no comment.</summary>
     public static bool IsName(string name) => name.Length is > 0 and <= NameMax && name[0] != '#' && name.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0;

@@ -38,9 +38,10 @@ public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList
         {
             client = client.MapToIPv4();
         }
-        foreach (IPNetwork network in networks)
+        // By number: this is asked for each message, and an enumerator of a list is an object.
+        for (int i = 0; i < networks.Count; i++)
         {
-            if (network.Contains(client))
+            if (networks[i].Contains(client))
             {
                 return true;
             }

@@ -1,0 +1,11 @@
+namespace FastRelay.Config;
+
+/// <summary>One <c>[[tenant]]</c>. Tenants without one have weight 1 and no bound of their own.</summary>
+/// <param name="Name">As <see cref="TenantName"/> wants it; empty for the default tenant.</param>
+/// <param name="Weight">Its messages in each round over the tenants of a site: 1 to <see cref="TenantReader.WeightMax"/>.</param>
+/// <param name="Sessions">Most of its messages under way at one site, and so most of the site's sessions; 0 for no bound.</param>
+public sealed record TenantConfig(string Name, int Weight, int Sessions)
+{
+    /// <summary>The source or pool that its mail leaves from; empty for that of <c>[deliver]</c>.</summary>
+    public string Source { get; init; } = "";
+}

@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text;
+
+namespace FastRelay.Config;
+
+/// <summary>Reads the <c>[[tenant]]</c> tables, and what other tables say about tenants.</summary>
+internal static class TenantReader
+{
+    /// <summary>The header field that names a tenant when nothing is said.</summary>
+    public const string UsualHeader = "X-FastRelay-Tenant";
+
+    /// <summary>Most octets of the header field's name.</summary>
+    public const int HeaderMax = 64;
+
+    /// <summary>Most that a tenant may weigh: a round over the tenants of a site is at most so many messages of each.</summary>
+    public const int WeightMax = 100;
+
+    /// <summary>The tenants, in their order.</summary>
+    public static List<TenantConfig> Read(TableReader root, RelayConfig config, ConfigReader owner)
+    {
+        var all = new List<TenantConfig>();
+        foreach (TableReader table in root.Tables("tenant") ?? [])
+        {
+            string name = table.Text("name", "acme") ?? "";
+            if (table.Node("name") is not { } node)
+            {
+                owner.Error(table.Line, table.Key("name"), "is missing: as users, listeners or the header name the tenant; \"\" for mail that names none");
+            }
+            else if (node.Kind == NodeKind.Text && name.Length > 0 && !TenantName.IsValid(name))
+            {
+                table.Error(node, "name", NoName(node));
+            }
+            else if (all.Exists(earlier => earlier.Name == name))
+            {
+                table.Error(node, "name", $"\"{name}\" stands twice");
+            }
+            int weight = (int)(table.Integer("weight", 1, WeightMax) ?? 1);
+            int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
+            string source = SourceReader.Named(table, config);
+            table.Finish();
+            all.Add(new TenantConfig(name, weight, sessions) { Source = source });
+        }
+        return all;
+    }
+
+    /// <summary>A tenant's name; empty when the key is absent or wrong.</summary>
+    public static string Name(TableReader table)
+    {
+        if (table.Text("tenant", "acme") is not { } name)
+        {
+            return "";
+        }
+        if (TenantName.IsValid(name))
+        {
+            return name;
+        }
+        table.Error(table.Node("tenant")!, "tenant", NoName(table.Node("tenant")!));
+        return "";
+    }
+
+    /// <summary>The name of the header field; null when the key is absent or wrong.</summary>
+    public static string? Header(TableReader table)
+    {
+        if (table.Text("tenant_header_name", UsualHeader) is not { } name)
+        {
+            return null;
+        }
+        // RFC 5322 2.2: printable ASCII without the colon. A dot in front would be stuffed.
+        if (name.Length is > 0 and <= HeaderMax && name.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0 && !name.Contains(':', StringComparison.Ordinal) && name[0] != '.')
+        {
+            return name;
+        }
+        table.Error(table.Node("tenant_header_name")!, "tenant_header_name", $"\"{name}\" is no name of a header field: 1 to {HeaderMax} characters without spaces and colons, as in \"{UsualHeader}\"");
+        return null;
+    }
+
+    /// <summary>Writes them as the file would.</summary>
+    public static void Write(StringBuilder text, IReadOnlyList<TenantConfig> tenants, Func<string, string> quote)
+    {
+        foreach (TenantConfig tenant in tenants)
+        {
+            text.Append("\n[[tenant]]\n");
+            text.Append(CultureInfo.InvariantCulture, $"name = {quote(tenant.Name)}\nweight = {tenant.Weight}\n");
+            if (tenant.Sessions > 0)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"sessions = {tenant.Sessions}\n");
+            }
+            if (tenant.Source.Length > 0)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"source = {quote(tenant.Source)}\n");
+            }
+        }
+    }
+
+    private static string NoName(ConfigNode node) => $"{node.Describe()} is no tenant's name: 1 to {Limits.TenantBytes} letters, digits and . _ - @ +";
+}

@@ -1,0 +1,74 @@
+using FastRelay.Config;
+using FastRelay.Routing;
+
+namespace FastRelay.Queue;
+
+/// <summary>Somebody whose mail takes turns with that of others. It holds its own destinations, so that its backlog is nobody else's.</summary>
+public sealed class Tenant
+{
+    private readonly Dictionary<string, Destination> _byDomain = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Destination>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly Dictionary<Route, Destination> _byRoute = [];
+
+    internal Tenant(string name)
+    {
+        Name = name;
+        Utf8Name = System.Text.Encoding.Latin1.GetBytes(name);
+        _lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    /// <summary>Its name; empty for the default tenant, whose mail names none.</summary>
+    public string Name { get; }
+
+    /// <summary>Its messages in each round over the tenants of a site, 1 or more.</summary>
+    public int Weight { get; private set; } = 1;
+
+    /// <summary>Most of its messages under way at one site; 0 for no bound.</summary>
+    public int Sessions { get; private set; }
+
+    /// <summary>Where its mail leaves from, by name; empty where that is nothing of its own.</summary>
+    public string Source { get; private set; } = "";
+
+    internal byte[] Utf8Name { get; }
+
+    /// <summary>Destinations that are its own, also those that get no new mail.</summary>
+    internal int Destinations { get; set; }
+
+    /// <summary>Those that get its new mail.</summary>
+    internal IEnumerable<Destination> Current => _byDomain.Values.Concat(_byRoute.Values).SelectMany(static head => head.All);
+
+    internal void Set(TenantConfig? config)
+    {
+        Weight = Math.Clamp(config?.Weight ?? 1, 1, TenantReader.WeightMax);
+        Sessions = config?.Sessions ?? 0;
+        Source = config?.Source ?? "";
+    }
+
+    internal bool TryFind(ReadOnlySpan<char> domain, out Destination? destination) => _lookup.TryGetValue(domain, out destination);
+
+    internal bool TryFind(Route route, out Destination? destination) => _byRoute.TryGetValue(route, out destination);
+
+    internal void Add(Destination destination)
+    {
+        if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
+        {
+            _byDomain.Add(destination.Origin.Domain, destination);
+        }
+        else
+        {
+            _byRoute.Add(destination.Origin, destination);
+        }
+    }
+
+    internal void Remove(Destination destination)
+    {
+        if (destination.Origin.NextHop.Kind == NextHopKind.Mx)
+        {
+            _byDomain.Remove(destination.Origin.Domain);
+        }
+        else
+        {
+            _byRoute.Remove(destination.Origin);
+        }
+    }
+}

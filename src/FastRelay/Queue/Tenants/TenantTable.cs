@@ -1,0 +1,81 @@
+using System.Text;
+using FastRelay.Config;
+
+namespace FastRelay.Queue;
+
+/// <summary>
+/// The tenants that have mail, or had some lately: found by name without allocating, forgotten with the last of their
+/// destinations. There are never more of them than messages in the queue, but for those.
+/// </summary>
+internal sealed class TenantTable
+{
+    private readonly Dictionary<string, Tenant> _tenants = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Tenant>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly Tenant _default = new("");
+    private Dictionary<string, TenantConfig> _rules = [];
+
+    public TenantTable(IReadOnlyList<TenantConfig> rules)
+    {
+        _lookup = _tenants.GetAlternateLookup<ReadOnlySpan<char>>();
+        _tenants.Add("", _default);
+        Change(rules);
+    }
+
+    /// <summary>All of them, the default one too.</summary>
+    public Dictionary<string, Tenant>.ValueCollection All => _tenants.Values;
+
+    /// <summary>The tenant of a name as an envelope has it; made when it is new.</summary>
+    public Tenant Of(ReadOnlySpan<byte> name)
+    {
+        if (name.IsEmpty)
+        {
+            return _default;
+        }
+        // A length of one octet says how long it is.
+        Span<char> text = stackalloc char[byte.MaxValue];
+        int length = Encoding.Latin1.GetChars(name, text);
+        if (_lookup.TryGetValue(text[..length], out Tenant? known))
+        {
+            return known;
+        }
+        var made = new Tenant(text[..length].ToString());
+        made.Set(_rules.GetValueOrDefault(made.Name));
+        _tenants.Add(made.Name, made);
+        return made;
+    }
+
+    /// <summary>What new mail of any tenant for a domain goes to; as many as there are tenants with some.</summary>
+    /// <param name="domain">Lower case.</param>
+    /// <param name="route">The fixed route of the domain; null when it has none.</param>
+    public List<Destination> HeadsOf(ReadOnlySpan<char> domain, Routing.Route? route)
+    {
+        var heads = new List<Destination>();
+        foreach (Tenant tenant in _tenants.Values)
+        {
+            if (tenant.TryFind(domain, out Destination? head) || (route is not null && tenant.TryFind(route, out head)))
+            {
+                heads.Add(head!);
+            }
+        }
+        return heads;
+    }
+
+    /// <summary>Its last destination is forgotten.</summary>
+    public void Forget(Tenant tenant)
+    {
+        if (tenant != _default)
+        {
+            _tenants.Remove(tenant.Name);
+        }
+    }
+
+    /// <summary>Puts other weights and bounds in force.</summary>
+    public void Change(IReadOnlyList<TenantConfig> rules)
+    {
+        _rules = rules.ToDictionary(static rule => rule.Name, StringComparer.Ordinal);
+        foreach (Tenant tenant in _tenants.Values)
+        {
+            tenant.Set(_rules.GetValueOrDefault(tenant.Name));
+        }
+    }
+}
