@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Queue;
 using FastRelay.Routing;
@@ -230,6 +231,21 @@ public class ExplainerTests
         _rig.Report(delivery, _ => QueueRig.Ok);
         Explanation of = Of("a.test");
         Assert.Equal((200, 25), (of.DeliveryMs, of.CeilingPerSecond));
+    }
+
+    [Fact]
+    public void Many_messages_in_flight_raise_the_ceiling_and_are_a_limit_of_their_own()
+    {
+        var options = new QueueOptions { Jitter = 0, Sites = [new SiteConfig("a.test", 0, 0, 0) { InFlight = 8 }] };
+        QueueRig rig = new QueueRig(options).Domain("a.test");
+        rig.Accept("s@x.test", "u@a.test");
+        Delivery delivery = rig.Take("mx.a.test");
+        rig.Loop.Time.Advance(200);
+        rig.Loop.Settle();
+        rig.Report(delivery, _ => QueueRig.Ok);
+        Explanation of = rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test"));
+        Assert.Equal(25 * 8, of.CeilingPerSecond);
+        Assert.Contains(of.Limits, limit => limit is { Name: "in_flight, all its sessions", Used: 0, Most: 5 * 8 });
     }
 
     [Fact]

@@ -172,7 +172,8 @@ internal sealed class WindowSession
     {
         long now = _owner.World.Loop.NowMs;
         _trust.Answered();
-        if (now - _sentMs <= HostTrust.QuickReplyMs)
+        // Among several in flight it is not known when this one left.
+        if (Window.Count == 1 && now - _sentMs <= HostTrust.QuickReplyMs)
         {
             _site.QuickUntilMs = now + Site.QuickMs;
         }
@@ -182,25 +183,26 @@ internal sealed class WindowSession
 
     private void Report(bool reused)
     {
-        Flight flight = Land();
+        Flight flight = _flights[Window.HeadPlace];
+        _flights[Window.HeadPlace] = default;
         _owner.Report(flight.Delivery, flight.Body.Envelope, Window.Head.Ledger, _session.Attempt(reused));
         flight.Body.Close();
         Window.Pop();
     }
 
-    private void Release()
+    // What was not attempted goes back to the front of the queue: the last one first, so that all keep their order.
+    private void ReleaseFrom(int place, int count)
     {
-        Flight flight = Land();
-        flight.Body.Close();
-        _owner.Queue.Release(flight.Delivery);
-        Window.Pop();
-    }
-
-    private Flight Land()
-    {
-        Flight flight = _flights[Window.HeadPlace];
-        _flights[Window.HeadPlace] = default;
-        return flight;
+        for (int i = count - 1; i >= 0; i--)
+        {
+            ref Flight flight = ref _flights[(place + i) % Size];
+            if (flight.Body is not null)
+            {
+                flight.Body.Close();
+                _owner.Queue.Release(flight.Delivery);
+                flight = default;
+            }
+        }
     }
 
     private void Break(OutcomeCause cause)
@@ -219,6 +221,8 @@ internal sealed class WindowSession
     {
         OutcomeCause cause = IsBroken ? _brokenBy : _dialogue.LossCause();
         _brokenBy = cause;
+        int place = Window.HeadPlace;
+        int count = Window.Count;
         bool first = true;
         while (Window.Count > 0)
         {
@@ -231,7 +235,7 @@ internal sealed class WindowSession
             }
             else
             {
-                Release();
+                Window.Pop();
             }
             if (first && Window.IsSiteTrouble)
             {
@@ -244,6 +248,7 @@ internal sealed class WindowSession
             }
             first = false;
         }
+        ReleaseFrom(place, count);
         if (Window.IsInDoubt || cause == OutcomeCause.BadReply)
         {
             _trust.Doubted(_owner.World.Loop.NowMs);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
 using FastRelay.Deliver;
 using FastRelay.Routing;
 using FastRelay.Tests.Deliver.Rig;
@@ -141,6 +142,8 @@ public sealed class WindowSessionTests : IDisposable
         Submit(60);
         _rig.UntilEmpty();
         AllArrivedOnce();
+        // They came in the order in which they were given, also those that went back.
+        Assert.Equal(Enumerable.Range(0, 60), _peer.Messages.Select(NumberOf));
         Assert.Equal(0, _rig.Counters.InDoubt);
         Assert.Contains(_peer.Lines, line => line.StartsWith("2 BDAT", StringComparison.Ordinal));
     }
@@ -155,6 +158,22 @@ public sealed class WindowSessionTests : IDisposable
         Assert.InRange(_rig.Counters.InDoubt, 1, 32);
         Assert.Equal(40, _rig.Counters.Delivered + _rig.Counters.InDoubt);
         Assert.DoesNotContain(_peer.Lines, line => line.StartsWith("2 BDAT", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Many_in_flight_go_through_TLS()
+    {
+        using X509Certificate2 certificate = DialTests.SelfSigned("far.test");
+        _peer.Offers = [.. _peer.Offers, "STARTTLS"];
+        _peer.Certificate = certificate;
+        Restart(inFlight: 32, tls: TlsPolicy.Required);
+        Submit(100);
+        _rig.Submit($"a{_submitted}@client.test", Body(_submitted) + new string('x', 900) + "\r\n" + string.Concat(Enumerable.Repeat("0123456789\r\n", 8_000)), $"b{_submitted++}@far.test");
+        Submit(50);
+        _rig.UntilEmpty();
+        AllArrivedOnce();
+        Assert.Equal(151, Count("BDAT "));
+        Assert.All(_peer.Messages, message => Assert.True(message.Secure));
     }
 
     [Fact]
@@ -269,13 +288,13 @@ public sealed class WindowSessionTests : IDisposable
         Assert.InRange(least, 0, 1024);
     }
 
-    private void Restart(int inFlight, int octets = 1 << 20, int perConnection = 1_000, int timeoutMs = 600_000)
+    private void Restart(int inFlight, int octets = 1 << 20, int perConnection = 1_000, int timeoutMs = 600_000, TlsPolicy tls = TlsPolicy.None)
     {
         _rig.Dispose();
-        _rig = Start(inFlight, octets, perConnection, timeoutMs);
+        _rig = Start(inFlight, octets, perConnection, timeoutMs, tls);
     }
 
-    private DeliverRig Start(int inFlight, int octets = 1 << 20, int perConnection = 1_000, int timeoutMs = 600_000)
+    private DeliverRig Start(int inFlight, int octets = 1 << 20, int perConnection = 1_000, int timeoutMs = 600_000, TlsPolicy tls = TlsPolicy.None)
     {
         var limits = new Limits
         {
@@ -286,7 +305,7 @@ public sealed class WindowSessionTests : IDisposable
             ReuseIdleMs = 600_000,
         };
         Assert.True(NextHop.TryParse("smtp:[127.0.0.1]", out NextHop hop, out _));
-        return new DeliverRig(_peer.Port, limits, route: new RouteRule("far.test", hop, TlsPolicy.None) { InFlight = inFlight });
+        return new DeliverRig(_peer.Port, limits, route: new RouteRule("far.test", hop, tls) { InFlight = inFlight });
     }
 
     private void Submit(int count)
