@@ -71,6 +71,12 @@ public static class EffectiveConfig
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
         SourceReader.Write(text, config, Quote);
         TenantReader.Write(text, config.Tenants, Quote);
+        Admin(text, config);
+        return text.ToString();
+    }
+
+    private static void Admin(StringBuilder text, RelayConfig config)
+    {
         text.Append("\n[admin]\n");
         Line(text, "http", Quote(config.AdminHttp?.ToString() ?? ""));
         if (config.AdminTokenFile is { } token)
@@ -84,7 +90,6 @@ public static class EffectiveConfig
         Line(text, "socket", Quote(config.AdminSocket ?? ""));
         text.Append("\n[events]\n");
         text.Append(config.EventsFile is { } events ? $"file = {Quote(events)}\n" : "# file: none\n");
-        return text.ToString();
     }
 
     /// <summary>A network as the configuration writes it; one host without its prefix length.</summary>

@@ -29,7 +29,6 @@ internal sealed class SendDialogue : LoopItem
     private readonly LoopTimer _timer;
     private readonly Offload _offload;
     private readonly KeyJob _keys;
-    private readonly TraceTap _tap;
     private Link? _link;
     private BodyReader? _body;
     private BodyReader? _following;
@@ -38,7 +37,7 @@ internal sealed class SendDialogue : LoopItem
 
     public SendDialogue(World world, Limits limits, SendMachine machine, TraceTap tap)
     {
-        _tap = tap;
+        Tap = tap;
         Loop loop = world.Loop;
         Limits = limits;
         _offload = world.Offload;
@@ -48,6 +47,9 @@ internal sealed class SendDialogue : LoopItem
     }
 
     public SendMachine Machine { get; }
+
+    /// <summary>Shows the dialogue to those who watch.</summary>
+    public TraceTap Tap { get; }
 
     /// <summary>How long each stage may take: set between connections.</summary>
     public Limits Limits { get; private set; }
@@ -65,7 +67,7 @@ internal sealed class SendDialogue : LoopItem
     public ValueTask<SendStep> OpenAsync(Link link, string host, StartTlsUse tls, Credentials? credentials)
     {
         Check.That(_link is null);
-        _tap.Begin(link.Remote, host);
+        Tap.Begin(link.Remote, host);
         _link = link;
         _cutBy = OutcomeCause.None;
         IsOutOfTurn = false;
@@ -77,7 +79,7 @@ internal sealed class SendDialogue : LoopItem
     {
         _body = body;
         _following = null;
-        _tap.Message = body?.Id ?? 0;
+        Tap.Message = body?.Id ?? 0;
     }
 
     /// <summary>Cuts the connection; what is under way ends with this cause.</summary>
@@ -165,9 +167,9 @@ internal sealed class SendDialogue : LoopItem
         }
         WriteEnd(link.Output, some ? piece.Span : default);
         SendStep step = Machine.BodySent();
-        if (_tap.IsOn)
+        if (Tap.IsOn)
         {
-            _tap.Note(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"content of {new MessageId(_body.Id)}, {_body.Length} octets, and the final dot")));
+            Tap.Note(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"content of {new MessageId(_body.Id)}, {_body.Length} octets, and the final dot")));
         }
         _following = session.Join();
         if (_following is not null)
@@ -188,9 +190,9 @@ internal sealed class SendDialogue : LoopItem
         Arm(Limits.TlsHandshakeTimeoutMs);
         TlsResult result = await _link!.StartTlsAsync(options);
         Disarm();
-        if (_tap.IsOn)
+        if (Tap.IsOn)
         {
-            _tap.Note(Encoding.UTF8.GetBytes(result.Ok ? _link!.TlsName ?? "TLS" : "TLS failed: " + result.Reason));
+            Tap.Note(Encoding.UTF8.GetBytes(result.Ok ? _link!.TlsName ?? "TLS" : "TLS failed: " + result.Reason));
         }
         if (!result.Ok)
         {
@@ -246,10 +248,8 @@ internal sealed class SendDialogue : LoopItem
             Span<byte> into = output.GetSpan(CommandWriter.CommandBytes + DsnParameters.Bytes);
             bool secret = Machine.Stage == SmtpStage.Auth;
             int written = WriteOne(into);
-            if (_tap.IsOn)
-            {
-                Show(into[..written], secret);
-            }
+            // Commands that go behind the final dot belong to the message after it; the replies before theirs do not.
+            Tap.Commands(into[..written], (_following ?? _body)?.Id ?? 0, secret);
             output.Advance(written);
             gathered += written;
             if (written == 0)
@@ -257,19 +257,6 @@ internal sealed class SendDialogue : LoopItem
                 return false;
             }
         }
-    }
-
-    // Commands that go behind the final dot belong to the message after it; the replies before theirs do not.
-    private void Show(ReadOnlySpan<byte> commands, bool secret)
-    {
-        ulong replied = _tap.Message;
-        _tap.Message = (_following ?? _body)?.Id ?? 0;
-        while (commands.IndexOf("\r\n"u8) is >= 0 and int end)
-        {
-            _tap.Command(commands[..end], secret);
-            commands = commands[(end + 2)..];
-        }
-        _tap.Message = replied;
     }
 
     private int WriteOne(Span<byte> into)
@@ -334,7 +321,7 @@ internal sealed class SendDialogue : LoopItem
         while (consumed < bytes.Length)
         {
             SendStep step = Machine.Receive(bytes[consumed..], out int taken);
-            _tap.Reply(bytes.Slice(consumed, taken));
+            Tap.Reply(bytes.Slice(consumed, taken));
             consumed += taken;
             answered |= Machine.HasWholeReply;
             if (step != SendStep.Read || taken == 0)

@@ -47,6 +47,7 @@ internal static class LimitTexts
         ["send_sessions_per_site"] = "outgoing connections to one site",
         ["messages_per_connection"] = "transactions down one connection",
         ["joined_ahead"] = "messages that may wait for each busy connection to a quick host",
+        ["in_flight_bytes"] = "octets of content that one connection may have in flight where in_flight is set; a larger message goes alone",
         ["recipients_per_transaction"] = "recipients of one outgoing transaction; the rest goes in the next",
         ["connect_timeout"] = "one address",
         ["command_timeout"] = "banner, EHLO, MAIL, RCPT (RFC 5321 4.5.3.2.1 to 3)",

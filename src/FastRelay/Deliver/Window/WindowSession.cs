@@ -151,7 +151,9 @@ internal sealed class WindowSession
             {
                 return false;
             }
+            _dialogue.Tap.Message = _flights[Window.HeadPlace].Body.Id;
             WindowStep step = Window.Receive(bytes[consumed..], out int taken);
+            _dialogue.Tap.Reply(bytes.Slice(consumed, taken));
             consumed += taken;
             answered |= Window.HasWholeReply;
             switch (step)

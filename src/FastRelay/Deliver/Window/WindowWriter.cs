@@ -197,6 +197,7 @@ internal sealed class WindowWriter : LoopItem
                 : mail ? DsnParameters.AddToMail(into, length, envelope, offered)
                 : length;
         }
+        _dialogue.Tap.Commands(into[..length], body.Id, secret: false);
         output.Advance(length);
         _gathered += length;
     }

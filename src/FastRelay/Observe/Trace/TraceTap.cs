@@ -69,6 +69,22 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
         Say(TraceSpeaker.Client, hidden ? "***"u8 : line);
     }
 
+    /// <summary>Commands of ours that leave in one piece.</summary>
+    /// <param name="commands">Whole lines, each with its CRLF.</param>
+    /// <param name="message">The number of the id of the message that they belong to; what is answered meanwhile belongs to <see cref="Message"/>.</param>
+    /// <param name="secret">They belong to an AUTH exchange.</param>
+    public void Commands(ReadOnlySpan<byte> commands, ulong message, bool secret)
+    {
+        ulong replied = Message;
+        Message = message;
+        while (IsOn && commands.IndexOf("\r\n"u8) is >= 0 and int end)
+        {
+            Command(commands[..end], secret);
+            commands = commands[(end + 2)..];
+        }
+        Message = replied;
+    }
+
     /// <summary>A line that is no line: too long, or ended by a bare LF.</summary>
     public void NoLine()
     {

@@ -30,7 +30,8 @@ internal sealed class DeliverRig : IDisposable
         World linux = LinuxWorld.Create(new LinuxOptions());
         Dns = new ScriptedResolver(linux.Loop);
         _world = linux with { Resolver = Dns, Output = Output, Random = new Random(1) };
-        var log = new Log(Output, _world.Time);
+        Log = new Log(Output, _world.Time);
+        Log log = Log;
         var router = new Router(_world, Limits, new RouterOptions { Rules = route is null ? [] : [route], RemotePort = port, AllowPrivate = true, Tls = tls, OwnNames = ["relay.example"] }, log);
         Queue = new MessageQueue(_world, router, new QueueOptions { Jitter = 0 }, Limits, log, Counters);
         JournalOpenResult opened = MessageJournal.Open(_world, new JournalOptions { Path = Path.Combine(_folder, "spool"), Sync = SyncMode.None, Limits = Limits }, Queue);
@@ -48,6 +49,8 @@ internal sealed class DeliverRig : IDisposable
     public ScriptedResolver Dns { get; }
 
     public MemoryOutput Output { get; } = new();
+
+    public Log Log { get; }
 
     public Counters Counters { get; } = new();
 
