@@ -240,7 +240,7 @@ public sealed class Receiver
         .Add("size"u8, bytes)
         .Add("peer"u8, client.Peer)
         .Add("user"u8, client.User)
-        .Add("tenant"u8, envelope.Tenant)
+        .AddTenant(envelope.Tenant)
         .Write();
 
     private async Task AcceptAsync(Listener listener, ListenConfig config)

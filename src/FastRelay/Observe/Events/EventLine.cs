@@ -58,6 +58,9 @@ public ref struct EventLine
         return Add(key, utf8[..written]);
     }
 
+    /// <summary>Adds whose mail it is; the default tenant's has no such field.</summary>
+    public EventLine AddTenant(scoped ReadOnlySpan<byte> tenant) => tenant.IsEmpty ? this : Add("tenant"u8, tenant);
+
     /// <summary>Adds a whole number.</summary>
     public EventLine Add(scoped ReadOnlySpan<byte> key, long value)
     {

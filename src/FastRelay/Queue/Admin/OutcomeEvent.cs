@@ -27,7 +27,7 @@ internal static class OutcomeEvent
             .Add("id"u8, id)
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
-            .Add("tenant"u8, delivery.Destination.Tenant.Name.Length > 0 ? delivery.Destination.Tenant.Name : null)
+            .AddTenant(envelope.Tenant)
             .Add("destination"u8, delivery.Destination.Key)
             .Add("site"u8, delivery.SiteOrNone?.Key)
             .Add("source"u8, delivery.Destination.Source?.Name)
