@@ -124,7 +124,9 @@ public sealed class OperateTests : IDisposable
     public void A_trace_shows_both_ways_until_it_is_ended_and_no_content()
     {
         Start();
-        using Process trace = Tool.Start(Place.Binary, ["trace", "--domain", "a.test", "--config", _relay!.ConfigFile]);
+        // A shell starts what runs in the background with SIGINT ignored, and that is inherited: here it is as at a terminal.
+        using Process trace = Tool.Start("python3", ["-c", "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+            Place.Binary, "trace", "--domain", "a.test", "--config", _relay!.ConfigFile]);
         var shown = new StringBuilder();
         trace.OutputDataReceived += (_, line) => { lock (shown) { shown.AppendLine(line.Data); } };
         trace.BeginOutputReadLine();

@@ -172,13 +172,15 @@ public static class ServeCommand
     /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP reads configuration, certificates and users again.</summary>
     private sealed class SignalHandlers : IDisposable
     {
-        private readonly List<PosixSignalRegistration> _registrations = [];
+        // For as long as the process: a signal that comes while it ends would else kill it, and a clean stop look like none.
+        private static readonly List<PosixSignalRegistration> s_registrations = [];
         private readonly Relay _relay;
         private readonly RelayDesk _desk;
         private readonly SecretsWatch _secrets;
         private readonly ConfigReloader _reloader;
         private readonly ServiceNotifier _notifier;
         private int _stops;
+        private volatile bool _over;
 
         public SignalHandlers(Relay relay, RelayDesk desk, ConfigReloader reloader, SecretsWatch secrets, ServiceNotifier notifier)
         {
@@ -189,11 +191,12 @@ public static class ServeCommand
             _desk = desk;
             foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP])
             {
-                _registrations.Add(PosixSignalRegistration.Create(signal, Handle));
+                s_registrations.Add(PosixSignalRegistration.Create(signal, Handle));
             }
         }
 
-        public void Dispose() => _registrations.ForEach(r => r.Dispose());
+        /// <summary>Signals do nothing any more.</summary>
+        public void Dispose() => _over = true;
 
         private async Task ReloadAsync()
         {
@@ -211,6 +214,10 @@ public static class ServeCommand
         private void Handle(PosixSignalContext context)
         {
             context.Cancel = true;
+            if (_over)
+            {
+                return;
+            }
             if (context.Signal == PosixSignal.SIGHUP)
             {
                 _ = ReloadAsync();
