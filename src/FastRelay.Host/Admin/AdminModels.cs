@@ -95,6 +95,9 @@ public sealed record QueueSelection
 
     /// <summary>Not with ids: places of the queue's index that this part looks at, at most; null for all.</summary>
     public int? Slots { get; init; }
+
+    /// <summary>Not with ids: <see cref="QueueChange.Before"/> of the part before; null in the first.</summary>
+    public string? Before { get; init; }
 }
 
 /// <summary>What a change did.</summary>
@@ -107,6 +110,9 @@ public sealed record QueueChange(long Count, IReadOnlyList<string> Missing)
 
     /// <summary>Places of the queue's index: how far <see cref="Next"/> is of the whole.</summary>
     public int? End { get; init; }
+
+    /// <summary>The id of the first message that came after the change was asked for: it is not reached. Goes into the next part.</summary>
+    public string? Before { get; init; }
 }
 
 /// <summary>What the operator can do to queued mail.</summary>

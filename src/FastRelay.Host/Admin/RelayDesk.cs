@@ -75,13 +75,13 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         QueueDeed deed = DeedOf(action, selection.Text);
         if (selection.Ids is null)
         {
-            QueueFilter filter = FilterOf(selection.Filter ?? new QueueQuery());
+            QueueFilter filter = FilterOf(selection.Filter ?? new QueueQuery()) with { Before = selection.Before is { } before ? IdOf(before) : null };
             return AdminRequest<QueueChange>.AskAsync(
                 _loop,
                 async () =>
                 {
                     QueuePart part = await _queue.PartAsync(deed, filter, selection.From, selection.Slots ?? int.MaxValue);
-                    return new QueueChange(part.Count, []) { Next = part.Next < 0 ? null : part.Next, End = part.End };
+                    return new QueueChange(part.Count, []) { Next = part.Next < 0 ? null : part.Next, End = part.End, Before = part.Before.ToString() };
                 },
                 s_walk);
         }
@@ -90,18 +90,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             _loop,
             async () =>
             {
-                long count = 0;
-                var missing = new List<string>();
-                foreach (MessageId id in ids)
-                {
-                    long changed = (await _queue.PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Count;
-                    count += changed;
-                    if (changed == 0)
-                    {
-                        missing.Add(id.ToString());
-                    }
-                }
-                return new QueueChange(count, missing);
+                var missing = new List<MessageId>();
+                long count = await _queue.ChangeAsync(deed, ids, missing);
+                return new QueueChange(count, [.. missing.Select(static id => id.ToString())]);
             },
             s_walk);
     }
@@ -193,7 +184,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Sender = query.Sender,
         Domain = query.Domain,
         Site = query.Site,
-        ArrivedByUnixMs = query.OlderSeconds is { } older ? source.World.Time.GetUtcNow().ToUnixTimeMilliseconds() - (older * 1000) : 0,
+        ArrivedByUnixMs = query.OlderSeconds is { } older ? Math.Max(1, source.World.Time.GetUtcNow().ToUnixTimeMilliseconds() - (older * 1000)) : 0,
         Tenant = query.Tenant,
         State = query.State switch
         {

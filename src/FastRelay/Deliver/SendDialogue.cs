@@ -320,8 +320,9 @@ internal sealed class SendDialogue : LoopItem
         answered = false;
         while (consumed < bytes.Length)
         {
+            bool secret = Machine.Stage == SmtpStage.Auth;
             SendStep step = Machine.Receive(bytes[consumed..], out int taken);
-            Tap.Reply(bytes.Slice(consumed, taken));
+            Tap.Reply(bytes.Slice(consumed, taken), secret);
             consumed += taken;
             answered |= Machine.HasWholeReply;
             if (step != SendStep.Read || taken == 0)

@@ -231,6 +231,9 @@ public sealed class MessageJournal
 
     internal MessageId NextId() => new(_nextSequence++);
 
+    /// <summary>The id of the next message: what is here now has a lower one.</summary>
+    public MessageId UpcomingId => new(_nextSequence);
+
     internal byte[] RentChunk() => _chunks.Rent();
 
     internal void ReturnChunk(byte[] chunk) => _chunks.Return(chunk);

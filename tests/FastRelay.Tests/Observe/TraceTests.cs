@@ -43,6 +43,8 @@ public sealed class TraceTests
     [InlineData("AUTH  PLAIN   AGFsaWNlAHNlY3JldA==", "AUTH PLAIN ***")]
     [InlineData("AUTH\tPLAIN AGFsaWNlAHNlY3JldA==", "AUTH PLAIN ***")]
     [InlineData("AUTH LOGIN", "AUTH LOGIN")]
+    [InlineData("AUTH PLAIN\tAGFsaWNlAHNlY3JldA==", "AUTH PLAIN ***")]
+    [InlineData("AUTH AGFsaWNlAHNlY3JldA==", "AUTH ***")]
     public void What_follows_the_mechanism_is_never_shown(string line, string shown)
     {
         TraceWatcher watcher = _tracer.Watch(new TraceFilter())!;

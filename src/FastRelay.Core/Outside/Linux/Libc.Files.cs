@@ -22,7 +22,7 @@ internal static unsafe partial class Libc
     private const int PROT_READ = 1;
     private const int MAP_SHARED = 1;
     private const int DirentNameOffset = 19;
-    private const uint STATX_MODE_UID_GID = 0x2 | 0x8 | 0x10;
+    private const uint STATX_TYPE_MODE_UID_GID = 0x1 | 0x2 | 0x8 | 0x10;
     private const int StatxBytes = 256;
 
     /// <summary>O_DIRECTORY is one of the few flags that differ between architectures.</summary>
@@ -70,11 +70,11 @@ internal static unsafe partial class Libc
 
     public static int ChangeMode(int fd, int mode) => Checked(fchmod(fd, mode));
 
-    /// <summary>By statx(2), whose fields stand at the same places on every architecture.</summary>
+    /// <summary>Owner, and mode with the type's bits, by statx(2), whose fields stand at the same places on every architecture.</summary>
     public static int OwnerAndMode(string path, out int owner, out int group, out int mode)
     {
         byte* fields = stackalloc byte[StatxBytes];
-        int result = Checked(statx(AT_FDCWD, path, 0, STATX_MODE_UID_GID, fields));
+        int result = Checked(statx(AT_FDCWD, path, 0, STATX_TYPE_MODE_UID_GID, fields));
         owner = *(int*)(fields + 20);
         group = *(int*)(fields + 24);
         mode = *(ushort*)(fields + 28);

@@ -2,9 +2,17 @@ using System.Net;
 
 namespace FastRelay.Outside.Linux;
 
-/// <summary>What can be asked about a descriptor that another process handed over.</summary>
+/// <summary>What can be asked about a socket that another process made.</summary>
 public static class LinuxSockets
 {
+    /// <summary>A unix socket stands there, whoever listens on it or not.</summary>
+    public static bool IsSocket(string path)
+    {
+        const int TypeMask = 0xF000;
+        const int Socket = 0xC000;
+        return Libc.OwnerAndMode(path, out _, out _, out int mode) >= 0 && (mode & TypeMask) == Socket;
+    }
+
     /// <summary>The address that a TCP socket listens on; null when it is anything else.</summary>
     public static IPEndPoint? ListeningOn(int fd)
     {

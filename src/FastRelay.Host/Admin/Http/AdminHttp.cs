@@ -285,9 +285,13 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             throw new AdminException("select by ids, or by a filter (sender, domain, site, tenant, state, olderSeconds), or say all");
         }
-        if (selection.From < 0 || selection.Slots < 1 || (selection.Ids is not null && (selection.From > 0 || selection.Slots is not null)))
+        if (selection.Filter?.OlderSeconds is < 0 or > int.MaxValue)
         {
-            throw new AdminException("from is 0 or the next of the part before, slots 1 or more, and neither goes with ids");
+            throw new AdminException($"olderSeconds must be 0 to {int.MaxValue}");
+        }
+        if (selection.From < 0 || selection.Slots < 1 || (selection.Ids is not null && (selection.From > 0 || selection.Slots is not null || selection.Before is not null)))
+        {
+            throw new AdminException("from is 0 or the next of the part before, slots 1 or more, and neither goes with ids, nor does before");
         }
         if (selection.Filter?.State is { } state)
         {

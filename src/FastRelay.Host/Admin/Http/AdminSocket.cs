@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using FastRelay.Outside.Linux;
 
 namespace FastRelay.Host.Admin;
 
@@ -10,9 +11,6 @@ public static class AdminSocket
 {
     /// <summary>Owner and group; nobody else.</summary>
     public const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
-
-    // ENXIO: what open(2) says of a socket, and of nothing else that can stand in a folder of ours.
-    private const int NoSuchDevice = 6;
 
     /// <summary>Binds it, in place of one that a dead process left behind.</summary>
     /// <param name="path">Absolute.</param>
@@ -43,7 +41,7 @@ public static class AdminSocket
     private static void RemoveStale(string path)
     {
         // connect(2) refuses a plain file just as it refuses a socket that nobody listens on.
-        if (!IsSocket(path))
+        if (!LinuxSockets.IsSocket(path))
         {
             throw new IOException("the file there is no socket, and is left alone");
         }
@@ -58,18 +56,5 @@ public static class AdminSocket
             return;
         }
         throw new IOException("another process answers there");
-    }
-
-    private static bool IsSocket(string path)
-    {
-        try
-        {
-            using FileStream file = File.OpenRead(path);
-            return false;
-        }
-        catch (IOException e) when (e.HResult == NoSuchDevice)
-        {
-            return true;
-        }
     }
 }

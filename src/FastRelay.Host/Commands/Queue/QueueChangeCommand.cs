@@ -91,9 +91,9 @@ public static class QueueChangeCommand
             if (change.Next is not { } next)
             {
                 await error.WriteAsync(shown ? "\r\u001b[K" : "");
-                return change with { Count = count, End = null };
+                return change with { Count = count, End = null, Before = null };
             }
-            part = part with { From = next };
+            part = part with { From = next, Before = change.Before };
             if (shows && change.End is > 0 and int end)
             {
                 shown = true;

@@ -16,6 +16,7 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
     private byte[] _part = [];
     private int _partLength;
     private bool _authBegan;
+    private bool _secretReply;
 
     /// <summary>Somebody watches.</summary>
     public bool IsOn => tracer.IsOn;
@@ -60,8 +61,11 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
         if (command.Verb == Verb.Auth)
         {
             _authBegan = true;
-            int mechanism = command.Argument.IndexOf((byte)' ');
-            Say(TraceSpeaker.Client, mechanism < 0 ? line : [.. line[..4], (byte)' ', .. command.Argument[..mechanism], .. " ***"u8]);
+            int end = command.Argument.IndexOfAny((byte)' ', (byte)'\t');
+            ReadOnlySpan<byte> mechanism = end < 0 ? command.Argument : command.Argument[..end];
+            // What is no mechanism is a password in the wrong place.
+            bool known = System.Text.Ascii.EqualsIgnoreCase(mechanism, "PLAIN"u8) || System.Text.Ascii.EqualsIgnoreCase(mechanism, "LOGIN"u8) || System.Text.Ascii.EqualsIgnoreCase(mechanism, "SCRAM-SHA-256"u8);
+            Say(TraceSpeaker.Client, !known ? [.. line[..4], .. " ***"u8] : end < 0 ? line : [.. line[..4], (byte)' ', .. mechanism, .. " ***"u8]);
             return;
         }
         // What a client sends ahead of a refusal is its password, and no command.
@@ -95,8 +99,11 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
     }
 
     /// <summary>Octets of replies, in pieces as they come; each whole line is shown.</summary>
-    public void Reply(ReadOnlySpan<byte> octets)
+    /// <param name="octets">As they came.</param>
+    /// <param name="secret">They answer AUTH: some hosts repeat what they were sent.</param>
+    public void Reply(ReadOnlySpan<byte> octets, bool secret = false)
     {
+        _secretReply = secret;
         if (!IsOn)
         {
             _partLength = 0;
@@ -161,7 +168,7 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
     private void ReplyLine(ReadOnlySpan<byte> line)
     {
         line = line.EndsWith("\r"u8) ? line[..^1] : line;
-        Say(TraceSpeaker.Server, line.StartsWith("334"u8) ? "334 ***"u8 : line);
+        Say(TraceSpeaker.Server, line.StartsWith("334"u8) ? "334 ***"u8 : _secretReply && line.Length > 4 ? [.. line[..4], .. "***"u8] : line);
     }
 
     private void Keep(ReadOnlySpan<byte> octets)

@@ -116,7 +116,8 @@ public sealed class QueueAdmin
     {
         long count = 0;
         var picked = new List<int>();
-        var scan = new QueueScan(_queue, filter, from, slots);
+        MessageId before = filter.Before ?? _queue.Journal.UpcomingId;
+        var scan = new QueueScan(_queue, filter with { Before = before }, from, slots);
         while (await scan.NextAsync())
         {
             if (filter.Sender is not null && await ReadAsync(scan) is null)
@@ -134,7 +135,29 @@ public sealed class QueueAdmin
             }
             await ChangeAsync(deed, scan, picked);
         }
-        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End);
+        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before };
+    }
+
+    /// <summary>A deed to messages by their ids, a slice a turn.</summary>
+    /// <param name="deed">What is done to each.</param>
+    /// <param name="ids">Which.</param>
+    /// <param name="missing">Gets those that are not there.</param>
+    /// <returns>Messages changed.</returns>
+    public async ValueTask<long> ChangeAsync(QueueDeed deed, IReadOnlyList<MessageId> ids, List<MessageId> missing)
+    {
+        long count = 0;
+        var pace = new QueueScan(_queue, new QueueFilter(), 0, 0);
+        foreach (MessageId id in ids)
+        {
+            long changed = (await PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Count;
+            count += changed;
+            if (changed == 0)
+            {
+                missing.Add(id);
+            }
+            await pace.PaceAsync(QueueScan.SlotsPerTurn / ChangesPerTurn);
+        }
+        return count;
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>

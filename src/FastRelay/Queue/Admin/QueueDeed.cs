@@ -7,7 +7,11 @@ namespace FastRelay.Queue;
 /// <param name="Count">Messages selected.</param>
 /// <param name="Next">Where the next part begins; -1 when this was the last.</param>
 /// <param name="End">Places of the queue's index: how far <paramref name="Next"/> is of the whole.</param>
-public readonly record struct QueuePart(long Count, int Next, int End);
+public readonly record struct QueuePart(long Count, int Next, int End)
+{
+    /// <summary><see cref="QueueFilter.Before"/> of the parts that follow: mail that came after the first is none of theirs.</summary>
+    public MessageId Before { get; init; }
+}
 
 /// <summary>What the operator has done to an entry. Loop thread.</summary>
 public sealed class QueueDeed

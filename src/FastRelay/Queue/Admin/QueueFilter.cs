@@ -45,6 +45,9 @@ public sealed record QueueFilter
     /// <summary>It arrived then or before, Unix ms; 0 for at any time.</summary>
     public long ArrivedByUnixMs { get; init; }
 
+    /// <summary>Its id was given before this one; null for any. What is changed is what was there when the change was asked for, and not the reports that it leads to.</summary>
+    public MessageId? Before { get; init; }
+
     /// <summary>True when no condition is given.</summary>
-    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && Tenant is null && State is null && ArrivedByUnixMs == 0;
+    public bool IsEverything => Id is null && Sender is null && Domain is null && Site is null && Tenant is null && State is null && ArrivedByUnixMs == 0 && Before is null;
 }

@@ -105,7 +105,7 @@ internal sealed class QueueScan
     private bool SelectsSlot()
     {
         int first = _queue.Messages[Slot];
-        if (first == 0 || (Filter.ArrivedByUnixMs > 0 && _queue.Journal.ArrivalUnixMs(new MessageHandle(Slot)) > Filter.ArrivedByUnixMs))
+        if (first == 0 || (Filter.Before is { } before && _queue.Journal.IdOf(new MessageHandle(Slot)).Value >= before.Value) || (Filter.ArrivedByUnixMs > 0 && _queue.Journal.ArrivalUnixMs(new MessageHandle(Slot)) > Filter.ArrivedByUnixMs))
         {
             return false;
         }

@@ -86,6 +86,18 @@ internal sealed class PeerConversation(Socket socket) : IDisposable
 
     public void Close() => socket.Close();
 
+    /// <summary>Closes as real servers do: what the client has sent ahead is read first, because closing with it unread resets the connection, and the last reply may be lost with it.</summary>
+    public void Leave()
+    {
+        socket.Shutdown(SocketShutdown.Send);
+        socket.ReceiveTimeout = 2_000;
+        byte[] rest = new byte[4096];
+        while (socket.Receive(rest) > 0)
+        {
+        }
+        socket.Close();
+    }
+
     public void Dispose()
     {
         _stream.Dispose();

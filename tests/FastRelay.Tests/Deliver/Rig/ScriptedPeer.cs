@@ -207,7 +207,7 @@ internal sealed class ScriptedPeer : IDisposable
         peer.Send(answer + "\r\n");
         if (answer.StartsWith("421", StringComparison.Ordinal))
         {
-            peer.Close();
+            peer.Leave();
             return false;
         }
         return true;

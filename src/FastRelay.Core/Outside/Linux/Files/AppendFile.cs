@@ -30,6 +30,7 @@ public sealed class AppendFile : Output, IDisposable
     private int _count;
     private bool _midLine;
     private bool _reopening;
+    private bool _reopenFailed;
     private bool _stopping;
     private long _dropped;
     private int _errno;
@@ -168,7 +169,8 @@ public sealed class AppendFile : Output, IDisposable
                 Monitor.Wait(_gate, AgainMs);
                 return;
             }
-            Volatile.Write(ref _errno, 0);
+            _reopening |= _reopenFailed;
+            Volatile.Write(ref _errno, _reopenFailed ? _errno : 0);
             // Only this thread moves the start, and nobody writes over what is counted.
             _midLine = _ring[(_start + written - 1) % _ring.Length] != '\n';
             _start = (_start + written) % _ring.Length;
@@ -178,17 +180,20 @@ public sealed class AppendFile : Output, IDisposable
 
     private void OpenAnew()
     {
-        int fd = OpenFile(_path);
         lock (_gate)
         {
+            // Before: a rename that comes now is another one.
             _reopening = false;
         }
+        int fd = OpenFile(_path);
         if (fd < 0)
         {
-            // The old file goes on: better in a place that was renamed than nowhere.
+            // The old file goes on, better in a place that was renamed than nowhere, until the next try.
+            _reopenFailed = true;
             Volatile.Write(ref _errno, -fd);
             return;
         }
+        _reopenFailed = false;
         Close();
         _fd = fd;
     }
@@ -207,8 +212,11 @@ public sealed class AppendFile : Output, IDisposable
                 case Libc.EINTR:
                     break;
                 case Libc.EAGAIN:
-                    _ = Libc.Poll(_fd, POLLOUT, AgainMs);
-                    return 0;
+                    if (Libc.Poll(_fd, POLLOUT, AgainMs) <= 0)
+                    {
+                        return 0;
+                    }
+                    break;
                 default:
                     return n;
             }
