@@ -107,7 +107,8 @@ internal sealed class DeliveryReporter(QueueState queue)
             return false;
         }
         bool forRate = JudgeReplies(site, delivery.TakenMs, reports);
-        if (took || (judged && !forRate))
+        // While rules are not asked, a refusal may have been one for the rate: only what was taken opens it.
+        if (took || (judged && !forRate && queue.World.Loop.NowMs >= site.BackoffUntilMs && !queue.Gears.IsSuspended(site)))
         {
             queue.Shaper.GotThrough(site, delivery.TakenMs);
         }
@@ -203,6 +204,13 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         // Somebody who was not reported although taken is tried again like the deferred.
         MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), first: deferred && delayMs == 0);
+    }
+
+    /// <summary>A delivery has ended without an attempt.</summary>
+    public void GaveBack(in Delivery delivery)
+    {
+        queue.Shaper.GaveBack(delivery);
+        Landed(delivery);
     }
 
     /// <summary>The site's delivery is over.</summary>

@@ -21,6 +21,16 @@ public sealed class Destination
         Table = table;
     }
 
+    /// <summary>A way from another source: what it serves is its head's, and so is whether new mail comes to it.</summary>
+    internal Destination(int number, Destination head, EgressSource source)
+        : this(number, head.Tenant, head.Origin, head.Table, head)
+    {
+        Route = head.Route;
+        IsLeft = head.IsLeft;
+        KeepsRoute = head.KeepsRoute;
+        Source = source;
+    }
+
     /// <summary>Its identity: lower-case domain, or the route's text.</summary>
     public string Key => Route.Key;
 

@@ -164,7 +164,7 @@ internal sealed class DestinationTable : LoopItem
     /// <returns>True when there may be more to forget.</returns>
     public bool ForgetEmpty(int budget)
     {
-        while (_empty.First is { } destination && _loop.NowMs - destination.EmptySinceMs >= _queue.Options.ForgetMs)
+        while (_empty.Due(_loop.NowMs, _queue.Options.ForgetMs, Count) is { } destination)
         {
             if (budget-- == 0)
             {
@@ -359,7 +359,11 @@ internal sealed class DestinationTable : LoopItem
     /// <summary>A way from another source.</summary>
     public Destination MakeWay(Destination head, EgressSource source)
     {
-        Destination way = Make(new Destination(_numbers.Take(), head.Tenant, head.Route, head.Table, head) { Source = source });
+        Destination way = Make(new Destination(_numbers.Take(), head, source));
+        if (way.IsLeft)
+        {
+            _left.Add(way);
+        }
         (head.Others ??= []).Add(way);
         return way;
     }

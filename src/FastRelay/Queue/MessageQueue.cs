@@ -322,7 +322,7 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         Check.That(_queue.Slab[delivery.Entry].State == EntryState.InFlight, "a delivery is released once");
-        DeliveryReporter.Landed(delivery);
+        _queue.Reporter.GaveBack(delivery);
         if (_queue.ExtraOrNone(delivery.Entry) is { } extra)
         {
             extra.NextCursor = -1;

@@ -70,6 +70,20 @@ public sealed class Site
     /// <summary>Deliveries taken and not yet reported.</summary>
     public int InFlight { get; internal set; }
 
+    /// <summary>
+    /// Those of <see cref="InFlight"/> that are beyond the first of their session: many in flight on one connection keep one
+    /// session busy. Deliver counts it up and down.
+    /// </summary>
+    public int Stacked
+    {
+        get => _stacked;
+        set
+        {
+            Check.That(value >= 0, "a site has no fewer than no stacked deliveries");
+            _stacked = value;
+        }
+    }
+
     /// <summary>Sessions that may work at once just now: adapts to what the site bears, at most <see cref="Limits.SendSessionsPerSite"/>.</summary>
     public int Limit => _table.LimitOf(this);
 
@@ -125,6 +139,7 @@ public sealed class Site
 
     private int _sessions;
     private int _idle;
+    private int _stacked;
 
     /// <summary>Sessions at work or about to be.</summary>
     internal int Active => _sessions - _idle;

@@ -309,7 +309,7 @@ internal sealed class SiteTable : LoopItem
         {
             LookAgain(site, endMs);
         }
-        while (site.Ready > 0 && CanRun(site) && Shaper.MayBegin(site) && site.Active < site.InFlight + site.Ready && !IsLeftToTheBusy(site)
+        while (site.Ready > 0 && CanRun(site) && Shaper.MayBegin(site) && site.Active < site.InFlight - site.Stacked + site.Ready && !IsLeftToTheBusy(site)
             && Shaper.MayDial(site))
         {
             int before = site.Active;

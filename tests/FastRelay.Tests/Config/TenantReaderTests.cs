@@ -40,7 +40,8 @@ public sealed class TenantReaderTests
         Assert.Equal(("door", true), (config.Listen[0].Tenant, config.Listen[0].TenantHeader));
         Assert.Equal("X-Customer", config.TenantHeader);
         Assert.Equal([new TenantConfig("inside", 3, 4), new TenantConfig("", 1, 0)], config.Tenants);
-        Assert.Equal(["inside:2:False", ":1:True"], config.Injectors.Select(static row => $"{row.Tenant}:{row.Networks.Count}:{row.TenantHeader}"));
+        // Rows that say nothing of tenants stand before the others: the first that a client belongs to counts.
+        Assert.Equal([":1:False", "inside:2:False", ":1:True", ":1:False"], config.Injectors.Select(static row => $"{row.Tenant}:{row.Networks.Count}:{row.TenantHeader}"));
         Assert.Equal(5, config.RelayFor.Count);
         Assert.Equal(2, config.Rated.Count);
         string written = EffectiveConfig.Write(config);

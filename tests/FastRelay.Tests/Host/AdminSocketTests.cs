@@ -42,6 +42,17 @@ public sealed class AdminSocketTests : IAsyncLifetime
     }
 
     [Fact]
+    public void A_pipe_that_stands_there_is_left_alone_and_not_waited_for()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("fastrelay-pipe").FullName, "admin.sock");
+        using var make = System.Diagnostics.Process.Start("mkfifo", [path]);
+        make.WaitForExit();
+        Assert.Contains("is no socket", Assert.Throws<IOException>(() => AdminSocket.Bind(path)).Message);
+        Assert.True(File.Exists(path));
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
     public void Owner_and_group_may_use_it_and_nobody_else() => Assert.Equal(
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite,
         File.GetUnixFileMode(_admin.SocketPath));

@@ -141,6 +141,27 @@ public class QueueDeedTests
     }
 
     [Fact]
+    public void A_change_reaches_what_was_there_when_it_was_asked_for()
+    {
+        for (int i = 0; i < 10; i++)
+        {
+            _rig.Commit("s@x.test", "u@a.test");
+        }
+        _rig.Loop.Settle();
+        QueuePart part = _rig.Loop.Wait(_rig.Queue.Admin.PartAsync(QueueDeed.Hold, new QueueFilter(), 0, 5));
+        MessageHandle later = _rig.Commit("s@x.test", "v@a.test");
+        _rig.Loop.Settle();
+        long count = part.Count;
+        while (part.Next >= 0)
+        {
+            part = _rig.Loop.Wait(_rig.Queue.Admin.PartAsync(QueueDeed.Hold, new QueueFilter { Before = part.Before }, part.Next, 5_000));
+            count += part.Count;
+        }
+        Assert.Equal(10, count);
+        Assert.Equal(QueuedState.Ready, _rig.ShowOne(later).State);
+    }
+
+    [Fact]
     public void A_message_with_many_destinations_is_changed_in_slices_too_and_what_ends_between_them_is_left_alone()
     {
         const int Destinations = 600;

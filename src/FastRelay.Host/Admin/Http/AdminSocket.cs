@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using FastRelay.Outside.Linux;
 
 namespace FastRelay.Host.Admin;
 
@@ -41,7 +40,7 @@ public static class AdminSocket
     private static void RemoveStale(string path)
     {
         // connect(2) refuses a plain file just as it refuses a socket that nobody listens on.
-        if (!LinuxSockets.IsSocket(path))
+        if (!SocketFile.IsThere(path))
         {
             throw new IOException("the file there is no socket, and is left alone");
         }

@@ -88,21 +88,28 @@ internal sealed class ListenReader(ConfigReader owner)
             }
             table.Finish();
         }
+        // Where no row speaks of tenants, none needs to be asked.
+        if (!injectors.Exists(static row => row is not { Tenant: "", TenantHeader: false }))
+        {
+            injectors.Clear();
+        }
         return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users, RelayCertificates = certificates, Rated = rated, Injectors = injectors };
     }
 
     private static void Injector(TableReader table, InjectorConfig row, List<InjectorConfig> into)
     {
-        if (row is { Tenant: "", TenantHeader: false })
-        {
-            return;
-        }
-        if (table.Node("networks") is null && !row.Users && table.Node("certificates") is null)
+        // A row that says nothing of tenants stands before later ones all the same: its clients have no rights of theirs.
+        bool speaks = row is not { Tenant: "", TenantHeader: false };
+        bool hasClients = row.Networks.Count > 0 || row.Users || row.Certificates.Count > 0;
+        if (speaks && table.Node("networks") is null && !row.Users && table.Node("certificates") is null)
         {
             string key = row.Tenant.Length > 0 ? "tenant" : "tenant_header";
             table.Error(table.Node(key)!, key, "is for clients that are known: it needs networks, users or certificates in the same row");
         }
-        into.Add(row);
+        if (speaks || hasClients)
+        {
+            into.Add(row);
+        }
     }
 
     private static ListenTls Tls(TableReader table, ListenTls usual, RelayConfig config)

@@ -257,8 +257,8 @@ public sealed class SendMachine
     public void CloseWindow(int completed, bool isOpen)
     {
         Check.That(IsUsable && completed >= Completed);
+        _transaction.NeedResetAfter(completed - Completed);
         Completed = completed;
-        _transaction.NeedReset();
         _phase = isOpen ? Phase.Ready : Phase.Closed;
     }
 

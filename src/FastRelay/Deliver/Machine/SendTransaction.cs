@@ -88,8 +88,8 @@ public sealed class SendTransaction
         ResetRefused = false;
     }
 
-    /// <summary>Other transactions were on the connection: the next one begins with RSET.</summary>
-    public void NeedReset() => _needsReset = true;
+    /// <summary>Other transactions, so many, were on the connection meanwhile: the next one begins with RSET when there were any.</summary>
+    public void NeedResetAfter(int others) => _needsReset |= others > 0;
 
     /// <summary>Begins, with the recipients that have these numbers in the envelope.</summary>
     /// <param name="recipients">Envelope indexes, ascending.</param>

@@ -72,6 +72,15 @@ public sealed class TransactionLedger
         _textLength = 0;
     }
 
+    /// <summary>Gives back the room of many or long replies; they are reported.</summary>
+    public void Trim()
+    {
+        if (_text.Length > FirstTextBytes)
+        {
+            _text = new byte[FirstTextBytes];
+        }
+    }
+
     /// <summary>The envelope index of a recipient.</summary>
     public int IndexAt(int position)
     {

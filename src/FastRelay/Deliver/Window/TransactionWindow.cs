@@ -155,6 +155,15 @@ public sealed class TransactionWindow
         }
     }
 
+    /// <summary>All that was written has left.</summary>
+    public void Sent()
+    {
+        for (int i = Count - 1; i >= 0 && !_ring[PlaceOf(i)]!.IsGone; i--)
+        {
+            _ring[PlaceOf(i)]!.Gone();
+        }
+    }
+
     /// <summary>Takes what is there of the next owed reply.</summary>
     /// <param name="input">Unconsumed bytes followed by newer ones.</param>
     /// <param name="consumed">Bytes to drop from its front; what follows belongs to the next reply.</param>
@@ -198,6 +207,8 @@ public sealed class TransactionWindow
     public void Pop()
     {
         Bytes -= Head.ContentBytes;
+        // Only the oldest gathers texts, so that one room for many refusals is enough.
+        Head.Ledger.Trim();
         _head = (_head + 1) % _ring.Length;
         Count--;
     }

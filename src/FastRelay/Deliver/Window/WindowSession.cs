@@ -26,6 +26,7 @@ internal sealed class WindowSession
     private readonly WindowWriter _writer;
     private readonly Signal<bool> _mayRead;
     private readonly Flight[] _flights;
+    private int _stacked;
     private Site _site = null!;
     private HostTrust _trust = null!;
     private OutcomeCause _brokenBy;
@@ -61,7 +62,9 @@ internal sealed class WindowSession
 
     /// <summary>Another message may be begun, room permitting.</summary>
     public bool MayAdd => !IsBroken && !Window.IsClosing && !_owner.IsDraining
-        && Window.Completed + Window.Count < _session.MessagesMost;
+        && Window.Completed + Window.Count < _session.MessagesMost
+        // Doubt about another connection holds for this one, too: what is in flight is answered, and then one follows another.
+        && _trust.MayFill(_owner.World.Loop.NowMs);
 
     /// <summary>Sends a message and all that the site has while they fit, until every answer is there.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
@@ -80,6 +83,14 @@ internal sealed class WindowSession
             End();
         }
         return new WindowEnd(Window.Completed, !IsBroken && !Window.IsClosing, _writer.TakeLeft());
+    }
+
+    /// <summary>A message came into the window's hands, or left them: the site is told how many are beyond the first.</summary>
+    public void Counted()
+    {
+        int beyond = Math.Max(0, Window.Count + (_writer.HasTaken ? 1 : 0) - 1);
+        _site.Stacked += beyond - _stacked;
+        _stacked = beyond;
     }
 
     /// <summary>Notes whose transaction is at a place of the window.</summary>
@@ -189,7 +200,13 @@ internal sealed class WindowSession
         _flights[Window.HeadPlace] = default;
         _owner.Report(flight.Delivery, flight.Body.Envelope, Window.Head.Ledger, _session.Attempt(reused));
         flight.Body.Close();
+        Pop();
+    }
+
+    private void Pop()
+    {
         Window.Pop();
+        Counted();
     }
 
     // What was not attempted goes back to the front of the queue: the last one first, so that all keep their order.
@@ -226,6 +243,7 @@ internal sealed class WindowSession
         int place = Window.HeadPlace;
         int count = Window.Count;
         bool first = true;
+        bool trouble = false;
         while (Window.Count > 0)
         {
             bool turnedAway = Window.Head.IsTurnedAway;
@@ -237,11 +255,11 @@ internal sealed class WindowSession
             }
             else
             {
-                Window.Pop();
+                Pop();
             }
             if (first && Window.IsSiteTrouble)
             {
-                _owner.Queue.SiteFailed(_site, Window.Failure, Window.FailureReason.Span, counted: true);
+                trouble = true;
             }
             else if (fate == WindowFate.Release && turnedAway)
             {
@@ -251,6 +269,11 @@ internal sealed class WindowSession
             first = false;
         }
         ReleaseFrom(place, count);
+        if (trouble)
+        {
+            // With nothing of this connection in flight any more: a host that serves nobody is not one that is busy.
+            _owner.Queue.SiteFailed(_site, Window.Failure, Window.FailureReason.Span, counted: true);
+        }
         if (Window.IsInDoubt || cause == OutcomeCause.BadReply)
         {
             _trust.Doubted(_owner.World.Loop.NowMs);

@@ -32,8 +32,11 @@ public sealed class WindowTransaction
     /// <summary>A command is still to be written.</summary>
     public bool HasMoreToWrite => _written <= ChunkPosition;
 
-    /// <summary>All of it has been given to the network: from here the peer may have the message.</summary>
+    /// <summary>All of it is being given to the network: from here the peer may have the message.</summary>
     public bool IsSent { get; private set; }
+
+    /// <summary>The network has taken its last octet: nobody reads its content any more, and an answer to it can be an honest one.</summary>
+    public bool IsGone { get; private set; }
 
     /// <summary>Every command was answered.</summary>
     public bool IsAnswered => _answered > ChunkPosition;
@@ -72,7 +75,7 @@ public sealed class WindowTransaction
         Ledger.Begin(recipients);
         ContentBytes = contentBytes;
         _eightBit = eightBit;
-        _contentWritten = IsSent = IsTurnedAway = WasClosed = false;
+        _contentWritten = IsSent = IsGone = IsTurnedAway = WasClosed = false;
         _written = _answered = reset ? ResetPosition : MailPosition;
     }
 
@@ -106,6 +109,9 @@ public sealed class WindowTransaction
 
     /// <summary>What was written goes to the network now.</summary>
     public void Sending() => IsSent |= _contentWritten;
+
+    /// <summary>What was written has left.</summary>
+    public void Gone() => IsGone |= _contentWritten;
 
     /// <summary>Takes the oldest owed reply.</summary>
     /// <returns>False when it cannot stand where it does: the peer and we are not in step.</returns>
@@ -157,12 +163,12 @@ public sealed class WindowTransaction
     {
         // Consent to what has not arrived, to a message for nobody, or with the code of an address (RFC 3463 3.2), which
         // answers MAIL or RCPT: a reply too many stands before it.
-        if (reply.Kind == 2 && (!IsSent || Ledger.Accepted == 0 || reply.Enhanced is { Class: 2, Subject: 1 }))
+        if (reply.Kind == 2 && (!IsGone || Ledger.Accepted == 0 || reply.Enhanced is { Class: 2, Subject: 1 }))
         {
             return false;
         }
         Ledger.DecideAccepted(reply.At(SmtpStage.Dot), reply.Text);
-        // A refusal before all was sent counts, and there is no way back in step.
-        return IsSent;
+        // A refusal before all has left counts, and there is no way back in step: the content is still being read from.
+        return IsGone;
     }
 }

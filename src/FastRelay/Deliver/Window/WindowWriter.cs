@@ -57,12 +57,29 @@ internal sealed class WindowWriter : LoopItem
         return left;
     }
 
+    /// <summary>A message was taken that the window does not have yet.</summary>
+    public bool HasTaken => _taken;
+
     /// <summary>A message was answered, or the connection is over.</summary>
     public void RoomAgain() => _mayWrite.Set(true);
 
     /// <summary>Writes until there is nothing left to write and nothing left to be answered.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask RunAsync(Site site, Delivery first)
+    {
+        try
+        {
+            await WriteAsync(site, first);
+        }
+        catch (Exception broken)
+        {
+            // A defect of ours: the reader would wait for ever for a writer that is gone.
+            Check.Fatal("writing a window failed: " + broken);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
+    private async ValueTask WriteAsync(Site site, Delivery first)
     {
         IsDone = _lost = _hasLeft = false;
         _gathered = 0;
@@ -74,6 +91,7 @@ internal sealed class WindowWriter : LoopItem
             if (!_taken && MayTake() && _owner.Queue.TryTake(site, out _delivery))
             {
                 _taken = true;
+                _session.Counted();
             }
             if (_taken && _body is null && !await OpenAsync())
             {
@@ -168,6 +186,7 @@ internal sealed class WindowWriter : LoopItem
         // The window has it now.
         _body = null;
         _taken = false;
+        _session.Counted();
         WindowTransaction transaction = Window.Tail;
         while (transaction.HasMoreToWrite)
         {
@@ -278,6 +297,11 @@ internal sealed class WindowWriter : LoopItem
         _timed = true;
         _timer.After(_dialogue.Limits.DataBlockTimeoutMs);
         FlushResult sent = await _dialogue.Link!.Output.WriteAsync(behind);
+        if (!sent.IsCompleted)
+        {
+            // Before anything else runs: the peer's answer to the last octet cannot have been read yet.
+            Window.Sent();
+        }
         _timed = false;
         _timer.Cancel();
         _gathered = 0;
@@ -292,6 +316,7 @@ internal sealed class WindowWriter : LoopItem
         _body!.Close();
         _body = null;
         _taken = false;
+        _session.Counted();
     }
 
     // What was taken and not begun goes back, or on by itself.
@@ -308,6 +333,7 @@ internal sealed class WindowWriter : LoopItem
         }
         _taken = false;
         IsDone = true;
+        _session.Counted();
         _session.WriterMoved();
     }
 }

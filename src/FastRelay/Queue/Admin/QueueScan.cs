@@ -14,7 +14,8 @@ internal sealed class QueueScan
 
     private readonly QueueState _queue;
     private readonly Signal<bool> _turn;
-    private readonly HashSet<int>? _destinations;
+    // Not their numbers: one that is forgotten meanwhile leaves its number to another.
+    private readonly HashSet<Destination>? _destinations;
     private readonly bool _nothing;
     private readonly long _stop;
     private int _budget = SlotsPerTurn;
@@ -30,7 +31,7 @@ internal sealed class QueueScan
         _turn = new Signal<bool>(queue.World.Loop);
         if (filter.Domain is { } domain)
         {
-            _destinations = [.. queue.Destinations.FindAll(domain.ToLowerInvariant().TrimEnd('.')).Select(static destination => destination.Number)];
+            _destinations = [.. queue.Destinations.FindAll(domain.ToLowerInvariant().TrimEnd('.'))];
             _nothing = _destinations.Count == 0;
         }
     }
@@ -47,7 +48,7 @@ internal sealed class QueueScan
     public bool Selects(int handle)
     {
         ref Entry entry = ref _queue.Slab[handle];
-        return (_destinations?.Contains(entry.Destination) != false)
+        return (_destinations?.Contains(_queue.Destinations[entry.Destination]) != false)
             && (Filter.State is null || QueueAdmin.StateOf(entry.State) == Filter.State)
             && (Filter.Tenant is null || _queue.Destinations[entry.Destination].Tenant.Name == Filter.Tenant)
             && (Filter.Site is null || _queue.Destinations[entry.Destination].Site?.Key == Filter.Site);

@@ -122,6 +122,20 @@ internal sealed class LearnedRate
         _emptyAtMs = Math.Max(_emptyAtMs, nowMs) + (1 / _perMs);
     }
 
+    /// <summary>A message that was begun was not attempted. One that tried a closed site leaves its place to another, unless a refusal came meanwhile.</summary>
+    public void GaveBack(long nowMs, long takenMs)
+    {
+        if (!IsClosed)
+        {
+            _emptyAtMs -= 1 / _perMs;
+            _stepTook = Math.Max(0, _stepTook - 1);
+        }
+        else if (ToldAtMs < takenMs)
+        {
+            _openAtMs = Math.Min(_openAtMs, nowMs);
+        }
+    }
+
     /// <summary>A host has refused a message, or a connection, for the rate.</summary>
     /// <param name="nowMs">The loop's time.</param>
     /// <param name="takenMs">When the message was taken; -1 for what belongs to none.</param>

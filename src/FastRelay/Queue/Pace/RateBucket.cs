@@ -43,6 +43,9 @@ internal sealed class RateBucket
     /// <summary>Lets nothing go at once: what was begun under another rate is not known here.</summary>
     public void Fill(long nowMs) => _emptyAtMs = nowMs + (_bucket * _stepMs);
 
+    /// <summary>What was begun was not attempted: it does not count.</summary>
+    public void GaveBack(long amount = 1) => _emptyAtMs -= amount * _stepMs;
+
     /// <summary>It was begun.</summary>
     public void Took(long nowMs, long amount = 1)
     {

@@ -82,6 +82,20 @@ internal sealed class Shaper(QueueState queue)
         }
     }
 
+    /// <summary>A message that was begun was not attempted: it has used nothing of what the site allows.</summary>
+    public void GaveBack(in Delivery delivery)
+    {
+        if (delivery.SiteOrNone is not { } site)
+        {
+            return;
+        }
+        if (site.Pace is { } pace)
+        {
+            pace.GaveBack(pace.CountsOctets ? OctetsOf(delivery.Entry) : 0);
+        }
+        site.Learned?.GaveBack(_loop.NowMs, delivery.TakenMs);
+    }
+
     /// <summary>A session was started, whose first connection is counted here: others must not be let go until it dials.</summary>
     public void Dispatched(Site site)
     {
@@ -117,7 +131,7 @@ internal sealed class Shaper(QueueState queue)
         queue.Counters.RateRefusals++;
         if (site.Learned is null)
         {
-            site.Learned = new LearnedRate(now, in site.Through);
+            site.Learned = new LearnedRate(now, site.Through.At(now));
             Learned++;
         }
         bool wasClosed = site.Learned.IsClosed;
@@ -142,7 +156,7 @@ internal sealed class Shaper(QueueState queue)
     public void GotThrough(Site site, long takenMs)
     {
         long now = _loop.NowMs;
-        if (site.Learned is { } learned && learned.GotThrough(now, takenMs, in site.Through))
+        if (site.Learned is { } learned && learned.GotThrough(now, takenMs, site.Through.At(now)))
         {
             queue.Log.Line("site_pace"u8).Add("site"u8, site.Key).Add("status"u8, "open"u8).Add("per_minute"u8, (long)learned.PerMinute)
                 .Add("ready"u8, site.Ready).Write();

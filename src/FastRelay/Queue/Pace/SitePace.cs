@@ -91,6 +91,18 @@ internal sealed class SitePace
         }
     }
 
+    /// <summary>A message that was begun was not attempted.</summary>
+    public void GaveBack(long octets)
+    {
+        foreach (RateBucket bucket in _buckets)
+        {
+            if (bucket.Rate.Unit != SiteRateUnit.Connections)
+            {
+                bucket.GaveBack(AmountOf(bucket, octets));
+            }
+        }
+    }
+
     /// <summary>A connection was dialled, or is about to be.</summary>
     public void Dialled(long nowMs)
     {

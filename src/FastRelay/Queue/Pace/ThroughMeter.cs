@@ -9,6 +9,7 @@ internal struct ThroughMeter
 {
     private const long LongMs = 60_000;
     private const int Many = 40;
+    private const long StaleMs = 3_600_000;
     private long _sinceMs;
     private long _lastMs;
 
@@ -17,6 +18,9 @@ internal struct ThroughMeter
 
     /// <summary>Since when; means nothing while <see cref="Count"/> is 0.</summary>
     public readonly long SinceMs => _sinceMs;
+
+    /// <summary>What it says now: hours ago is no measure of a rate, and hourly caps rest on less.</summary>
+    public readonly ThroughMeter At(long nowMs) => nowMs - _lastMs > StaleMs ? default : this;
 
     /// <summary>A message got through.</summary>
     public void Add(long nowMs)

@@ -28,9 +28,10 @@ internal sealed class SourceChoice(QueueState queue)
             destination.LastChosen = 0;
             destination.LastWay = null;
         }
-        // What is queued for a source that is gone leaves from another.
+        // What is queued for a source that is gone leaves from another. One that is there but in the pool no more serves only where
+        // there are ways: they take its mail over, message by message.
         string name = destination.Source?.Name ?? "";
-        destination.Source = pool is null ? null : Array.Find(pool, one => one.Name == name) ?? Table.Find(name) ?? pool[0];
+        destination.Source = pool is null ? null : Array.Find(pool, one => one.Name == name) ?? (pool.Length > 1 ? Table.Find(name) : null) ?? pool[0];
         Place(destination);
         if (destination.Head == destination)
         {
@@ -60,7 +61,7 @@ internal sealed class SourceChoice(QueueState queue)
     public void Again(int handle)
     {
         Destination way = queue.Destinations[queue.Slab[handle].Destination];
-        if (!way.IsLeft && way.Head.Ways is not null)
+        if (way.Head.Ways is not null)
         {
             Move(handle, way, Choose(way.Head));
         }
@@ -71,7 +72,7 @@ internal sealed class SourceChoice(QueueState queue)
     public bool MovedOn(int handle)
     {
         Destination way = queue.Destinations[queue.Slab[handle].Destination];
-        if (way.IsLeft || way.Head.Ways is not { } ways || (Array.IndexOf(ways, way) >= 0 && !IsStopped(way)))
+        if (way.Head.Ways is not { } ways || (Array.IndexOf(ways, way) >= 0 && !IsStopped(way)))
         {
             return false;
         }

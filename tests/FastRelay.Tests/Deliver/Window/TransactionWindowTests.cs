@@ -191,12 +191,15 @@ public sealed class TransactionWindowTests
     }
 
     [Theory]
-    [InlineData("250 2.0.0 taken\r\n", "Deferred")]
-    [InlineData("552 5.3.4 too big\r\n", "Failed")]
-    public void An_answer_to_content_that_is_still_on_its_way_counts_only_when_it_refuses(string answer, string outcome)
+    [InlineData("250 2.0.0 taken\r\n", false, "Deferred")]
+    [InlineData("552 5.3.4 too big\r\n", false, "Failed")]
+    [InlineData("250 2.0.0 taken\r\n", true, "Deferred InDoubt")]
+    [InlineData("552 5.3.4 too big\r\n", true, "Failed")]
+    public void An_answer_to_content_that_is_still_on_its_way_counts_only_when_it_refuses(string answer, bool sending, string outcome)
     {
+        // While it is being sent its body is still read from: nothing may settle it.
         var talk = new Talk();
-        talk.Add(5, sent: false);
+        talk.Add(5, sent: sending, gone: false);
         talk.Hear(Encoding.ASCII.GetBytes("250 ok\r\n250 ok\r\n" + answer));
         Assert.True(talk.OutOfStep);
         talk.End(OutcomeCause.BadReply);
@@ -305,7 +308,7 @@ public sealed class TransactionWindowTests
 
         public bool OutOfStep { get; private set; }
 
-        public string Add(long octets, int recipients = 1, bool sent = true)
+        public string Add(long octets, int recipients = 1, bool sent = true, bool gone = true)
         {
             Window.Add(Enumerable.Range(0, recipients).ToArray(), octets, eightBit: false);
             var said = new StringBuilder();
@@ -320,6 +323,10 @@ public sealed class TransactionWindowTests
                 Window.Tail.ContentWritten();
             }
             Window.Sending();
+            if (gone)
+            {
+                Window.Sent();
+            }
             return said.ToString();
         }
 

@@ -187,6 +187,15 @@ public sealed class LinuxResolverTests
         Assert.Equal("other", file.Value);
         File.WriteAllText(path, new string('x', (1 << 20) + 1));
         Assert.Equal("other", file.Value);
+        File.WriteAllText(path, "");
+        Assert.Equal("other", file.Value);
+        File.Delete(path);
+        // As systemd-resolved has it.
+        File.WriteAllText(path + ".run", "run");
+        File.CreateSymbolicLink(path, path + ".run");
+        Assert.Equal("run", file.Value);
+        File.WriteAllText(path + ".run", "another");
+        Assert.Equal("another", file.Value);
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
     }
 

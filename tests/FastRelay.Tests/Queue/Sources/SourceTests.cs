@@ -180,6 +180,19 @@ public class SourceTests
     }
 
     [Fact]
+    public void A_source_that_is_there_but_named_no_more_is_left_by_queued_and_by_new_mail()
+    {
+        QueueRig rig = new QueueRig(Options("blue")).Domain("a.test");
+        Add(rig, 50, "u@a.test");
+        Assert.Equal(50, Ready(rig, "mx.a.test/blue"));
+        rig.Queue.Change(Options("green"), new Limits());
+        rig.Loop.Settle();
+        Add(rig, 50, "u@a.test");
+        Assert.Equal((0, 100), (Ready(rig, "mx.a.test/blue"), Ready(rig, "mx.a.test/green")));
+        QueueRules.Hold(rig, journal: false);
+    }
+
+    [Fact]
     public void Ways_are_forgotten_with_their_last_mail()
     {
         QueueRig rig = new QueueRig(Options()).Domain("a.test");

@@ -18,7 +18,7 @@ internal sealed class WatchedFile<T>(string path, Func<string, T> parse)
 
     private readonly Lock _lock = new();
     private long _nextLookMs = long.MinValue;
-    private (DateTime Written, long Length) _stamp;
+    private (string Path, DateTime Written, long Length) _stamp;
     private T? _value;
 
     /// <summary>What it says now.</summary>
@@ -43,12 +43,19 @@ internal sealed class WatchedFile<T>(string path, Func<string, T> parse)
     {
         try
         {
-            var file = new FileInfo(path);
-            (DateTime, long) stamp = file.Exists ? (file.LastWriteTimeUtc, file.Length) : default;
-            if (file.Exists && file.Length <= MaxBytes && (_value is null || stamp != _stamp))
+            var link = new FileInfo(path);
+            // What it leads to: systemd-resolved and others make it a link, which never changes itself.
+            FileInfo file = link.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? link;
+            (string, DateTime, long) stamp = file.Exists ? (file.FullName, file.LastWriteTimeUtc, file.Length) : default;
+            // An empty one is being written anew.
+            if (file.Exists && file.Length is > 0 and <= MaxBytes && (_value is null || stamp != _stamp))
             {
-                _value = parse(File.ReadAllText(path));
-                _stamp = stamp;
+                string text = File.ReadAllText(path);
+                if (text.Length > 0)
+                {
+                    _value = parse(text);
+                    _stamp = stamp;
+                }
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

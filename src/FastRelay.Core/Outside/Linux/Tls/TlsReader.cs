@@ -68,7 +68,14 @@ internal sealed class TlsReader : PipeReader
     public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
     /// <inheritdoc/>
-    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => _input.Advance(consumed, examined);
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        // After a cancelled read the stream may be filling the buffer: it is not given back under its hands.
+        if (!_filling)
+        {
+            _input.Advance(consumed, examined);
+        }
+    }
 
     /// <inheritdoc/>
     public override void CancelPendingRead()
@@ -157,15 +164,21 @@ internal sealed class TlsReader : PipeReader
     {
         try
         {
-            // Before its first octets the stream may hold some that came with the handshake.
-            _ = await (_isDry ? _bytes.ReadAsync(Memory<byte>.Empty) : _stream.ReadAsync(Memory<byte>.Empty));
+            if (_isDry)
+            {
+                _ = await _bytes.ReadAsync(Memory<byte>.Empty);
+            }
+            // The stream's own wait, which ends at once when a whole record is there: for the rest of one no buffer is rented.
+            // Before the first octets it may hold some that came with the handshake.
+            _ = await _stream.ReadAsync(Memory<byte>.Empty);
             if (_ended)
             {
                 return 0;
             }
             Memory<byte> room = _input.Room();
             int n = await _stream.ReadAsync(room);
-            // A read takes every whole record that is there while there is room, so one with room left has left none.
+            // A read takes every whole record of data that is there while there is room. The peer's end behind it may be in the
+            // stream all the same: it is seen when the connection ends, or at the wait's own timeout.
             _isDry = n < room.Length;
             return n;
         }
