@@ -18,7 +18,8 @@ public sealed class EarlyAnswerTests
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen();
         using var answered = new ManualResetEventSlim();
-        var host = new Thread(() => Host(listener, answered)) { IsBackground = true };
+        long read = 0;
+        var host = new Thread(() => read = Host(listener, answered)) { IsBackground = true };
         host.Start();
         int port = ((IPEndPoint)listener.LocalEndPoint!).Port;
         Assert.True(NextHop.TryParse($"smtp:[127.0.0.1]:{port}", out NextHop hop, out _));
@@ -31,16 +32,18 @@ public sealed class EarlyAnswerTests
         rig.Until(() => rig.Counters.SessionsOut == 0, "the session has ended");
         Assert.Equal(0, rig.Counters.InDoubt);
         Assert.True(rig.Logged("event=delivery", "status=failed", "dsn=5.1.1"));
-        // The body that was read from is whole, and free for others.
-        rig.Submit("a@client.test", body, "c@elsewhere.test");
         Assert.True(host.Join(20_000));
+        // Whoever goes on sending a body that was given back sends it to the end, or what stands in its place by then.
+        Assert.InRange(read, 0, body.Length - 1);
     }
 
-    private static void Host(Socket listener, ManualResetEventSlim answered)
+    /// <returns>Octets of the content that came.</returns>
+    private static long Host(Socket listener, ManualResetEventSlim answered)
     {
         using Socket socket = listener.Accept();
         using var stream = new NetworkStream(socket);
         using var reader = new StreamReader(stream, Encoding.Latin1, false, 128);
+        long read = 0;
         void Say(string text) => stream.Write(Encoding.ASCII.GetBytes(text + "\r\n"));
         try
         {
@@ -55,8 +58,9 @@ public sealed class EarlyAnswerTests
                     Thread.Sleep(200);
                     while (reader.Read() >= 0)
                     {
+                        read++;
                     }
-                    return;
+                    return read;
                 }
                 Say(line[..4] switch
                 {
@@ -70,5 +74,6 @@ public sealed class EarlyAnswerTests
         {
             // Cut, as it should be.
         }
+        return read;
     }
 }
