@@ -70,6 +70,57 @@ public sealed class NetworkCheckTests : IDisposable
         Assert.Contains("FAILED   resolver     no name server answers", silent.Output);
     }
 
+    [Fact]
+    public void A_server_that_refuses_to_say_and_a_name_that_is_none_are_told_as_what_they_are()
+    {
+        using RelayProcess relay = New(_own);
+        // Its zone is not here: nsd says REFUSED (RFC 1035 4.1.1, code 5).
+        ToolResult refused = relay.Command("check", "--network", "--domain", "elsewhere.example");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains($"ok       resolver     127.0.0.1:{_dns.Port} answered for elsewhere.example in ", refused.Output);
+        Assert.Contains("FAILED   exchangers   name servers answer Refused for elsewhere.example", refused.Output);
+        ToolResult invalid = relay.Command("check", "--network", "--domain", "a..b");
+        Assert.Equal(1, invalid.ExitCode);
+        Assert.Contains("FAILED   exchangers   \"a..b\" is no domain that can be asked for", invalid.Output);
+        Assert.DoesNotContain("Unhandled", invalid.Output + invalid.Error);
+    }
+
+    [Fact]
+    public void Each_address_of_each_source_is_looked_at_with_its_name()
+    {
+        using var sink = new Sink(_host, _port);
+        string sources = $"""
+            [[source]]
+            name = "out1"
+            address = ["{_own}", "2001:db8::25"]
+            [[source]]
+            name = "out2"
+            address = "{_other}"
+            ehlo = "other.test"
+            [[source]]
+            name = "away"
+            address = "192.0.2.25"
+            [[pool]]
+            name = "all"
+            sources = ["out1", "out2"]
+            """;
+        using var relay = new RelayProcess(RelayProcess.MxConfig(_dns, _port, sources)
+            .Replace("allow_private = true", "allow_private = true\nsource = \"all\"", StringComparison.Ordinal));
+        ToolResult all = relay.Command("check", "--network", "--domain", "mail.test");
+        Assert.Equal(1, all.ExitCode);
+        Assert.Contains($"out1: up.mail.test ({_host}:{_port}) from {_own} says: 220 ", all.Output);
+        Assert.Contains("out1: no exchanger has an address of the family of 2001:db8::25", all.Output);
+        Assert.Contains($"ok       name         out1: relay.test is {_own}", all.Output);
+        Assert.Contains($"ok       PTR          out1: {_own} is relay.test, and back", all.Output);
+        Assert.Contains($"out2: up.mail.test ({_host}:{_port}) from {_other} says: 220 ", all.Output);
+        Assert.Contains($"ok       name         out2: other.test is {_other}", all.Output);
+        Assert.Contains($"warning  PTR          out2: {_other} is relay.test, and EHLO says other.test", all.Output);
+        Assert.Contains($"FAILED   port {_port}", all.Output);
+        Assert.Contains("192.0.2.25 is no address of this host", all.Output);
+        // All mail has a source: nothing leaves from the system's choice.
+        Assert.DoesNotContain("from 127.0.0.1 ", all.Output);
+    }
+
     private RelayProcess New(IPAddress source, string hostname = "relay.test") => new(RelayProcess.MxConfig(_dns, _port)
         .Replace("allow_private = true", $"allow_private = true\nsource = \"{source}\"", StringComparison.Ordinal)
         .Replace("hostname = \"relay.test\"", $"hostname = \"{hostname}\"", StringComparison.Ordinal));

@@ -57,19 +57,37 @@ public static class ConfigFile
         return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included);
     }
 
-    /// <summary>The files of an <c>include</c>, read.</summary>
+    /// <summary>The files of an <c>include</c>, read; a folder that cannot be looked into gives one without text.</summary>
     internal static IReadOnlyList<IncludedFile> Included(string pattern, string folder)
     {
-        string full = Path.GetFullPath(pattern, folder);
+        string full;
+        try
+        {
+            full = Path.GetFullPath(pattern, folder);
+        }
+        catch (ArgumentException)
+        {
+            return [new IncludedFile(pattern, null, "is no path")];
+        }
         string name = Path.GetFileName(full);
         if (name.AsSpan().IndexOfAny('*', '?') < 0)
         {
             return [ReadOne(full)];
         }
         string parent = Path.GetDirectoryName(full)!;
-        return Directory.Exists(parent)
-            ? [.. Directory.EnumerateFiles(parent).Where(path => FileSystemName.MatchesSimpleExpression(name, Path.GetFileName(path), ignoreCase: false)).Order(StringComparer.Ordinal).Select(ReadOne)]
-            : [];
+        try
+        {
+            return [.. Directory.EnumerateFiles(parent).Where(path => FileSystemName.MatchesSimpleExpression(name, Path.GetFileName(path), ignoreCase: false)).Order(StringComparer.Ordinal).Select(ReadOne)];
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing is there: the same as a folder in which nothing matches.
+            return [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [new IncludedFile(parent, null, $"the folder cannot be read: {e.Message}")];
+        }
     }
 
     private static IncludedFile ReadOne(string path)

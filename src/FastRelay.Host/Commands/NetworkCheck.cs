@@ -12,9 +12,10 @@ namespace FastRelay.Host.Commands;
 
 /// <summary>
 /// <c>fastrelay check --network</c>: what of the network would keep mail from being delivered, or from being believed. It
-/// asks the configured name servers and connects once to an exchanger of the domain that it is given, up to its banner.
+/// asks the configured name servers and connects once to an exchanger of the domain that it is given, up to its banner;
+/// where there are sources, once from each address of each.
 /// </summary>
-/// <param name="config">Our name, source address, name servers and port.</param>
+/// <param name="config">Our names, source addresses, name servers and port.</param>
 /// <param name="authorities">The bundle of certificate authorities; null when none was found.</param>
 /// <param name="output">A line for each thing that was looked at.</param>
 public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWriter output)
@@ -23,6 +24,7 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
 
     // The resolver of the relay, without its cache: the same servers, the same rules.
     private readonly LookupClient _dns = new(Options(config, config.DnsServers.Count > 0 ? config.DnsServers : LinuxResolver.SystemServers));
+    private readonly Dictionary<string, IReadOnlyList<IPAddress>?> _addresses = [];
     private int _failures;
 
     /// <summary>Looks at everything.</summary>
@@ -39,21 +41,60 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
             Good("authorities", authorities);
         }
         IReadOnlyList<string> hosts = await ExchangersAsync(domain);
-        IPEndPoint? local = hosts.Count > 0 ? await ConnectAsync(hosts) : null;
-        IReadOnlyList<IPAddress>? named = await AddressesAsync(config.HostName);
-        if (named is { Count: 0 })
+        foreach (IGrouping<string, Way> source in Ways().GroupBy(static way => way.Prefix))
         {
-            Warn("name", $"{config.HostName} has no address in DNS: many hosts refuse a client that says such a name in EHLO");
-        }
-        else if (named is not null)
-        {
-            Good("name", $"{config.HostName} is {string.Join(", ", named)}");
-        }
-        if (local is not null && named is not null)
-        {
-            await ReverseAsync(local.Address, named);
+            await LookAsync([.. source], hosts);
         }
         return _failures == 0;
+    }
+
+    /// <summary>One source: each of its addresses, and its name.</summary>
+    private async Task LookAsync(IReadOnlyList<Way> ways, IReadOnlyList<string> hosts)
+    {
+        var locals = new List<IPAddress?>();
+        foreach (Way way in ways)
+        {
+            IPAddress? local = hosts.Count > 0 ? await ConnectAsync(way, hosts) : null;
+            // A source's PTR can be asked for without a connection.
+            locals.Add(way.Prefix.Length > 0 ? way.Address : local);
+        }
+        (string prefix, string name) = (ways[0].Prefix, ways[0].Name);
+        if (await AddressesAsync(name) is not { } named)
+        {
+            return;
+        }
+        if (named.Count == 0)
+        {
+            Warn("name", $"{prefix}{name} has no address in DNS: many hosts refuse a client that says such a name in EHLO");
+        }
+        else
+        {
+            Good("name", $"{prefix}{name} is {string.Join(", ", named)}");
+        }
+        for (int i = 0; i < ways.Count; i++)
+        {
+            if (locals[i] is { } own)
+            {
+                await ReverseAsync(ways[i], own, named);
+            }
+        }
+    }
+
+    /// <summary>Each address that mail leaves from: those of every source, and what is used where none is named.</summary>
+    private IEnumerable<Way> Ways()
+    {
+        bool always = config.Deliver.SourceName.Length > 0 || config.Routes.Any(static route => route is { Domain: "*", Source.Length: > 0 });
+        if (config.Sources.Count == 0 || !always)
+        {
+            yield return new Way("", config.Deliver.Source, config.HostName, false);
+        }
+        foreach (SourceConfig source in config.Sources)
+        {
+            foreach (IPAddress address in new[] { source.Ipv4, source.Ipv6 }.OfType<IPAddress>())
+            {
+                yield return new Way($"{source.Name}: ", address, source.Ehlo ?? config.HostName, source is { Ipv4: not null, Ipv6: not null });
+            }
+        }
     }
 
     private static LookupClientOptions Options(RelayConfig config, IReadOnlyList<IPEndPoint> servers) => new([.. servers])
@@ -68,114 +109,175 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
     private async Task<IReadOnlyList<string>> ExchangersAsync(string domain)
     {
         string servers = string.Join(", ", _dns.NameServers.Select(static server => server.ToString()));
+        string shown = QueueListCommand.Printable(domain);
         long started = Stopwatch.GetTimestamp();
-        if (await AskAsync(domain, QueryType.MX) is not { } answer)
+        // One that the relay would not ask for either; the client of DNS knows more that it cannot put into a question.
+        bool isName = DomainNames.IsHostName(domain.EndsWith('.') ? domain.AsSpan()[..^1] : domain);
+        Answer answer = isName ? await AskAsync(domain, QueryType.MX) : new Answer(Verdict.NoName, null, "");
+        if (answer.Verdict == Verdict.NoName)
+        {
+            Bad("exchangers", $"\"{shown}\" is no domain that can be asked for: give one of letters, digits and hyphens (or its xn-- form) with --domain");
+            return [];
+        }
+        if (answer.Verdict == Verdict.Silence)
         {
             Bad("resolver", $"no name server answers ({servers}): nothing can be delivered by MX");
             return [];
         }
-        Good("resolver", string.Create(CultureInfo.InvariantCulture, $"{servers} answered for {domain} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms"));
-        string[] hosts = [.. answer.Answers.MxRecords().OrderBy(static mx => mx.Preference).Select(static mx => mx.Exchange.Value.TrimEnd('.')).Where(static host => host.Length > 0)];
+        Good("resolver", string.Create(CultureInfo.InvariantCulture, $"{servers} answered for {shown} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms"));
+        if (answer.Response is null)
+        {
+            Bad("exchangers", $"name servers answer {answer.Code} for {shown}: its mail waits until they answer; give another one with --domain");
+            return [];
+        }
+        string[] hosts = [.. answer.Response.Answers.MxRecords().OrderBy(static mx => mx.Preference).Select(static mx => mx.Exchange.Value.TrimEnd('.')).Where(static host => DomainNames.IsHostName(host))];
         if (hosts.Length == 0)
         {
-            Bad("exchangers", $"{domain} has no MX host to try ({answer.Header.ResponseCode}): give another one with --domain");
+            Bad("exchangers", $"{shown} has no MX host to try ({answer.Code}): give another one with --domain");
         }
         return hosts;
     }
 
     // One that lets us as far as its banner settles it; one that is down itself says nothing.
-    private async Task<IPEndPoint?> ConnectAsync(IReadOnlyList<string> hosts)
+    private async Task<IPAddress?> ConnectAsync(Way way, IReadOnlyList<string> hosts)
     {
         var failures = new List<string>();
-        foreach (string host in hosts.Take(HostsTried))
+        int tried = 0;
+        int otherFamily = 0;
+        foreach (string host in hosts)
         {
-            IPAddress? address = (await AddressesAsync(host))?.FirstOrDefault(a => config.Deliver.Source is not { } source || source.AddressFamily == a.AddressFamily);
+            IReadOnlyList<IPAddress>? all = await AddressesAsync(host);
+            IPAddress? address = all?.FirstOrDefault(a => way.Address is not { } source || source.AddressFamily == a.AddressFamily);
             if (address is null)
             {
-                failures.Add($"{host} has no address of ours' family");
-                continue;
+                // A host of the other family is not for this address, and does not count as tried.
+                tried += all is { Count: > 0 } ? 0 : 1;
+                otherFamily += all is { Count: > 0 } ? 1 : 0;
+                failures.Add(all is null ? $"the addresses of {host} are not to be had" : $"{host} has no address of ours' family");
             }
-            var end = new IPEndPoint(address, config.Deliver.Port);
-            using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            using var patience = new CancellationTokenSource(config.Limits.ConnectTimeoutMs);
-            try
+            else
             {
-                if (config.Deliver.Source is { } source)
+                tried++;
+                (IPAddress? local, string said) = await BannerAsync(way, host, new IPEndPoint(address, config.Deliver.Port));
+                if (local is not null)
                 {
-                    socket.Bind(new IPEndPoint(source, 0));
-                }
-                await socket.ConnectAsync(end, patience.Token);
-                byte[] banner = new byte[512];
-                int length = await socket.ReceiveAsync(banner, patience.Token);
-                string text = QueueListCommand.Printable(Encoding.Latin1.GetString(banner, 0, length).Split('\r', '\n')[0]);
-                var local = (IPEndPoint)socket.LocalEndPoint!;
-                if (text.StartsWith("220", StringComparison.Ordinal))
-                {
-                    Good($"port {end.Port}", $"{host} ({end}) from {local.Address} says: {text}");
+                    Good($"port {config.Deliver.Port}", way.Prefix + said);
                     return local;
                 }
-                failures.Add($"{host} ({end}) from {local.Address} says: {(length == 0 ? "nothing, and closes" : text)}");
+                failures.Add(said);
             }
-            catch (Exception e) when (e is SocketException or OperationCanceledException)
+            if (tried == HostsTried)
             {
-                failures.Add($"{host} ({end}): {(e is SocketException ? e.Message : "no answer in " + ConfigText.FormatDuration(config.Limits.ConnectTimeoutMs))}");
+                break;
             }
         }
-        Bad($"port {config.Deliver.Port}", $"no exchanger can be reached; networks often block port 25, ask the provider or use a smarthost: {string.Join("; ", failures)}");
+        if (way.HasOther && tried == 0 && otherFamily > 0)
+        {
+            Warn($"port {config.Deliver.Port}", $"{way.Prefix}no exchanger has an address of the family of {way.Address}: nothing was tried from it; give another one with --domain");
+            return null;
+        }
+        Bad($"port {config.Deliver.Port}", $"{way.Prefix}no exchanger can be reached{(way.Prefix.Length > 0 ? $" from {way.Address}" : "")}; networks often block port 25, ask the provider or use a smarthost: {string.Join("; ", failures)}");
         return null;
     }
 
-    private async Task ReverseAsync(IPAddress own, IReadOnlyList<IPAddress> named)
+    /// <summary>One connection, up to the banner.</summary>
+    /// <returns>Our address when the banner is as it should be, and what there is to say.</returns>
+    private async Task<(IPAddress? Local, string Said)> BannerAsync(Way way, string host, IPEndPoint end)
     {
+        using var socket = new Socket(end.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        using var patience = new CancellationTokenSource(config.Limits.ConnectTimeoutMs);
+        try
+        {
+            if (way.Address is { } source)
+            {
+                socket.Bind(new IPEndPoint(source, 0));
+            }
+            await socket.ConnectAsync(end, patience.Token);
+            byte[] banner = new byte[512];
+            int length = await socket.ReceiveAsync(banner, patience.Token);
+            string text = QueueListCommand.Printable(Encoding.Latin1.GetString(banner, 0, length).Split('\r', '\n')[0]);
+            IPAddress local = ((IPEndPoint)socket.LocalEndPoint!).Address;
+            bool greeted = text.StartsWith("220", StringComparison.Ordinal);
+            return (greeted ? local : null, $"{host} ({end}) from {local} says: {(length == 0 ? "nothing, and closes" : text)}");
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressNotAvailable && way.Address is not null)
+        {
+            return (null, $"{host} ({end}): {way.Address} is no address of this host");
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            return (null, $"{host} ({end}): {(e is SocketException ? e.Message : "no answer in " + ConfigText.FormatDuration(config.Limits.ConnectTimeoutMs))}");
+        }
+    }
+
+    private async Task ReverseAsync(Way way, IPAddress own, IReadOnlyList<IPAddress> named)
+    {
+        (string prefix, string name) = (way.Prefix, way.Name);
         if (AddressRules.IsPrivate(own) && !config.Deliver.AllowPrivate)
         {
-            Warn("PTR", $"connections leave from {own}, which a gateway translates: look at the PTR of the public address by hand, it must name {config.HostName}");
+            Warn("PTR", $"{prefix}connections leave from {own}, which a gateway translates: look at the PTR of the public address by hand, it must name {name}");
             return;
         }
-        if (await AskAsync(own.GetArpaName(), QueryType.PTR) is not { } answer)
+        if ((await AskAsync(own.GetArpaName(), QueryType.PTR)).Response is not { } answer)
         {
-            Warn("PTR", $"no answer for the PTR of {own}");
+            Warn("PTR", $"{prefix}no answer for the PTR of {own}");
             return;
         }
         string[] names = [.. answer.Answers.PtrRecords().Select(static ptr => ptr.PtrDomainName.Value.TrimEnd('.').ToLowerInvariant())];
         if (names.Length == 0)
         {
-            Warn("PTR", $"{own} has no PTR: large providers refuse its mail; ask whoever gave you the address to set it to {config.HostName}");
+            Warn("PTR", $"{prefix}{own} has no PTR: large providers refuse its mail; ask whoever gave you the address to set it to {name}");
         }
-        else if (!names.Contains(config.HostName))
+        else if (!names.Contains(name))
         {
-            Warn("PTR", $"{own} is {string.Join(", ", names)}, and EHLO says {config.HostName}: make them the same");
+            Warn("PTR", $"{prefix}{own} is {string.Join(", ", names)}, and EHLO says {name}: make them the same");
         }
         else if (!named.Contains(own))
         {
-            Warn("PTR", $"{own} is {config.HostName}, but that name is {string.Join(", ", named)}: add {own} to its addresses");
+            Warn("PTR", named.Count == 0 ? $"{prefix}{own} is {name}, but that name has no address: give it {own}"
+                : $"{prefix}{own} is {name}, but that name is {string.Join(", ", named)}: add {own} to its addresses");
         }
         else
         {
-            Good("PTR", $"{own} is {config.HostName}, and back");
+            Good("PTR", $"{prefix}{own} is {name}, and back");
         }
     }
 
-    /// <summary>Null when no server answers.</summary>
+    /// <summary>Null when no server gives an answer.</summary>
     private async Task<IReadOnlyList<IPAddress>?> AddressesAsync(string name)
     {
-        IDnsQueryResponse? four = await AskAsync(name, QueryType.A);
-        IDnsQueryResponse? six = await AskAsync(name, QueryType.AAAA);
-        return four is null && six is null
+        if (_addresses.TryGetValue(name, out IReadOnlyList<IPAddress>? known))
+        {
+            return known;
+        }
+        IDnsQueryResponse? four = (await AskAsync(name, QueryType.A)).Response;
+        IDnsQueryResponse? six = (await AskAsync(name, QueryType.AAAA)).Response;
+        return _addresses[name] = four is null && six is null
             ? null
             : [.. (four?.Answers.ARecords() ?? []).Select(static a => a.Address), .. (six?.Answers.AaaaRecords() ?? []).Select(static a => a.Address)];
     }
 
-    private async Task<IDnsQueryResponse?> AskAsync(string name, QueryType type)
+    private async Task<Answer> AskAsync(string name, QueryType type)
     {
         try
         {
             IDnsQueryResponse answer = await _dns.QueryAsync(name, type);
-            return answer.Header.ResponseCode is DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain ? answer : null;
+            string code = answer.Header.ResponseCode.ToString();
+            return answer.Header.ResponseCode is DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain
+                ? new Answer(Verdict.Answered, answer, code)
+                : new Answer(Verdict.Answered, null, code);
+        }
+        catch (ArgumentException)
+        {
+            return new Answer(Verdict.NoName, null, "");
+        }
+        catch (DnsResponseException e) when (e.Code is not (DnsResponseCode.ConnectionTimeout or DnsResponseCode.Unassigned))
+        {
+            return new Answer(Verdict.Answered, null, e.Code.ToString());
         }
         catch (Exception e) when (e is DnsResponseException or SocketException or OperationCanceledException)
         {
-            return null;
+            return new Answer(Verdict.Silence, null, "");
         }
     }
 
@@ -190,4 +292,29 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
     }
 
     private void Line(string verdict, string what, string text) => output.WriteLine($"{verdict,-8} {what,-12} {text}");
+
+    /// <summary>Where mail leaves from.</summary>
+    /// <param name="Prefix">The source's name before what is said of it; empty for what is used where none is named.</param>
+    /// <param name="Address">Ours; null for the system's choice.</param>
+    /// <param name="Name">What EHLO says.</param>
+    /// <param name="HasOther">The source has an address of the other family too.</param>
+    private sealed record Way(string Prefix, IPAddress? Address, string Name, bool HasOther);
+
+    private enum Verdict
+    {
+        /// <summary>A server said something, be it only a code.</summary>
+        Answered,
+
+        /// <summary>No server says anything.</summary>
+        Silence,
+
+        /// <summary>It is no name: no server was asked.</summary>
+        NoName,
+    }
+
+    /// <summary>What asking came to.</summary>
+    /// <param name="Verdict">Who answered.</param>
+    /// <param name="Response">What is there, be it nothing; null when the code says that the server does not know.</param>
+    /// <param name="Code">The response code, for people.</param>
+    private readonly record struct Answer(Verdict Verdict, IDnsQueryResponse? Response, string Code);
 }

@@ -44,6 +44,45 @@ public sealed class ConfigIncludeTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_that_cannot_be_read_is_an_error_with_file_and_line()
+    {
+        // A link to itself: nobody can look into it, not even root.
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "loop.d"), "loop.d");
+        Assert.StartsWith("relay.toml:2: include: \"loop.d/*.toml\": the folder cannot be read: ", Assert.Single(Errors("\ninclude = [\"loop.d/*.toml\"]")));
+        Assert.Equal("relay.toml:1: include: \"a\0b/*\": is no path", Assert.Single(Errors("include = [\"a\\u0000b/*\"]")));
+        string closed = Path.GetDirectoryName(Put("closed.d/a.toml", "[limits]\nhops = 7\n"))!;
+        File.SetUnixFileMode(closed, UnixFileMode.UserExecute);
+        try
+        {
+            string[] errors = Errors("include = [\"closed.d/*.toml\"]");
+            // Permissions do not hold root back: it reads the file.
+            Assert.Equal(Environment.IsPrivilegedProcess ? 0 : 1, errors.Length);
+            Assert.All(errors, static error => Assert.StartsWith("relay.toml:1: include: \"closed.d/*.toml\": the folder cannot be read: ", error));
+        }
+        finally
+        {
+            File.SetUnixFileMode(closed, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+    }
+
+    [Fact]
+    public void So_many_lines_a_file_may_have_and_no_more()
+    {
+        // One text over all lines but two: its key is wrong in line 1, the other in the last.
+        string Long(int lines) => $"x = '''{new string('\n', lines - 2)}'''\nsync = 1";
+        Put("a.toml", Long(ConfigFileSet.LinesMax));
+        Put("b.toml", Long(ConfigFileSet.LinesMax) + "\n");
+        string[] errors = Errors("include = [\"a.toml\"]");
+        Assert.Equal(2, errors.Length);
+        Assert.StartsWith("a.toml:1: x: ", errors[0]);
+        Assert.StartsWith("a.toml:1048575: sync: ", errors[1]);
+        Assert.Equal(2, Errors("include = [\"b.toml\"]").Length);
+        Put("b.toml", Long(ConfigFileSet.LinesMax + 1));
+        Assert.StartsWith("b.toml:1048575: is longer than 1048575 lines", Assert.Single(Errors("include = [\"b.toml\"]")));
+        Assert.StartsWith("relay.toml:1048575: is longer than 1048575 lines", Assert.Single(Errors(Long(ConfigFileSet.LinesMax + 1))));
+    }
+
+    [Fact]
     public void Errors_name_the_included_file_and_its_line()
     {
         Put("a.toml", "\n[limits]\nhops = 0\n");

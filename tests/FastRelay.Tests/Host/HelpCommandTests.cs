@@ -53,6 +53,16 @@ public sealed class HelpCommandTests
     }
 
     [Fact]
+    public void Every_way_to_say_which_messages_is_on_the_page_of_the_queue()
+    {
+        string page = HelpTopics.All["queue"].Text();
+        string[] options = [.. CommandLine.Build().Subcommands.Single(command => command.Name == "queue").Subcommands.Single(command => command.Name == "retry").Options.Select(option => option.Name)];
+        string[] selecting = [.. options.Except(["--help", "--config", "--json"])];
+        Assert.Contains("--tenant", selecting);
+        Assert.All(selecting, option => Assert.Contains(option, page));
+    }
+
+    [Fact]
     public void Every_limit_and_every_key_is_named()
     {
         string limits = Run("help", "limits").Output;

@@ -39,8 +39,8 @@ internal static class HelpTopics
             fastrelay queue retry, hold, release, remove, bounce
             fastrelay queue suspend --site google.com --for 2h
 
-            A change takes ids, or --sender, --domain, --site, --state, --older, or --all. remove tells nobody, bounce tells the
-            sender (--text "5.2.1 why"). States: {{string.Join(", ", FastRelay.Host.Admin.QueueStates.All)}}. ready waits for a
+            A change takes ids, or --sender, --domain, --site, --tenant, --state, --older, or --all. remove tells nobody, bounce
+            tells the sender (--text "5.2.1 why"). States: {{string.Join(", ", FastRelay.Host.Admin.QueueStates.All)}}. ready waits for a
             turn, for DNS or for its site; deferred for its next attempt; ending is being failed or removed.
             """),
         ["routes"] = new("Where mail goes", () => """
@@ -53,6 +53,25 @@ internal static class HelpTopics
             Without a matching route the domain's MX hosts are asked of DNS. Hosts that several domains share are one site:
             connections, rates and backoff belong to it. [[site]] bounds one, [[reply_rule]] says what its replies do.
             fastrelay explain DOMAIN shows the whole way; with --try the host's own words.
+            """),
+        ["tenants"] = new("Whose mail it is, and the addresses it leaves from", () => $$"""
+            [[tenant]]
+            name = "acme"                        # at a site tenants with ready mail take turns, "weight" messages each
+            source = "bulk"                      # a source or pool; a [[route]]'s source counts more, [deliver]'s less
+            [[source]]
+            name = "out1"
+            address = ["192.0.2.1", "2001:db8::1"]
+            ehlo = "out1.example.net"            # as the addresses' PTR says
+            [[pool]]
+            name = "bulk"                        # each message leaves from one of its sources, by their weight
+            sources = ["out1", "out2"]
+
+            A message's tenant is what its header field says (tenant_header), else what its [[relay_for]] row says, else its
+            user, else its listener's tenant. Connections, rates and backoff belong to a site and a source together.
+
+            fastrelay queue list --tenant acme
+            fastrelay queue suspend --site source:out1     everywhere; --site mx.example.com/out1 at one site
+            fastrelay check --config F --network           every source: port 25, name and PTR
             """),
         ["dns"] = new("Name servers and the cache", () => """
             [dns] servers = ["127.0.0.1"], else those of /etc/resolv.conf, read again when it changes. A resolver on this host is best.

@@ -9,7 +9,9 @@ internal sealed class ConfigFileSet
     /// <summary>Files of a configuration at most.</summary>
     public const int FilesMax = 1_000;
 
-    /// <summary>Lines of a file that can be told apart: a million.</summary>
+    /// <summary>Lines of one file at most: those past it would point into the next file.</summary>
+    public const int LinesMax = (1 << LineBits) - 1;
+
     private const int LineBits = 20;
 
     private readonly List<string> _names = [];
@@ -36,7 +38,7 @@ internal sealed class ConfigFileSet
     }
 
     /// <summary>The file and the line of a node's line.</summary>
-    public (string File, int Line) PlaceOf(int line) => (_names[line >> LineBits], line & ((1 << LineBits) - 1));
+    public (string File, int Line) PlaceOf(int line) => (_names[line >> LineBits], line & LinesMax);
 
     /// <summary>The place of a file among those that were read: errors are told in this order.</summary>
     public int OrderOf(string file) => _names.IndexOf(file);
@@ -46,6 +48,11 @@ internal sealed class ConfigFileSet
         int number = _names.Count << LineBits;
         _names.Add(name);
         _paths.Add(path);
+        if (text.AsSpan().Count('\n') + (text.EndsWith('\n') ? 0 : 1) > LinesMax)
+        {
+            _errors.Add(new ConfigError(name, LinesMax, "", $"is longer than {LinesMax} lines: put the rest into a file of its own, as in include = [\"conf.d/*.toml\"]"));
+            return;
+        }
         int before = _errors.Count;
         ConfigNode document = ConfigDocument.Parse(text, name, _errors);
         if (_errors.Count > before)

@@ -41,7 +41,7 @@ internal static class KeyTexts
         ["deliver.allow_private"] = ("false", "DNS may lead to loopback, private and link-local addresses"),
         ["deliver.provider_rules"] = ("true", "the reply rules that come with the program are in force"),
         ["deliver.tls"] = ("\"opportunistic\"", "what deliveries ask of TLS"),
-        ["deliver.source"] = ("the system's choice", "our address for outgoing connections"),
+        ["deliver.source"] = ("the system's choice", "our address for outgoing connections; or the [[source]] or [[pool]] of mail whose route and tenant name none"),
         ["deliver.connect_timeout"] = ("\"30s\"", "one address; the same as limits.connect_timeout"),
         ["route.domain"] = ("must be given", "a domain, \".example.com\" for what is below it, or \"*\"; the first route that matches counts"),
         ["route.to"] = ("must be given", "smtp:host:port, smtp:[192.0.2.1]:25, mx:, discard: or error:5.1.2 text"),
