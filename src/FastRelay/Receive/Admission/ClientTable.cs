@@ -70,7 +70,7 @@ internal sealed class ClientTable(ReceiveOptions options)
         IsExempt(client, known) || _rates.TryTake(ClientKey.OfClient(client), rate, nowMs);
 
     private bool IsExempt(IPAddress client, bool known) =>
-        known && (IPAddress.IsLoopback(client) || (Options.Policy.Trusts(client) && !RelayPolicy.Holds(Options.Rated, client)));
+        known && (IPAddress.IsLoopback(client) || RelayPolicy.Narrowest(Options.Policy.Networks, client) > RelayPolicy.Narrowest(Options.Rated, client));
 
     private static void Add<TKey>(Dictionary<TKey, int> counts, TKey key, int change)
         where TKey : notnull

@@ -32,21 +32,22 @@ public sealed class RelayPolicy(IReadOnlyList<IPNetwork> networks, IReadOnlyList
     public bool Trusts(IPAddress client) => Holds(networks, client);
 
     /// <summary>True when one of the networks holds the address. An IPv4-mapped IPv6 address counts as its IPv4 one.</summary>
-    internal static bool Holds(IReadOnlyList<IPNetwork> networks, IPAddress client)
+    internal static bool Holds(IReadOnlyList<IPNetwork> networks, IPAddress client) => Narrowest(networks, client) >= 0;
+
+    /// <summary>Bits of the narrowest of the networks that hold the address; -1 when none does. An IPv4-mapped IPv6 address counts as its IPv4 one.</summary>
+    internal static int Narrowest(IReadOnlyList<IPNetwork> networks, IPAddress client)
     {
         if (client.IsIPv4MappedToIPv6)
         {
             client = client.MapToIPv4();
         }
+        int bits = -1;
         // By number: this is asked for each message, and an enumerator of a list is an object.
         for (int i = 0; i < networks.Count; i++)
         {
-            if (networks[i].Contains(client))
-            {
-                return true;
-            }
+            bits = networks[i].PrefixLength > bits && networks[i].Contains(client) ? networks[i].PrefixLength : bits;
         }
-        return false;
+        return bits;
     }
 
     /// <summary>

@@ -77,6 +77,20 @@ public class ClientTableTests
     }
 
     [Fact]
+    public void The_narrowest_network_of_a_client_says_whether_it_is_rated()
+    {
+        IPNetwork own = IPNetwork.Parse("10.9.1.0/24");
+        var table = new ClientTable(new ReceiveOptions("relay.test"u8.ToArray(), new RelayPolicy([s_ours, s_rated, own], []), s_limits) { Rated = [s_rated] });
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.True(table.MayGoOn(IPAddress.Parse("10.9.1.1"), ClientRate.Messages, 0));
+            Assert.True(table.MayGoOn(IPAddress.Parse("::ffff:10.9.1.1"), ClientRate.Messages, 0));
+        }
+        Assert.True(table.MayGoOn(IPAddress.Parse("10.9.2.1"), ClientRate.Messages, 0));
+        Assert.False(table.MayGoOn(IPAddress.Parse("10.9.2.1"), ClientRate.Messages, 0));
+    }
+
+    [Fact]
     public void This_host_is_held_to_nothing_but_clients_that_a_proxy_here_cannot_name_are()
     {
         for (int i = 0; i < 20; i++)
