@@ -1,6 +1,6 @@
 // perf/peers/epoll.c by io_uring: one thread, one io_uring_enter a turn, which sends all replies and waits; connections and
 // octets come without being asked for again (multishot), into buffers that the ring hands out. It answers whether io_uring
-// would make FastRelay's loop cheaper (docs/decisions/0022).
+// would make FastRelay's loop cheaper (docs/decisions/0021).
 //   uring PORT
 #define _GNU_SOURCE
 #include <arpa/inet.h>

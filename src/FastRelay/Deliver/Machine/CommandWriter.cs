@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using FastRelay.Smtp;
 
 namespace FastRelay.Deliver;
 
@@ -7,6 +8,12 @@ public static class CommandWriter
 {
     /// <summary>Room that any one command needs, bytes: a path of 256 octets, the longest verb and both parameters.</summary>
     public const int CommandBytes = 512;
+
+    /// <summary>The place of RSET in a transaction's commands, where it begins with one.</summary>
+    internal const int ResetPosition = -1;
+
+    /// <summary>The place of MAIL; those of RCPT follow, and then what begins the content.</summary>
+    internal const int MailPosition = 0;
 
     /// <summary>Writes <c>EHLO name</c> or <c>HELO name</c>.</summary>
     public static int Hello(Span<byte> into, bool extended, ReadOnlySpan<byte> name)
@@ -46,6 +53,14 @@ public static class CommandWriter
         at = Put(into, at, mailbox);
         return Put(into, at, ">\r\n"u8);
     }
+
+    /// <summary>Writes the command at a place before the content: RSET, MAIL with what the peer offers, or RCPT.</summary>
+    internal static int Envelope(Span<byte> into, int position, in EhloCapabilities peer, ReadOnlySpan<byte> reversePath, ReadOnlySpan<byte> mailbox, long contentBytes, bool eightBit) => position switch
+    {
+        ResetPosition => Bare(into, "RSET\r\n"u8),
+        MailPosition => Mail(into, reversePath, peer.Has(SmtpExtensions.Size) ? contentBytes : -1, eightBit && peer.Has(SmtpExtensions.EightBitMime)),
+        _ => Rcpt(into, mailbox),
+    };
 
     /// <summary>Writes BDAT for a content that is one chunk (RFC 3030 2); its octets follow at once.</summary>
     public static int LastChunk(Span<byte> into, long octets)

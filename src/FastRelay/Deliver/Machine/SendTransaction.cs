@@ -18,8 +18,8 @@ public sealed class SendTransaction
         LoneDot,
     }
 
-    private const int ResetPosition = -1;
-    private const int MailPosition = 0;
+    private const int ResetPosition = CommandWriter.ResetPosition;
+    private const int MailPosition = CommandWriter.MailPosition;
     private Phase _phase;
     private int _written;
     private int _answered;
@@ -130,17 +130,9 @@ public sealed class SendTransaction
             return 0;
         }
         int position = _written++;
-        return position switch
-        {
-            ResetPosition => CommandWriter.Bare(into, "RSET\r\n"u8),
-            MailPosition => CommandWriter.Mail(
-                into,
-                reversePath,
-                peer.Has(SmtpExtensions.Size) ? _contentBytes : -1,
-                _eightBit && peer.Has(SmtpExtensions.EightBitMime)),
-            _ when position < DataPosition => CommandWriter.Rcpt(into, mailbox),
-            _ => CommandWriter.Bare(into, "DATA\r\n"u8),
-        };
+        return position < DataPosition
+            ? CommandWriter.Envelope(into, position, peer, reversePath, mailbox, _contentBytes, _eightBit)
+            : CommandWriter.Bare(into, "DATA\r\n"u8);
     }
 
     /// <summary>The final dot went to the network.</summary>

@@ -9,8 +9,8 @@ namespace FastRelay.Deliver;
 /// </summary>
 public sealed class WindowTransaction
 {
-    private const int ResetPosition = -1;
-    private const int MailPosition = 0;
+    private const int ResetPosition = CommandWriter.ResetPosition;
+    private const int MailPosition = CommandWriter.MailPosition;
     private int _written;
     private int _answered;
     private bool _eightBit;
@@ -87,17 +87,9 @@ public sealed class WindowTransaction
             return 0;
         }
         int position = _written++;
-        return position switch
-        {
-            ResetPosition => CommandWriter.Bare(into, "RSET\r\n"u8),
-            MailPosition => CommandWriter.Mail(
-                into,
-                reversePath,
-                peer.Has(SmtpExtensions.Size) ? ContentBytes : -1,
-                _eightBit && peer.Has(SmtpExtensions.EightBitMime)),
-            _ when position < ChunkPosition => CommandWriter.Rcpt(into, mailbox),
-            _ => CommandWriter.LastChunk(into, ContentBytes),
-        };
+        return position < ChunkPosition
+            ? CommandWriter.Envelope(into, position, peer, reversePath, mailbox, ContentBytes, _eightBit)
+            : CommandWriter.LastChunk(into, ContentBytes);
     }
 
     /// <summary>The content stands behind the commands, in a buffer or on its way.</summary>

@@ -4,9 +4,9 @@ namespace FastRelay.Queue;
 internal sealed class EmptyDestinations
 {
     /// <summary>Destinations, about 1 KiB each, past which empty ones are forgotten soon.</summary>
-    private const int Many = 100_000;
+    internal const int Many = 100_000;
 
-    private const long SoonMs = 10_000;
+    internal const long SoonMs = 10_000;
     private Destination? _last;
 
     /// <summary>Empty for longest; null when there is none.</summary>
