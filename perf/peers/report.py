@@ -18,6 +18,7 @@ titles = {
     "accept": "Accept alone, 64 sessions, connections reused, 4 KiB, nothing delivered",
     "accept2": "Accept alone, two sources with 32 sessions each, connections reused, 4 KiB, nothing delivered",
     "accept1": "Accept alone, 64 sessions, a connection for every message, 4 KiB, nothing delivered",
+    "recipients": "Relay, 64 sessions, connections reused, 4 KiB, 50 recipients a message",
     "large": "Relay, 16 sessions, connections reused, 10 MiB",
 }
 
@@ -85,10 +86,13 @@ def section(workload):
     print(f"\n![{verb} a second](results/{os.environ['NAME']}-{workload}-rate.svg)\n![CPU for 1,000 messages](results/{os.environ['NAME']}-{workload}-cpu.svg)")
 
 
+generators = ("Every server takes mail from `fastrelay load`, which pipelines where it may, and passes it to `fastrelay sink --check`, which\nverifies each body."
+              if os.environ["GENERATOR"] == "own" else "Every server takes mail from Postfix's smtp-source and passes it to Postfix's smtp-sink.")
+
 print(f"""# FastRelay beside other mail servers
 
 Made by `perf/compare` on {datetime.date.today()}; how, and how each server is set up and why, is in that script and in
-`perf/peers`. Every server takes mail from Postfix's smtp-source and passes it to Postfix's smtp-sink, interleaved,
+`perf/peers`. {generators} Interleaved,
 {max(len(mine(s, w)) for s in subjects for w in workloads)} runs each. Cells are least / **median** / most; every run is in `results/{os.environ['NAME']}.tsv`.
 
 - Release: {os.environ['VERSION']}, sync = group (its default: a 250 means that the message is on the disk).

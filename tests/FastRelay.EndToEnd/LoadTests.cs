@@ -45,6 +45,18 @@ public sealed class LoadTests
     }
 
     [Fact]
+    public void A_sink_ends_by_itself_after_its_copies_and_each_was_answered()
+    {
+        using var sink = new SinkProcess("--copies", "100");
+
+        ToolResult load = Load(sink.EndPoint.Port, "-m", "50", "-s", "5", "--recipients", "2");
+        JsonElement report = sink.End(0);
+
+        Assert.True(load.ExitCode == 0, load.Output + load.Error);
+        Assert.Equal(50, report.GetProperty("messages").GetInt64());
+    }
+
+    [Fact]
     public void Real_messages_go_through_TLS_and_AUTH_from_several_addresses_in_an_open_loop()
     {
         string folder = Place.NewFolder("load");

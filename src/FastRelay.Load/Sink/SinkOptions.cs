@@ -15,6 +15,9 @@ public sealed record SinkOptions
     /// <summary>Reads the source's marks: body checksums, duplicates and the time since sending.</summary>
     public bool Check { get; init; }
 
+    /// <summary>Ends when it has so many copies, one for each recipient of each message, and the last reply has left; null for no end of its own.</summary>
+    public long? Copies { get; init; }
+
     /// <summary>Offers STARTTLS; null for a sink in clear.</summary>
     public ServerTls? Tls { get; init; }
 

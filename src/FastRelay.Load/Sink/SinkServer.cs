@@ -9,16 +9,21 @@ public sealed class SinkServer
     private static readonly byte[] s_tooMany = [.. "421 4.3.2 Too many connections\r\n"u8];
     private static readonly byte[] s_tooManyOfYours = [.. "421 4.7.0 Too many connections from your address\r\n"u8];
 
+    /// <summary>The last 250 is written in the turn that counts it: by the next one, a tick of the timers, it has left. ms.</summary>
+    private const int LastReplyMs = 16;
+
     private readonly List<Listener> _listeners = [];
     private readonly HashSet<SinkSession> _serving = [];
     private readonly Stack<SinkSession> _resting = new();
     private readonly Dictionary<ulong, int> _perAddress = [];
+    private readonly LoopTimer _end;
 
     private SinkServer(World world, SinkOptions options)
     {
         World = world;
         Options = options;
         Rules = new SinkRules(options.Scenario, world.Random);
+        _end = new LoopTimer(world.Loop, new Ending(world.Loop));
     }
 
     /// <summary>The world it lives in.</summary>
@@ -90,6 +95,10 @@ public sealed class SinkServer
         }
         Counters.Messages++;
         Counters.Recipients += machine.Recipients;
+        if (Counters.Recipients >= Options.Copies && !_end.IsArmed)
+        {
+            _end.After(replyInMs + LastReplyMs);
+        }
         if (check is null)
         {
             return;
@@ -175,5 +184,10 @@ public sealed class SinkServer
         link.Output.Advance(reply.Length);
         await link.Output.FlushAsync();
         link.Close();
+    }
+
+    private sealed class Ending(Loop loop) : LoopItem
+    {
+        protected override void Run() => loop.Stop();
     }
 }

@@ -23,6 +23,12 @@ public sealed class SinkProcess : IDisposable
     public JsonElement Stop(int exitCode)
     {
         Tool.Run("kill", ["-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
+        return End(exitCode);
+    }
+
+    /// <summary>Waits until it ends by itself; its report.</summary>
+    public JsonElement End(int exitCode)
+    {
         string report = _process.StandardOutput.ReadToEnd();
         _process.WaitForExit();
         Assert.True(_process.ExitCode == exitCode, $"exit code {_process.ExitCode}\n{report}");

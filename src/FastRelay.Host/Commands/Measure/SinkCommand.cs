@@ -15,6 +15,7 @@ internal static class SinkCommand
     private static readonly Option<string[]> s_listen = new("--listen", "-l") { Description = "Address and port; may be given several times. Default 127.0.0.1:2600", HelpName = "ADDRESS:PORT" };
     private static readonly Option<int?> s_port = new("--port", "-p") { Description = "Port on 127.0.0.1", HelpName = "PORT" };
     private static readonly Option<bool> s_check = new("--check") { Description = "Verify what `fastrelay load` put into each message: body checksum, duplicates, time on the way" };
+    private static readonly Option<long?> s_copies = new("--copies") { Description = "End when so many copies have come, one for each recipient of each message; without it only a signal ends it", HelpName = "N" };
     private static readonly Option<string?> s_scenario = new("--scenario") { Description = "TOML: rate caps, greylisting, errors, tarpits, stalls, early closes", HelpName = "FILE" };
     private static readonly Option<string?> s_certificate = new("--certificate") { Description = "PEM certificate: offers STARTTLS", HelpName = "FILE" };
     private static readonly Option<string?> s_key = new("--key") { Description = "Its private key, PEM", HelpName = "FILE" };
@@ -26,13 +27,14 @@ internal static class SinkCommand
     {
         var command = new TaughtCommand(
             "sink",
-            "Takes mail by SMTP and throws it away: counts, checks, and behaves like a real provider when a scenario says so. Ends on SIGINT or SIGTERM with a summary as JSON on standard output.",
+            "Takes mail by SMTP and throws it away: counts, checks, and behaves like a real provider when a scenario says so. Ends on SIGINT or SIGTERM, or after --copies, with a summary as JSON on standard output.",
             "fastrelay sink --port 2600                        # takes everything",
             "fastrelay sink --port 2600 --check                # and verifies what `fastrelay load` sent",
             "fastrelay sink -l 127.0.0.2:25 -l 127.0.0.3:25 --scenario provider.toml");
         command.Options.Add(s_listen);
         command.Options.Add(s_port);
         command.Options.Add(s_check);
+        command.Options.Add(s_copies);
         command.Options.Add(s_scenario);
         command.Options.Add(s_certificate);
         command.Options.Add(s_key);
@@ -108,12 +110,18 @@ internal static class SinkCommand
             error.WriteLine("fastrelay: --certificate and --key belong together, and --implicit-tls needs them");
             return null;
         }
+        if (result.GetValue(s_copies) is < 1)
+        {
+            error.WriteLine("fastrelay: --copies must be 1 or more");
+            return null;
+        }
         SinkScenario? scenario = result.GetValue(s_scenario) is { } path ? SinkScenarioFile.Load(path, error) : new SinkScenario();
         return scenario is null ? null : new SinkOptions
         {
             Listen = listen,
             Scenario = scenario,
             Check = result.GetValue(s_check),
+            Copies = result.GetValue(s_copies),
             Tls = TlsFiles.Server(new TlsConfig { Certificate = certificate, Key = key }, asks: false),
             ImplicitTls = result.GetValue(s_implicit),
         };
