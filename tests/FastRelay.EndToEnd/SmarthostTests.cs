@@ -10,11 +10,13 @@ public sealed class SmarthostTests : IDisposable
     private readonly Sink _sink = new(Place.NewAddress());
     private RelayProcess? _smarthost;
     private RelayProcess? _edge;
+    private SinkProcess? _host;
 
     public void Dispose()
     {
         _edge?.Dispose();
         _smarthost?.Dispose();
+        _host?.Dispose();
         _sink.Dispose();
     }
 
@@ -67,6 +69,36 @@ public sealed class SmarthostTests : IDisposable
         Assert.Equal(1, tried.ExitCode);
         Assert.Contains("< 535 (not shown)", tried.Output);
         Assert.Contains("the host refused our user or its password", tried.Output);
+    }
+
+    [Theory]
+    [InlineData("535 5.7.8 wrong password")]
+    [InlineData("554 5.7.1 no service for you")]
+    public void A_refusal_before_MAIL_over_100_000_queued_messages_bounces_none(string reply)
+    {
+        if (reply.StartsWith("535", StringComparison.Ordinal))
+        {
+            Start("starttls", "verified", "not the password");
+        }
+        else
+        {
+            string scenario = Path.Combine(_folder, "provider.toml");
+            File.WriteAllText(scenario, $"[[fault]]\nat = \"banner\"\nreply = \"{reply}\"\n");
+            _host = new SinkProcess("--scenario", scenario);
+            _edge = new RelayProcess(RelayProcess.SmarthostConfig(_host.EndPoint)).Start();
+        }
+        Tool.Run(Place.Binary, ["load", $"127.0.0.1:{_edge!.Port}", "-m", "100000", "--size", "500", "--quiet"]).Ok();
+        // The site was asked a few times meanwhile, and more often now that the operator wants it.
+        Tool.Until(() => _edge.Log.Contains("event=site_backoff", StringComparison.Ordinal), 60, () => _edge.Log[^2000..]);
+        _edge.Command("queue", "retry", "--all").Ok();
+        Tool.Until(() => _edge.Log.Split("event=site_backoff").Length > 2, 60, () => _edge.Log[^2000..]);
+
+        Assert.Equal(100_000, _edge.QueueCount());
+        string log = _edge.Log;
+        Assert.DoesNotContain("status=failed dsn=", log, StringComparison.Ordinal);
+        Assert.DoesNotContain("event=bounce", log, StringComparison.Ordinal);
+        Assert.InRange(log.Split($"code={reply[..3]}").Length - 1, 2, 1_000);
+        Assert.Empty(_sink.Arrivals);
     }
 
     private void Start(string listener, string tls, string password, string? host = null, NsdServer? dns = null)

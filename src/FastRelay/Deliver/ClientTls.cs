@@ -49,6 +49,9 @@ public sealed class ClientTls
         _clearUntil[host] = nowMs + Options.ClearAfterFailureMs;
     }
 
+    /// <summary>A host that was given clear text since its handshake failed asks for TLS: it gets a handshake again.</summary>
+    public void Forget(string host) => _clearUntil.Remove(host);
+
     /// <summary>The options of one handshake. RFC 8996: nothing below TLS 1.2.</summary>
     /// <param name="policy">Only <see cref="TlsPolicy.Verified"/> and <see cref="TlsPolicy.Implicit"/> look at the certificate: chain and name.</param>
     /// <param name="host">The MX host's or the route's name; also sent as SNI.</param>

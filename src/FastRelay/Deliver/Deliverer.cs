@@ -283,11 +283,20 @@ public sealed class Deliverer : Dispatcher
     }
 
     /// <summary>True when the only thing that went wrong is that we stop.</summary>
-    internal static bool WasCutShort(TransactionLedger ledger)
+    internal static bool WasCutShort(TransactionLedger ledger) => IsAll(ledger, static outcome => outcome.Cause == OutcomeCause.ShuttingDown);
+
+    /// <summary>The host would not serve, and said nothing of the message, its recipients or who we are: another one of its site may take it.</summary>
+    internal static bool ConcernsHost(TransactionLedger ledger) => IsAll(ledger, static outcome =>
+        outcome is { Class: OutcomeClass.Deferred, Reach: Reach.Host, EnhancedCode.Subject: not 7 } && outcome.Cause != OutcomeCause.ShuttingDown);
+
+    /// <summary>The host asks for TLS or a login before anything else.</summary>
+    internal static bool ConcernsSite(TransactionLedger ledger) => IsAll(ledger, static outcome => outcome is { Class: OutcomeClass.Deferred, Reach: Reach.Site });
+
+    private static bool IsAll(TransactionLedger ledger, Func<Outcome, bool> holds)
     {
         for (int i = 0; i < ledger.Count; i++)
         {
-            if (ledger.OutcomeAt(i).Cause != OutcomeCause.ShuttingDown)
+            if (!holds(ledger.OutcomeAt(i)))
             {
                 return false;
             }
@@ -312,6 +321,10 @@ public sealed class Deliverer : Dispatcher
     /// <summary>A host ends its connections after the same number of messages: we stop at it from now on.</summary>
     internal void LogBound(Site site, string host, int messages) =>
         _log.Line("host_bound"u8).Add("site"u8, site.Key).Add("host"u8, host).Add("messages"u8, messages).Write();
+
+    /// <summary>The other hosts of a site are tried before this one for a while.</summary>
+    internal void LogAvoided(Site site, string host) =>
+        _log.Line("host_avoided"u8).Add("site"u8, site.Key).Add("host"u8, host).AddSeconds("for"u8, HostTrust.AvoidMs).Write();
 
     /// <summary>Opportunistic TLS failed; the same host is dialled in clear.</summary>
     internal void LogFallback(Site site, PlanHost host, IPEndPoint address)

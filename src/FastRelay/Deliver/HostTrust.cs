@@ -3,7 +3,8 @@ namespace FastRelay.Deliver;
 /// <summary>
 /// Which hosts may be sent the next envelope behind a final dot (RFC 2920 3.1): those that have shown that they keep
 /// in step. A host that ever lost a connection after a final dot, or its step among several messages in flight, gets one
-/// message at a time for a day. Also how many messages a connection to it may serve, where it has shown that it ends them.
+/// message at a time for a day. Also how many messages a connection to it may serve, where it has shown that it ends them, and whether the
+/// others of its site are tried first.
 /// </summary>
 internal sealed class HostTrust
 {
@@ -19,12 +20,16 @@ internal sealed class HostTrust
     /// <summary>How long its bound is kept to before it is tried again, ms.</summary>
     public const long BoundMs = 60L * 60 * 1000;
 
+    /// <summary>How long a host that would not serve is tried after the others of its site, ms (RFC 5321 5.1: the next host is tried, and not the first again each time).</summary>
+    public const long AvoidMs = 5L * 60 * 1000;
+
     private const long AloneMs = 24L * 60 * 60 * 1000;
     private int _endedAfter;
     private int _ends;
     private long _boundUntilMs;
     private int _clean;
     private long _aloneUntilMs;
+    private long _avoidUntilMs;
 
     /// <summary>May the next envelope leave with the final dot?</summary>
     public bool MayJoin(long nowMs) => _clean >= CleanAnswers && nowMs >= _aloneUntilMs;
@@ -66,8 +71,14 @@ internal sealed class HostTrust
     /// <summary>Messages that a connection may serve before QUIT, as far as the host has shown.</summary>
     public int MessagesMost(long nowMs) => nowMs < _boundUntilMs ? _endedAfter : int.MaxValue;
 
+    /// <summary>The host did not serve, and another one of its site may.</summary>
+    public void Avoid(long nowMs) => _avoidUntilMs = nowMs + AvoidMs;
+
+    /// <summary>Are the other hosts of its site tried first?</summary>
+    public bool IsAvoided(long nowMs) => nowMs < _avoidUntilMs;
+
     /// <summary>Nothing is lost when it is forgotten: it begins again with few answers.</summary>
-    public bool IsForgettable(long nowMs) => nowMs >= _aloneUntilMs && nowMs >= _boundUntilMs;
+    public bool IsForgettable(long nowMs) => nowMs >= _aloneUntilMs && nowMs >= _boundUntilMs && nowMs >= _avoidUntilMs;
 }
 
 /// <summary>The trust in each host, by name; bounded.</summary>
@@ -95,6 +106,9 @@ internal sealed class HostTrusts
         }
         return trust;
     }
+
+    /// <summary>Is a host tried after the others of its site?</summary>
+    public bool IsAvoided(string host, long nowMs) => _hosts.TryGetValue(host, out HostTrust? trust) && trust.IsAvoided(nowMs);
 
     private void Forget(long nowMs)
     {

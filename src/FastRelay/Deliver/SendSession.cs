@@ -79,10 +79,13 @@ internal sealed class SendSession
     /// <summary>Cuts a transaction under way: the relay stops.</summary>
     public void Cut() => _dialogue.Cut(OutcomeCause.ShuttingDown);
 
+    /// <summary>Nothing more is sent on this connection: the host does not serve.</summary>
+    public bool Leaves { get; private set; }
+
     /// <summary>Messages that the connection may serve before QUIT: our bound, or the one that the host has shown.</summary>
     public int MessagesMost => Math.Min(_owner.Limits.MessagesPerConnection, _dialer.Trust!.MessagesMost(_owner.World.Loop.NowMs));
 
-    private bool MayTakeMore => _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining && _machine.Completed < MessagesMost;
+    private bool MayTakeMore => !Leaves && _machine.IsUsable && !_dialogue.IsOutOfTurn && !_owner.IsDraining && _machine.Completed < MessagesMost;
 
     private async Task RunAsync()
     {
@@ -112,7 +115,7 @@ internal sealed class SendSession
     [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ServeAsync(Site site)
     {
-        _endWanted = false;
+        _endWanted = Leaves = false;
         if (!await _dialer.DialAsync(site))
         {
             return;
@@ -307,10 +310,39 @@ internal sealed class SendSession
             return;
         }
         Judge(site);
-        _owner.Report(delivery, envelope, _machine.Ledger, Attempt());
-        if (_machine.IsSiteTrouble)
+        TransactionLedger ledger = _machine.Ledger;
+        if (Deliverer.ConcernsSite(ledger))
+        {
+            // Nothing was said of the message, and all others would hear the same.
+            RefusedUntilTls(ledger.OutcomeAt(0));
+            _owner.Queue.Release(delivery);
+            _owner.Queue.SiteFailed(site, ledger.OutcomeAt(0), ledger.TextAt(0).Span);
+            return;
+        }
+        bool toAnother = Deliverer.ConcernsHost(ledger) && LeaveHost(site);
+        if (toAnother && ledger.OutcomeAt(0) is { Cause: not OutcomeCause.Reply } or { EnhancedCode.Subject: 3 })
+        {
+            // The connection or the host's system failed: the next host gets it at once (RFC 5321 5.1). Another 421 may be about us.
+            _owner.Queue.Release(delivery);
+            return;
+        }
+        _owner.Report(delivery, envelope, ledger, Attempt());
+        if (_machine.IsSiteTrouble && !toAnother)
         {
             _owner.Queue.SiteFailed(site, _machine.Failure, _machine.FailureReason.Span, counted: true);
+        }
+    }
+
+    /// <summary>The host does not serve: true when the connection ends and another host of the site is tried first.</summary>
+    public bool LeaveHost(Site site) => Leaves = _dialer.AvoidHost(site);
+
+    /// <summary>A host that was dialled in clear since its handshake failed, and that says 530, gets a handshake again.</summary>
+    public void RefusedUntilTls(in Outcome outcome)
+    {
+        Leaves = true;
+        if (outcome.ReplyCode == 530 && _dialogue.Link?.TlsName is null)
+        {
+            _owner.Tls.Forget(_dialer.HostName);
         }
     }
 

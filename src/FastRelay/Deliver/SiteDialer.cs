@@ -57,6 +57,7 @@ internal sealed class SiteDialer
         Plan plan = site.Plan;
         int count = plan.Order(_owner.World.Random, _addresses);
         Check.That(count > 0);
+        PutAvoidedLast(count);
         for (int i = 0; i < count; i++)
         {
             if (_owner.IsDraining)
@@ -65,6 +66,11 @@ internal sealed class SiteDialer
             }
             if (await DialAsync(site, plan, _addresses[i]))
             {
+                for (int failed = 0; failed < i; failed++)
+                {
+                    // Each dial that began with it would cost a connect's time again.
+                    Avoid(site, _addresses[failed].Host.Name);
+                }
                 return true;
             }
             _dialogue.Close();
@@ -76,6 +82,50 @@ internal sealed class SiteDialer
         }
         _owner.Queue.SiteFailed(site, _failure, _reason.AsSpan(0, _reasonLength));
         return false;
+    }
+
+    /// <summary>The host that is connected would not serve: true when the site has another one, which is tried first from now on.</summary>
+    public bool AvoidHost(Site site)
+    {
+        long now = _owner.World.Loop.NowMs;
+        IReadOnlyList<PlanHost> hosts = site.Plan.Hosts;
+        for (int i = 0; i < hosts.Count; i++)
+        {
+            if (hosts[i].Name != HostName && !_owner.Trusts.IsAvoided(hosts[i].Name, now))
+            {
+                _owner.Trusts.Of(HostName, now).Avoid(now);
+                _owner.LogAvoided(site, HostName);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void Avoid(Site site, string host)
+    {
+        long now = _owner.World.Loop.NowMs;
+        // Another address of the same host answered: then it is not the host.
+        if (host != HostName && !_owner.Trusts.IsAvoided(host, now))
+        {
+            _owner.Trusts.Of(host, now).Avoid(now);
+            _owner.LogAvoided(site, host);
+        }
+    }
+
+    private void PutAvoidedLast(int count)
+    {
+        long now = _owner.World.Loop.NowMs;
+        int kept = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (!_owner.Trusts.IsAvoided(_addresses[i].Host.Name, now))
+            {
+                // Stable for those that stay in front, which are what the order is for.
+                PlanAddress address = _addresses[i];
+                _addresses.AsSpan(kept, i - kept).CopyTo(_addresses.AsSpan(kept + 1));
+                _addresses[kept++] = address;
+            }
+        }
     }
 
     /// <summary>One address; a second time in clear when an opportunistic handshake failed.</summary>

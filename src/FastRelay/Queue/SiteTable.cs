@@ -14,6 +14,10 @@ internal sealed class SiteTable : LoopItem
     private const double FirstWindow = 5;
     private const long SoftBackoffMs = 5_000;
     private const long RoomLookMs = 20;
+
+    /// <summary>A login that was refused is not tried again sooner, whatever the retry times say: many tries lock the account.</summary>
+    private const long LoginBackoffMs = 60 * 60 * 1000;
+
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
@@ -146,7 +150,7 @@ internal sealed class SiteTable : LoopItem
             return;
         }
         long wait;
-        bool login = outcome.ReplyCode is 534 or 535 or 538;
+        bool login = outcome is { Cause: OutcomeCause.AuthFailed, ReplyCode: >= 500 };
         if (site.InFlight > 0 && !login)
         {
             // Others are being served: too many at once, not a dead site.
@@ -156,8 +160,8 @@ internal sealed class SiteTable : LoopItem
         {
             site.Failures++;
             // A password that is wrong does not become right by trying, and many tries lock the account.
-            long first = login ? _queue.Options.RetryMs[^1] : _queue.Options.SiteBackoffMs;
-            wait = _queue.Options.BackoffMs(first, _queue.Options.RetryMs[^1], site.Failures, _queue.World.Random);
+            long first = login ? Math.Max(_queue.Options.RetryMs[^1], LoginBackoffMs) : _queue.Options.SiteBackoffMs;
+            wait = _queue.Options.BackoffMs(first, Math.Max(first, _queue.Options.RetryMs[^1]), site.Failures, _queue.World.Random);
         }
         BackOff(site, wait, System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]), lasts: login);
         _queue.Log.Warn("site_backoff"u8).Add("site"u8, site.Key).Add("failures"u8, site.Failures).AddSeconds("wait"u8, wait)

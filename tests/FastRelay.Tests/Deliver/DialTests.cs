@@ -149,6 +149,72 @@ public sealed class DialTests : IDisposable
         Assert.True(rig.Logged("event=connect", "stage=starttls"));
     }
 
+    [Fact]
+    public void A_host_in_clear_that_asks_for_TLS_gets_a_handshake_again_and_bounces_nothing()
+    {
+        using X509Certificate2 certificate = SelfSigned("mx0.one.test");
+        OfferTls(_first, null);
+        bool broken = true;
+        bool secured = false;
+        _first.Answer = (line, _) =>
+        {
+            secured |= line == "STARTTLS" && !broken;
+            return line == "STARTTLS" && broken ? "220 go\r\nthis is no handshake"
+                : line.StartsWith("MAIL", StringComparison.Ordinal) && !secured ? "530 5.7.0 Must issue a STARTTLS command first" : null;
+        };
+        DeliverRig rig = Start(new Limits());
+        rig.Domain("one.test", "127.0.0.1");
+        rig.Submit("a@client.test", Body, "b@one.test");
+        rig.Until(() => rig.Logged("event=site_backoff", "530"));
+        broken = false;
+        _first.Certificate = certificate;
+        rig.Run(rig.Queue.Admin.RetryAsync(new QueueFilter()));
+        rig.UntilEmpty();
+        Assert.True(_first.Messages.Single(static m => m.Data.Length > 0).Secure);
+        Assert.Equal((0L, 0L), (rig.Counters.Failed, rig.Counters.Deferred));
+    }
+
+    [Theory]
+    [InlineData("421 4.3.2 shutting down", 0)]
+    [InlineData("452 4.3.1 disk full", 0)]
+    [InlineData("CLOSE", 0)]
+    [InlineData("421 4.7.28 too many messages from you", 1)]
+    [InlineData("421 later", 1)]
+    public void A_host_that_greets_and_does_not_serve_is_tried_after_the_others(string reply, int deferred)
+    {
+        _first.Answer = (line, _) => line.StartsWith("MAIL", StringComparison.Ordinal) ? reply : null;
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.Until(() => rig.Queue.Entries == 0 || rig.Counters.Deferred > 0);
+        Assert.Equal(deferred, rig.Counters.Deferred);
+        Assert.Equal(1 - deferred, _second.Messages.Count);
+        if (reply.Contains("4.7.28", StringComparison.Ordinal))
+        {
+            // It may be about us, and then the other hosts are not asked in turn.
+            Assert.False(rig.Logged("event=host_avoided"));
+            return;
+        }
+        Assert.True(rig.Logged("event=host_avoided", "host=mx0.two.test"));
+        int asked = _first.Connections;
+        rig.Submit("a@client.test", Body, "c@two.test");
+        rig.Until(() => _second.Messages.Count == 2 - deferred);
+        Assert.Equal(asked, _first.Connections);
+    }
+
+    [Fact]
+    public void A_first_host_that_does_not_answer_costs_its_time_once_and_not_for_each_connection()
+    {
+        _first.Dispose();
+        DeliverRig rig = Start(new Limits { MessagesPerConnection = 1 });
+        for (int i = 0; i < 5; i++)
+        {
+            rig.Submit("a@client.test", Body, $"b{i}@two.test");
+            rig.UntilEmpty();
+        }
+        Assert.Equal(5, _second.Connections);
+        Assert.Single(rig.Output.Lines, static line => line.Contains("event=connect", StringComparison.Ordinal) && line.Contains("status=failed", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(TlsPolicy.Required)]
     [InlineData(TlsPolicy.Verified)]

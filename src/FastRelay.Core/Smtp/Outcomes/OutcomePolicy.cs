@@ -45,7 +45,8 @@ public static class OutcomePolicy
         Intermediate,   // 3xx
         Closing,        // 421: the host closes the connection, whatever it was asked
         Transient,      // other 4xx
-        Permanent,      // 5xx
+        Login,          // 530, 534, 535, 538: the host wants TLS or a login first (RFC 3207 4, RFC 4954 6)
+        Permanent,      // other 5xx
         Invalid,        // no reply code at all
     }
 
@@ -73,7 +74,8 @@ public static class OutcomePolicy
             (_, ReplyKind.Closing) => (OutcomeClass.Deferred, Reach.Host),
 
             // Before MAIL nothing was said about any recipient: a refusal concerns us and the site, and must never bounce mail.
-            ( < SmtpStage.Mail, ReplyKind.Permanent) => (OutcomeClass.Deferred, Reach.Site),
+            // Nor does one that asks for TLS or a login, whichever command it answers.
+            ( < SmtpStage.Mail, ReplyKind.Permanent) or (_, ReplyKind.Login) => (OutcomeClass.Deferred, Reach.Site),
             ( < SmtpStage.Mail, _) => (OutcomeClass.Deferred, Reach.Host),
 
             (SmtpStage.Rcpt, ReplyKind.Transient) => (OutcomeClass.Deferred, ReachOf(enhanced, Reach.Recipient)),
@@ -137,6 +139,7 @@ public static class OutcomePolicy
 
         // Old servers say 552 for "too many recipients", where 452 is meant (RFC 5321 4.5.3.1.10).
         552 when stage == SmtpStage.Rcpt => ReplyKind.Transient,
+        530 or 534 or 535 or 538 when stage != SmtpStage.Dot => ReplyKind.Login,
         >= 200 and < 300 => ReplyKind.Success,
         >= 300 and < 400 => ReplyKind.Intermediate,
         >= 400 and < 500 => ReplyKind.Transient,
@@ -156,6 +159,10 @@ public static class OutcomePolicy
         }
 
         var isSenseless = kind is ReplyKind.Intermediate or ReplyKind.Invalid || (kind == ReplyKind.Success && stage != SmtpStage.Dot);
+        if (stage == SmtpStage.Auth && kind is ReplyKind.Permanent or ReplyKind.Login)
+        {
+            return OutcomeCause.AuthFailed;
+        }
         return !isSenseless ? OutcomeCause.Reply : stage == SmtpStage.Dot ? OutcomeCause.InDoubt : OutcomeCause.BadReply;
     }
 

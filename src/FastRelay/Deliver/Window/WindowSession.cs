@@ -61,7 +61,7 @@ internal sealed class WindowSession
     public AttemptInfo Attempt => _session.Attempt(Window.Completed > 0);
 
     /// <summary>Another message may be begun, room permitting.</summary>
-    public bool MayAdd => !IsBroken && !Window.IsClosing && !_owner.IsDraining
+    public bool MayAdd => !IsBroken && !_session.Leaves && !Window.IsClosing && !_owner.IsDraining
         && Window.Completed + Window.Count < _session.MessagesMost
         // Doubt about another connection holds for this one, too: what is in flight is answered, and then one follows another.
         && _trust.MayFill(_owner.World.Loop.NowMs);
@@ -198,7 +198,13 @@ internal sealed class WindowSession
     {
         Flight flight = _flights[Window.HeadPlace];
         _flights[Window.HeadPlace] = default;
-        _owner.Report(flight.Delivery, flight.Body.Envelope, Window.Head.Ledger, _session.Attempt(reused));
+        TransactionLedger ledger = Window.Head.Ledger;
+        _owner.Report(flight.Delivery, flight.Body.Envelope, ledger, _session.Attempt(reused));
+        if (Deliverer.ConcernsSite(ledger))
+        {
+            _session.RefusedUntilTls(ledger.OutcomeAt(0));
+            _owner.Queue.SiteFailed(_site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
+        }
         flight.Body.Close();
         Pop();
     }
@@ -269,7 +275,7 @@ internal sealed class WindowSession
             first = false;
         }
         ReleaseFrom(place, count);
-        if (trouble)
+        if (trouble && !(Window.Failure.EnhancedCode.Subject != 7 && _session.LeaveHost(_site)))
         {
             // With nothing of this connection in flight any more: a host that serves nobody is not one that is busy.
             _owner.Queue.SiteFailed(_site, Window.Failure, Window.FailureReason.Span, counted: true);

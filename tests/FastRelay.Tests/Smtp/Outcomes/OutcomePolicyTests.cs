@@ -6,21 +6,21 @@ namespace FastRelay.Tests.Smtp.Outcomes;
 /// <summary>Every cell of the policy, written out.</summary>
 public class OutcomePolicyTests
 {
-    // N none, D deferred, F failed, + delivered; then the reach R, M, H, S; "?" marks a senseless reply.
-    private static readonly string[] Codes = ["220", "250", "354", "421", "450", "452", "500", "521", "550", "552", "554", "0", "150", "600"];
+    // N none, D deferred, F failed, + delivered; then the reach R, M, H, S; "?" marks a senseless reply, "!" a login that was refused.
+    private static readonly string[] Codes = ["220", "250", "354", "421", "450", "452", "500", "521", "550", "552", "554", "0", "150", "600", "530", "535"];
 
     private static readonly Dictionary<SmtpStage, string> Table = new()
     {
-        [SmtpStage.Connect] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
-        [SmtpStage.Banner] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
-        [SmtpStage.Ehlo] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
-        [SmtpStage.StartTls] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
-        [SmtpStage.Auth] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH?",
-        [SmtpStage.Mail] = "N  N  DH? DH DM DM FM FM FM FM FM DH? DH? DH?",
-        [SmtpStage.Rcpt] = "N  N  DH? DH DR DR FR FR FR DR FR DH? DH? DH?",
-        [SmtpStage.Data] = "DH? DH? N  DH DM DM FM FM FM FM FM DH? DH? DH?",
-        [SmtpStage.Dot] = "+M +M DM? DH DM DM FM FM FM FM FM DM? DM? DM?",
-        [SmtpStage.Quit] = "N  N  N  N  N  N  N  N  N  N  N  N  N  N",
+        [SmtpStage.Connect] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH? DS DS",
+        [SmtpStage.Banner] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH? DS DS",
+        [SmtpStage.Ehlo] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH? DS DS",
+        [SmtpStage.StartTls] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH? DS DS",
+        [SmtpStage.Auth] = "N  N  DH? DH DH DH DS! DS! DS! DS! DS! DH? DH? DH? DS! DS!",
+        [SmtpStage.Mail] = "N  N  DH? DH DM DM FM FM FM FM FM DH? DH? DH? DS DS",
+        [SmtpStage.Rcpt] = "N  N  DH? DH DR DR FR FR FR DR FR DH? DH? DH? DS DS",
+        [SmtpStage.Data] = "DH? DH? N  DH DM DM FM FM FM FM FM DH? DH? DH? DS DS",
+        [SmtpStage.Dot] = "+M +M DM? DH DM DM FM FM FM FM FM DM? DM? DM? FM FM",
+        [SmtpStage.Quit] = "N  N  N  N  N  N  N  N  N  N  N  N  N  N N  N",
     };
 
     public static TheoryData<SmtpStage> Stages() => [.. Enum.GetValues<SmtpStage>()];
@@ -36,9 +36,10 @@ public class OutcomePolicyTests
             var code = int.Parse(Codes[i], System.Globalization.CultureInfo.InvariantCulture);
             var outcome = OutcomePolicy.From(stage, code, default);
             var cause = outcome.IsNone ? OutcomeCause.None
+                : cells[i].EndsWith('!') ? OutcomeCause.AuthFailed
                 : !cells[i].EndsWith('?') ? OutcomeCause.Reply
                 : stage == SmtpStage.Dot ? OutcomeCause.InDoubt : OutcomeCause.BadReply;
-            Assert.True(cells[i].TrimEnd('?') == Cell(outcome), $"{stage} {code}: {Cell(outcome)}");
+            Assert.True(cells[i].TrimEnd('?', '!') == Cell(outcome), $"{stage} {code}: {Cell(outcome)}");
             Assert.Equal(cause, outcome.Cause);
             Assert.Equal(code is >= 200 and < 600 ? code : 0, outcome.ReplyCode);
         }
