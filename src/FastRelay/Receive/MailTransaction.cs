@@ -115,9 +115,7 @@ internal sealed class MailTransaction(EnvelopeBuilder envelope)
             return Answer.Wrong(Replies.BadInternationalDomain);
         }
         _flags = (parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : 0) | (parameters.SmtpUtf8 ? EnvelopeFlags.SmtpUtf8 : 0);
-        Span<byte> peer = stackalloc byte[ReceiveClient.PeerMax];
-        int peerLength = Observe.LogLine.Format(Client.Peer, peer);
-        envelope.Start(mailbox, _flags, peer[..peerLength], Client.Helo, (byte)parameters.Return, parameters.EnvelopeId);
+        envelope.Start(mailbox, _flags, Client.PeerText, Client.Helo, (byte)parameters.Return, parameters.EnvelopeId);
         Span<byte> tenant = stackalloc byte[Limits.TenantBytes];
         int named = Options.Tenants.Of(Client, tenant, out bool mayName);
         envelope.SetTenant(tenant[..named]);

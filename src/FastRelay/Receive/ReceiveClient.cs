@@ -16,6 +16,7 @@ public sealed class ReceiveClient
     // Not before it is needed, and as long as it must be: thousands of sessions are silent.
     private byte[] _helo = [];
     private int _heloLength;
+    private byte[]? _peerText;
 
     /// <summary>Most octets of an EHLO argument that are kept; more is no name (RFC 5321 4.5.3.1.2).</summary>
     public const int HeloMax = 256;
@@ -28,6 +29,9 @@ public sealed class ReceiveClient
 
     /// <summary>The client's address and port; its proxy's where that cannot name it.</summary>
     public IPEndPoint Peer { get; private set; } = s_nobody;
+
+    /// <summary>The same as text; made for the first message.</summary>
+    public ReadOnlySpan<byte> PeerText => _peerText ??= Text(Peer);
 
     /// <summary>Its address, which a proxy may have named; null where the proxy cannot say.</summary>
     public IPAddress? Address
@@ -86,6 +90,7 @@ public sealed class ReceiveClient
     public void Start(IPEndPoint peer, bool trusted, bool secured, string? certificate)
     {
         Peer = peer;
+        _peerText = null;
         Trusted = trusted;
         Secured = secured;
         Certificate = certificate;
@@ -117,6 +122,12 @@ public sealed class ReceiveClient
     public void Authenticate(string user) => User = user;
 
     private static readonly IPEndPoint s_nobody = new(IPAddress.Any, 0);
+
+    private static byte[] Text(IPEndPoint peer)
+    {
+        Span<byte> text = stackalloc byte[PeerMax];
+        return text[..Observe.LogLine.Format(peer, text)].ToArray();
+    }
 
     private void Forget()
     {

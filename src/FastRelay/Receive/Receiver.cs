@@ -216,7 +216,7 @@ public sealed class Receiver
         _counters.AcceptedRecipients += view.RecipientCount;
         _log.Line("accept"u8)
             .Add("id"u8, id)
-            .Add("peer"u8, machine.Client.Peer)
+            .Add("peer"u8, machine.Client.PeerText)
             .Add("helo"u8, machine.Client.Helo)
             .Add("tls"u8, link.TlsName)
             .Add("user"u8, machine.Client.User)
@@ -240,7 +240,7 @@ public sealed class Receiver
         .Add("from"u8, envelope.ReversePath)
         .Add("recipients"u8, envelope.RecipientCount)
         .Add("size"u8, bytes)
-        .Add("peer"u8, client.Peer)
+        .Add("peer"u8, client.PeerText)
         .Add("user"u8, client.User)
         .AddTenant(envelope.Tenant)
         .Write();
