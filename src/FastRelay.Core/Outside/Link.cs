@@ -84,8 +84,17 @@ public abstract class Link
     public abstract ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options);
 
     /// <summary>
+    /// Enqueues an item, once, as soon as a read would not have to wait: input, its end, <see cref="CancelRead"/> or
+    /// <see cref="Abort"/>. This is how a session waits that may be silent for long: no read is pending, and no method is
+    /// suspended in one. Until the item runs nobody reads.
+    /// </summary>
+    /// <param name="item">Run on the link's loop.</param>
+    /// <returns>False, and the item is not kept, when a read may have something now.</returns>
+    public abstract bool WakeOnInput(LoopItem item);
+
+    /// <summary>
     /// Ends a wait for input without closing: the pending, or else the next, <c>Input.ReadAsync</c> returns
-    /// <c>IsCanceled</c>. After that only writing and closing are allowed (a TLS read may still be under way).
+    /// <c>IsCanceled</c>; an item of <see cref="WakeOnInput"/> is enqueued. After that only writing and closing are allowed (a TLS read may still be under way).
     /// </summary>
     public abstract void CancelRead();
 

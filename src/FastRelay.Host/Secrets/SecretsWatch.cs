@@ -75,11 +75,20 @@ public sealed class SecretsWatch : IDisposable
 
     /// <summary>
     /// What can be seen of the files without reading them. Taken before they are read: what changes meanwhile is looked at again.
+    /// Of a link it is what it leads to: Kubernetes mounts a secret behind links, and renews it by moving one of them.
     /// </summary>
     public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(path =>
     {
-        var info = new FileInfo(path);
-        return info.Exists ? $"{info.LastWriteTimeUtc.Ticks} {info.Length}" : "none";
+        try
+        {
+            var named = new FileInfo(path);
+            var info = named.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? named;
+            return info.Exists ? $"{info.FullName} {info.LastWriteTimeUtc.Ticks} {info.Length}" : "none";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "none";
+        }
     }));
 
     private string? Load(out ServerTls? tls, out UserTable? users)

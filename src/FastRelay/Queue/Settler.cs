@@ -97,9 +97,7 @@ internal sealed class Settler
                 if (budget == QueueClock.Slice || budget <= 0)
                 {
                     budget = QueueClock.Slice;
-                    ValueTask<bool> turn = _turn.WaitAsync();
-                    _turn.Set(true);
-                    await turn;
+                    await _turn.YieldAsync(true);
                 }
                 if (!TryNext(out Delivery delivery, out bool byPlan))
                 {

@@ -8,10 +8,8 @@ namespace FastRelay.Receive;
 /// The rules of one mail transaction (RFC 5321 3.3): MAIL, RCPT and what may begin the content. Pure; it fills the
 /// envelope and answers. <see cref="ReceiveMachine"/> asks it.
 /// </summary>
-/// <param name="options">Who may relay, and the bounds.</param>
-/// <param name="client">Who is there.</param>
 /// <param name="envelope">Filled by MAIL and RCPT.</param>
-internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient client, EnvelopeBuilder envelope)
+internal sealed class MailTransaction(EnvelopeBuilder envelope)
 {
     private const int OwnTextMax = 512;
 
@@ -22,19 +20,16 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     private EnvelopeFlags _flags;
 
     /// <summary>Who may relay, and the bounds.</summary>
-    public ReceiveOptions Options { get; set; } = options;
+    public required ReceiveOptions Options { get; set; }
+
+    /// <summary>Who is there.</summary>
+    public required ReceiveClient Client { get; set; }
 
     /// <summary>Extensions whose parameters MAIL and RCPT know beyond SIZE and BODY.</summary>
     public const SmtpExtensions Parameters = SmtpExtensions.Dsn | SmtpExtensions.SmtpUtf8;
 
-    /// <summary>MAIL is answered so instead, while it is not empty: the listener is for users.</summary>
-    public byte[] Closed { get; set; } = [];
-
     /// <summary>Asked whether the client may go on so fast; null asks nobody.</summary>
     public Func<ClientRate, bool>? MayGoOn { get; set; }
-
-    /// <summary>AUTH= may stand behind MAIL.</summary>
-    public bool OffersAuth { get; set; }
 
     /// <summary>True between MAIL and the end of the transaction.</summary>
     public bool IsOpen { get; private set; }
@@ -68,13 +63,13 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
     /// <summary>MAIL.</summary>
     public Answer Mail(in Command command, JournalStatus admission)
     {
-        if (!client.Greeted)
+        if (!Client.Greeted)
         {
             return Answer.Wrong(Replies.EhloFirst);
         }
-        if (Closed.Length > 0)
+        if (Client.Closed.Length > 0)
         {
-            return Answer.Wrong(Closed);
+            return Answer.Wrong(Client.Closed);
         }
         if (IsOpen)
         {
@@ -89,7 +84,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.BadSender);
         }
-        ParameterStatus parsed = MailParameters.TryParse(command.Argument[consumed..], OffersAuth ? Parameters | SmtpExtensions.Auth : Parameters, out MailParameters parameters);
+        ParameterStatus parsed = MailParameters.TryParse(command.Argument[consumed..], Client.OffersAuth ? Parameters | SmtpExtensions.Auth : Parameters, out MailParameters parameters);
         if (parsed != ParameterStatus.Ok)
         {
             return BadParameter(parsed);
@@ -120,9 +115,9 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
             return Answer.Wrong(Replies.BadInternationalDomain);
         }
         _flags = (parameters.Body == BodyType.EightBitMime ? EnvelopeFlags.EightBit : 0) | (parameters.SmtpUtf8 ? EnvelopeFlags.SmtpUtf8 : 0);
-        envelope.Start(mailbox, _flags, client.Peer, client.Helo, (byte)parameters.Return, parameters.EnvelopeId);
+        envelope.Start(mailbox, _flags, Client.PeerText, Client.Helo, (byte)parameters.Return, parameters.EnvelopeId);
         Span<byte> tenant = stackalloc byte[Limits.TenantBytes];
-        int named = Options.Tenants.Of(client, tenant, out bool mayName);
+        int named = Options.Tenants.Of(Client, tenant, out bool mayName);
         envelope.SetTenant(tenant[..named]);
         NamesTenant = mayName;
         NeedsUtf8 = !System.Text.Ascii.IsValid(mailbox);
@@ -163,7 +158,7 @@ internal sealed class MailTransaction(ReceiveOptions options, ReceiveClient clie
         {
             return Answer.Wrong(Replies.BadInternationalDomain);
         }
-        if (!client.Trusted && client.Certificate is null && (client.User is null || !Options.Policy.Users) && !Options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
+        if (!Client.Trusted && Client.Certificate is null && (Client.User is null || !Options.Policy.Users) && !Options.Policy.AcceptsFromAnyone(path.LocalPart, path.Domain.IsEmpty ? default : mailbox[(path.LocalPart.Length + 1)..]))
         {
             return Answer.Wrong(Replies.RelayDenied);
         }

@@ -21,32 +21,41 @@ public sealed class ReceiveMachine
         SmtpExtensions.Pipelining | SmtpExtensions.Size | SmtpExtensions.EightBitMime | SmtpExtensions.EnhancedStatusCodes | SmtpExtensions.Chunking | MailTransaction.Parameters;
 
     private readonly MailTransaction _mail;
-    private readonly SessionErrors _errors;
     private readonly AuthDialogue _auth;
     // Not before it is needed: thousands of sessions are silent.
     private byte[] _refusal = [];
     private int _refusalLength;
     private bool _refusalIsError;
-    private ListenConfig _listener = null!;
 
     /// <summary>Creates a machine.</summary>
     /// <param name="options">Our name, who may relay, and the bounds; see <c>docs/LIMITS.md</c> for what a peer is told at each.</param>
     /// <param name="envelope">Filled by MAIL and RCPT; the driver hands it to the journal with the message.</param>
     public ReceiveMachine(ReceiveOptions options, EnvelopeBuilder envelope)
     {
-        _mail = new MailTransaction(options, Client, envelope);
-        _errors = new SessionErrors(options.Limits);
-        _auth = new AuthDialogue(options.Limits, Client, _errors);
+        var nobody = new ReceiveClient();
+        _mail = new MailTransaction(envelope) { Options = options, Client = nobody };
+        _auth = new AuthDialogue { Limits = options.Limits, Client = nobody };
     }
 
     /// <summary>Our name, who may relay, and the bounds: set between sessions, so that one under way keeps those it began with.</summary>
-    public ReceiveOptions Options { get => _mail.Options; set => _mail.Options = value; }
+    public ReceiveOptions Options
+    {
+        get => _mail.Options;
+        set
+        {
+            _mail.Options = value;
+            _auth.Limits = value.Limits;
+        }
+    }
 
     /// <summary>Who is there.</summary>
-    public ReceiveClient Client { get; } = new();
+    public ReceiveClient Client => _mail.Client;
 
     /// <summary>The listener that the session came by.</summary>
-    public ListenConfig Listener => _listener;
+    public ListenConfig Listener => Client.Listener!;
+
+    /// <summary>Nothing is under way that <see cref="Client"/> does not know: another machine could go on with the session.</summary>
+    public bool IsAtRest => !InTransaction && Exchange is null;
 
     /// <summary>True between MAIL and the end of the transaction.</summary>
     public bool InTransaction => _mail.IsOpen;
@@ -57,42 +66,42 @@ public sealed class ReceiveMachine
     /// <summary>The chunk under way ends the message.</summary>
     public bool LastChunk { get; private set; }
 
-    /// <summary>Messages of this session that were answered 250.</summary>
-    public int Messages { get; private set; }
-
     /// <summary>The AUTH exchange under way; null when none is.</summary>
     internal AuthExchange? Exchange => _auth.Exchange;
 
     /// <summary>Octets of the next line with its CRLF: an AUTH exchange may have long ones (RFC 4954 4).</summary>
     public int LineBytes => Exchange is not null || _auth.IsOffered ? AuthExchange.LineBytes : Options.Limits.CommandLineBytes;
 
-    private bool OffersTls => _listener.Tls == ListenTls.StartTls && !Client.Secured;
+    private bool OffersTls => Listener.Tls == ListenTls.StartTls && !Client.Secured;
 
     /// <summary>Begins a session and writes the greeting.</summary>
-    /// <param name="peer">Address and port as text, at most 64 octets.</param>
+    /// <param name="peer">Address and port.</param>
     /// <param name="trusted">The client's address may relay.</param>
     /// <param name="listener">What the listener offers and asks.</param>
     /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="reply">At least <see cref="ReplyBytes"/>.</param>
     /// <param name="certificate">Fingerprint of the client's certificate when TLS began before and it may relay; else null.</param>
     /// <param name="address">The client's; null where a proxy cannot name it.</param>
-    public int Start(ReadOnlySpan<byte> peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null, System.Net.IPAddress? address = null)
+    public int Start(System.Net.IPEndPoint peer, bool trusted, ListenConfig listener, UserTable? users, Span<byte> reply, string? certificate = null, System.Net.IPAddress? address = null)
     {
-        Client.Address = address;
-        Client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit, certificate);
-        _listener = Client.Listener = listener;
-        _errors.Start(Options.Limits);
-        _auth.Start(users, Options.Limits);
-        End();
+        var client = new ReceiveClient { Address = address, Listener = listener };
+        client.Start(peer, trusted, secured: listener.Tls == ListenTls.Implicit, certificate);
+        Resume(client, users);
         Admit();
-        Reset();
         var writer = new ReplyWriter(reply);
         writer.Greeting(Options.Hostname);
         return writer.Written;
     }
 
-    /// <summary>A connection is there, which may end before there is a session.</summary>
-    public void Reset() => Messages = 0;
+    /// <summary>Goes on with a session that was at rest (<see cref="IsAtRest"/>).</summary>
+    /// <param name="client">What is known of it.</param>
+    /// <param name="users">Who may authenticate; null when nobody may.</param>
+    public void Resume(ReceiveClient client, UserTable? users)
+    {
+        End();
+        _mail.Client = _auth.Client = client;
+        _auth.Users = users;
+    }
 
     /// <summary>Ends a session, wherever it is: a password that was half given is wiped.</summary>
     public void End()
@@ -159,7 +168,7 @@ public sealed class ReceiveMachine
             case Verb.StartTls:
                 return StartTls(command, reply);
             case Verb.Auth:
-                return _listener.Tls == ListenTls.None ? Error(Replies.NotImplemented, reply) : Authenticated(_auth.Begin(command, InTransaction, reply));
+                return Listener.Tls == ListenTls.None ? Error(Replies.NotImplemented, reply) : Authenticated(_auth.Begin(command, InTransaction, reply));
             case Verb.HttpLike:
                 // Cross-protocol: a browser or a proxy was made to talk to us. Nothing it sends may run as commands.
                 return new ReceiveStep(ReceiveAction.Close, Put(Replies.OtherProtocol, reply));
@@ -191,7 +200,7 @@ public sealed class ReceiveMachine
     /// <summary>The message was read and is durable: the only 250 that says so.</summary>
     public int Accepted(ReadOnlySpan<byte> id, Span<byte> reply)
     {
-        Messages++;
+        Client.Messages++;
         _mail.End();
         var writer = new ReplyWriter(reply);
         writer.QueuedAs(id);
@@ -234,7 +243,7 @@ public sealed class ReceiveMachine
             return new ReceiveStep(ReceiveAction.Close, Put(Replies.UserRemoved, reply));
         }
         Answer answer = _mail.Mail(command, admission);
-        if (_mail.IsOpen && !answer.IsError && Messages >= Options.Limits.SessionMessages)
+        if (_mail.IsOpen && !answer.IsError && Client.Messages >= Options.Limits.SessionMessages)
         {
             _mail.End();
             return new ReceiveStep(ReceiveAction.Close, Put(Replies.TooManyMessages, reply));
@@ -278,7 +287,7 @@ public sealed class ReceiveMachine
 
     private ReceiveStep StartTls(in Command command, Span<byte> reply)
     {
-        if (_listener.Tls == ListenTls.None)
+        if (Listener.Tls == ListenTls.None)
         {
             return Error(Replies.NotImplemented, reply);
         }
@@ -330,9 +339,9 @@ public sealed class ReceiveMachine
     // A submission service with users is for those who prove who they are (RFC 6409 4.3), and they come inside TLS.
     private void Admit()
     {
-        _mail.OffersAuth = _auth.Users is not null && Client.Secured;
-        bool closed = _listener.Submission && _auth.Users is not null && Client is { User: null, Certificate: null };
-        _mail.Closed = !closed ? [] : Client.Secured ? s_authRequired : s_startTlsFirst;
+        Client.OffersAuth = _auth.Users is not null && Client.Secured;
+        bool closed = Listener.Submission && _auth.Users is not null && Client is { User: null, Certificate: null };
+        Client.Closed = !closed ? [] : Client.Secured ? s_authRequired : s_startTlsFirst;
     }
 
     private static readonly byte[] s_authRequired = Replies.AuthRequired.ToArray();
@@ -342,7 +351,7 @@ public sealed class ReceiveMachine
 
     private static ReceiveStep Ok(ReadOnlySpan<byte> text, Span<byte> reply) => SessionErrors.Say(text, reply);
 
-    private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply) => _errors.Wrong(text, reply);
+    private ReceiveStep Error(ReadOnlySpan<byte> text, Span<byte> reply) => SessionErrors.Wrong(Client, Options.Limits, text, reply);
 
     private static int Put(ReadOnlySpan<byte> text, Span<byte> reply) => SessionErrors.Put(text, reply);
 }

@@ -11,8 +11,9 @@ namespace FastRelay.Receive;
 
 /// <summary>
 /// Drives one <see cref="ReceiveMachine"/> over one <see cref="Link"/> at a time: bytes to lines to replies, and
-/// messages into the journal. A session object lives as long as the relay and serves one connection after another, so
-/// that a connection allocates nothing. Replies to pipelined commands leave in one write (RFC 2920 3.2).
+/// messages into the journal. A session object is lent to a <see cref="ReceiveConnection"/> while its client speaks, and serves
+/// another when that one is silent between two transactions, or at its end: there are as many as clients spoke at the same time,
+/// and not as many as are connected. Replies to pipelined commands leave in one write (RFC 2920 3.2).
 /// </summary>
 internal sealed class ReceiveSession
 {
@@ -22,20 +23,18 @@ internal sealed class ReceiveSession
     private readonly Receiver _receiver;
     private readonly ReceiveMachine _machine;
     private readonly EnvelopeBuilder _envelope = new();
-    private readonly Signal<Link> _next;
-    private readonly SessionClock _clock;
     private readonly SessionOutput _output;
-    // Not before they are needed: thousands of sessions are silent, and these are half of what one would cost.
+    private readonly Action _onServed;
+    // Not before they are needed.
     private MessageReceiver? _message;
     private PasswordCheck? _password;
     private Signal<bool>? _turn;
     private Sleeper? _delay;
+    private ReceiveConnection _connection = null!;
     private Link _link = null!;
-    private IPEndPoint _client = null!;
-    private ProxiedKind _kind;
-    private bool _admitted;
+    private SessionClock _clock = null!;
+    private ValueTaskAwaiter<bool> _serving;
     private string? _certificate;
-    private ListenConfig _listener = null!;
     private LineScanner _lines;
     private long _octets;
     private int _delayMs;
@@ -44,10 +43,9 @@ internal sealed class ReceiveSession
     public ReceiveSession(Receiver receiver)
     {
         _receiver = receiver;
-        _next = new Signal<Link>(Loop);
-        _clock = new SessionClock(Loop);
-        _output = new SessionOutput(_clock, receiver.Tap());
-        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate, known: _kind != ProxiedKind.Unknown) };
+        _onServed = Served;
+        _output = new SessionOutput(receiver.Tap());
+        _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(Peer, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(Peer, rate, known: _connection.Kind != ProxiedKind.Unknown) };
     }
 
     private Limits Limits => _machine.Options.Limits;
@@ -58,51 +56,51 @@ internal sealed class ReceiveSession
 
     private Sleeper Delay => _delay ??= new Sleeper(Loop);
 
-    /// <summary>True when the connection may be ended without breaking a promise: no message is under way.</summary>
-    private bool IsIdle => _clock.Waiting == SessionWait.Command && !_machine.InTransaction;
+    private IPEndPoint Peer => _connection.Peer;
 
-    /// <summary>Starts the session's life; called once.</summary>
-    public void Live() => _ = LiveAsync();
+    /// <summary>A message is under way.</summary>
+    public bool InTransaction => _machine.InTransaction;
 
-    /// <summary>Hands it a connection, admitted unless a proxy will say for whom it is; the session must be resting.</summary>
-    public void Serve(Link link, ListenConfig listener)
+    // Nothing is under way but what the connection keeps. Who watches a trace may have seen something of it that it does not.
+    private bool CanRest => _machine.IsAtRest && _lines.IsAtRest && !_output.IsWatched;
+
+    /// <summary>Ends a delay early: the connection was cut.</summary>
+    public void Wake() => _delay?.Wake();
+
+    /// <summary>Serves a connection until it rests or ends.</summary>
+    /// <param name="connection">New, or one that was at rest.</param>
+    /// <param name="begins">Where it came in when it is new.</param>
+    public void Serve(ReceiveConnection connection, ListenConfig? begins)
     {
-        _listener = listener;
-        _client = link.Remote;
-        _admitted = listener.Proxies is null;
-        _next.Set(link);
-    }
-
-    /// <summary>The relay stops: says 421 as soon as no message is under way.</summary>
-    public void Drain()
-    {
-        if (_link is not null && IsIdle)
+        connection.Session = this;
+        (_connection, _link, _clock) = (connection, connection.Link, connection.Clock);
+        _machine.Options = connection.Options;
+        _pace = new ContentPace(Limits.MinimumRateBytes);
+        _lines.Reset();
+        if (begins is null)
         {
-            _link.CancelRead();
+            _machine.Resume(connection.Client!, _receiver.Users);
+            _output.Resume(connection);
+        }
+#pragma warning disable CA2012 // Consumed once, by Served: nobody awaits a session.
+        _serving = ServeAsync(begins).GetAwaiter();
+#pragma warning restore CA2012
+        if (_serving.IsCompleted)
+        {
+            Served();
+        }
+        else
+        {
+            _serving.UnsafeOnCompleted(_onServed);
         }
     }
 
-    /// <summary>Ends the connection at once.</summary>
-    public void Abort()
+    private void Served()
     {
-        _link?.Abort();
-        _delay?.Wake();
-    }
-
-    private async Task LiveAsync()
-    {
+        bool rests = false;
         try
         {
-            while (true)
-            {
-                _link = await _next.WaitAsync();
-                _clock.Start(_link);
-                _machine.Options = _receiver.Options;
-                await ServeAsync();
-                _clock.Stop();
-                _receiver.Ended(this, _client, _admitted, _machine.Messages);
-                _link = null!;
-            }
+            rests = _serving.GetResult();
         }
         catch (Exception broken)
         {
@@ -110,13 +108,27 @@ internal sealed class ReceiveSession
             // would keep its place and its message for ever.
             Check.Fatal("a receive session failed: " + broken);
         }
+        ReceiveConnection connection = _connection;
+        connection.Session = null;
+        _serving = default;
+        (_connection, _link, _clock) = (null!, null!, null!);
+        if (!rests)
+        {
+            _receiver.Ended(connection);
+        }
+        _receiver.Rest(this);
     }
 
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
-    private async ValueTask ServeAsync()
+    /// <returns>True when the connection rests: it wakes by itself.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<bool> ServeAsync(ListenConfig? begins)
     {
-        bool open = await OpenAsync();
-        _clock.ExpectCommand(Limits.IdleTimeoutMs);
+        bool open = true;
+        if (begins is not null)
+        {
+            open = await OpenAsync(begins);
+            _clock.ExpectCommand(Limits.IdleTimeoutMs);
+        }
         while (open)
         {
             if (_receiver.Draining && !_machine.InTransaction)
@@ -126,6 +138,11 @@ internal sealed class ReceiveSession
                 break;
             }
             _clock.WaitForCommand(_machine.InTransaction);
+            if (CanRest && _link.WakeOnInput(_connection))
+            {
+                _connection.Mark = _output.Mark;
+                return true;
+            }
             ReadResult read = await _link.Input.ReadAsync();
             _clock.Done();
             if (read.IsCanceled)
@@ -145,7 +162,7 @@ internal sealed class ReceiveSession
             }
             // One write for all replies, but none held back while the client waits for it.
             open = await FlushAsync() && (action != ReceiveAction.Continue ? await ActAsync(action)
-                : more ? await YieldAsync()
+                : more ? await (_turn ??= new Signal<bool>(Loop)).YieldAsync(true)
                 : !read.IsCompleted);
             if (commands > 0)
             {
@@ -156,6 +173,7 @@ internal sealed class ReceiveSession
         _message?.Abandon();
         _machine.End();
         _link.Close();
+        return false;
     }
 
     /// <summary>Does what a command asks of the driver.</summary>
@@ -165,10 +183,10 @@ internal sealed class ReceiveSession
         switch (action)
         {
             case ReceiveAction.Data:
-                Message.Begin(_link, _client.Address);
+                Message.Begin(_link, Peer.Address);
                 return ReceiveMessageAsync();
             case ReceiveAction.Chunk:
-                Message.BeginChunk(_link, _client.Address, _octets);
+                Message.BeginChunk(_link, Peer.Address, _octets);
                 return ReceiveMessageAsync();
             case ReceiveAction.SkipChunk:
                 Message.SkipChunk(_octets);
@@ -182,50 +200,29 @@ internal sealed class ReceiveSession
         }
     }
 
-    /// <summary>Lets others run first: waiting before setting sends the session to the end of the run queue.</summary>
-    private ValueTask<bool> YieldAsync()
-    {
-        _turn ??= new Signal<bool>(Loop);
-        ValueTask<bool> turn = _turn.WaitAsync();
-        _turn.Set(true);
-        return turn;
-    }
-
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<bool> OpenAsync()
+    private async ValueTask<bool> OpenAsync(ListenConfig listener)
     {
-        _machine.Reset();
-        _kind = ProxiedKind.Client;
-        if (_listener.Proxies is not null)
+        if (listener.Proxies is not null)
         {
             ProxyOpening opening = await ProxyOpening.ReadAsync(_link, _clock, _receiver);
-            (_kind, _client, _admitted) = (opening.Kind, opening.Client, opening.Admitted);
-            if (!_admitted)
+            (_connection.Kind, _connection.Peer, _connection.Admitted) = opening;
+            if (!opening.Admitted)
             {
                 return false;
             }
         }
         _certificate = null;
-        if (_listener.Tls == ListenTls.Implicit && !await HandshakeAsync(keepInput: _listener.Proxies is not null))
+        if (listener.Tls == ListenTls.Implicit && !await HandshakeAsync(keepInput: listener.Proxies is not null))
         {
             return false;
         }
-        Start();
-        return await FlushAsync();
-    }
-
-    private void Start()
-    {
-        // Anew for each message, not for each of its chunks: a minute's window would never end.
-        _pace = new ContentPace(Limits.MinimumRateBytes);
-        _lines.Reset();
-        Span<byte> peer = stackalloc byte[ReceiveClient.PeerMax];
-        int length = Observe.LogLine.Format(_client, peer);
         // A client that its proxy cannot name is not the proxy.
-        bool trusted = _kind != ProxiedKind.Unknown && _machine.Options.Policy.Trusts(_client.Address);
-        _output.Start(_link, _client, Limits.IdleTimeoutMs);
-        Span<byte> reply = _output.Room();
-        _output.Gather(_machine.Start(peer[..length], trusted, _listener, _receiver.Users, reply, _certificate, _kind == ProxiedKind.Unknown ? null : _client.Address));
+        bool known = _connection.Kind != ProxiedKind.Unknown;
+        _output.Start(_connection);
+        _output.Gather(_machine.Start(Peer, known && _machine.Options.Policy.Trusts(Peer.Address), listener, _receiver.Users, _output.Room(), _certificate, known ? Peer.Address : null));
+        _connection.Client = _machine.Client;
+        return await FlushAsync();
     }
 
     /// <summary>Answers the lines that are whole, up to one that needs the driver.</summary>
@@ -276,6 +273,7 @@ internal sealed class ReceiveSession
             if (!wasInTransaction && _machine.InTransaction)
             {
                 _clock.BeginTransaction(Limits.TransactionTimeoutMs);
+                // Anew for each message, not for each of its chunks: a minute's window would never end.
                 _pace = new ContentPace(Limits.MinimumRateBytes);
             }
             _delayMs = step.DelayMs;
@@ -366,7 +364,7 @@ internal sealed class ReceiveSession
         TlsResult result = await _link.StartTlsAsync(_receiver.Tls!, keepInput);
         _clock.Done();
         _lines.Reset();
-        _receiver.TlsStarted(_client, result);
+        _receiver.TlsStarted(Peer, result);
         _output.Secured(_link, result);
         _certificate = _machine.Options.Policy.Trusted(result.PeerFingerprint);
         return result.Ok;
@@ -376,7 +374,7 @@ internal sealed class ReceiveSession
     private async ValueTask<bool> CheckPasswordAsync()
     {
         _password ??= new PasswordCheck(Loop, _receiver.Passwords);
-        bool? matches = await _password.MatchesAsync(_machine.Exchange!.Verifier, _machine.Exchange.Password, _client.Address, _link);
+        bool? matches = await _password.MatchesAsync(_machine.Exchange!.Verifier, _machine.Exchange.Password, Peer.Address, _link);
         ReceiveStep step = Gathered(matches);
         if (step.DelayMs > 0)
         {

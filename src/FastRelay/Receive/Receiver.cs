@@ -9,7 +9,7 @@ using FastRelay.Smtp;
 namespace FastRelay.Receive;
 
 /// <summary>
-/// Stage 1: listeners, admission by limits, and the sessions. A session object rests in a pool between connections.
+/// Stage 1: listeners, admission by limits, and the connections. Sessions are lent to those whose clients speak.
 /// </summary>
 public sealed class Receiver
 {
@@ -17,7 +17,7 @@ public sealed class Receiver
     private readonly Log _log;
     private readonly Counters _counters;
     private readonly Stack<ReceiveSession> _resting = new();
-    private readonly HashSet<ReceiveSession> _serving = [];
+    private readonly HashSet<ReceiveConnection> _serving = [];
     private readonly ClientTable _clients;
     private readonly List<Listener> _listeners = [];
 
@@ -36,7 +36,7 @@ public sealed class Receiver
     /// <summary>True once the relay stops: sessions are told 421 between messages.</summary>
     public bool Draining { get; private set; }
 
-    /// <summary>Sessions that serve a connection now.</summary>
+    /// <summary>Connections that are served now, whether their clients speak or not.</summary>
     public int Serving => _serving.Count;
 
     /// <summary>The addresses listened on, with their real ports.</summary>
@@ -95,36 +95,38 @@ public sealed class Receiver
         {
             listener.Close();
         }
-        foreach (ReceiveSession session in _serving)
+        foreach (ReceiveConnection connection in _serving)
         {
-            session.Drain();
+            connection.Drain();
         }
     }
 
     /// <summary>Ends every session at once: the drain took too long.</summary>
     public void Abort()
     {
-        foreach (ReceiveSession session in _serving)
+        foreach (ReceiveConnection connection in _serving)
         {
-            session.Abort();
+            connection.Abort();
         }
     }
 
-    /// <summary>The session's connection has ended.</summary>
-    /// <param name="session">Rests again.</param>
-    /// <param name="client">The client's address.</param>
-    /// <param name="admitted">It was counted.</param>
-    /// <param name="messages">Taken.</param>
-    internal void Ended(ReceiveSession session, IPEndPoint client, bool admitted, int messages)
+    /// <summary>A connection wakes that was at rest.</summary>
+    internal void Wake(ReceiveConnection connection) => Session().Serve(connection, begins: null);
+
+    /// <summary>A session has nobody to serve any more.</summary>
+    internal void Rest(ReceiveSession session) => _resting.Push(session);
+
+    /// <summary>A connection has ended.</summary>
+    internal void Ended(ReceiveConnection connection)
     {
-        _serving.Remove(session);
-        _resting.Push(session);
+        connection.Clock.Stop();
+        _serving.Remove(connection);
         _counters.SessionsIn = _serving.Count;
-        if (admitted)
+        if (connection.Admitted)
         {
-            _clients.Leave(client.Address);
+            _clients.Leave(connection.Peer.Address);
         }
-        _log.Line("disconnect"u8).Add("peer"u8, client).Add("messages"u8, messages).Write();
+        _log.Line("disconnect"u8).Add("peer"u8, connection.Peer).Add("messages"u8, connection.Client?.Messages ?? 0).Write();
     }
 
     /// <summary>A connection to a listener for proxies brought no header, or came from no proxy: it is closed without a word.</summary>
@@ -214,7 +216,7 @@ public sealed class Receiver
         _counters.AcceptedRecipients += view.RecipientCount;
         _log.Line("accept"u8)
             .Add("id"u8, id)
-            .Add("peer"u8, machine.Client.Peer)
+            .Add("peer"u8, machine.Client.PeerText)
             .Add("helo"u8, machine.Client.Helo)
             .Add("tls"u8, link.TlsName)
             .Add("user"u8, machine.Client.User)
@@ -238,7 +240,7 @@ public sealed class Receiver
         .Add("from"u8, envelope.ReversePath)
         .Add("recipients"u8, envelope.RecipientCount)
         .Add("size"u8, bytes)
-        .Add("peer"u8, client.Peer)
+        .Add("peer"u8, client.PeerText)
         .Add("user"u8, client.User)
         .AddTenant(envelope.Tenant)
         .Write();
@@ -272,15 +274,13 @@ public sealed class Receiver
             _ = RefuseAsync(link, refusal);
             return;
         }
-        if (!_resting.TryPop(out ReceiveSession? session))
-        {
-            session = new ReceiveSession(this);
-            session.Live();
-        }
-        _serving.Add(session);
+        var connection = new ReceiveConnection(this, link, admitted: config.Proxies is null);
+        _serving.Add(connection);
         _counters.SessionsIn = _serving.Count;
-        session.Serve(link, config);
+        Session().Serve(connection, config);
     }
+
+    private ReceiveSession Session() => _resting.TryPop(out ReceiveSession? session) ? session : new ReceiveSession(this);
 
     /// <summary>Null when the connection may be served, and counts it; else what it is told.</summary>
     private byte[]? Refusal(Link link, ListenConfig config)

@@ -21,6 +21,7 @@ public sealed class SimLink : Link
     private string? _tlsName;
     private bool _closed;
     private int _lingered;
+    private LoopItem? _onInput;
 
     internal SimLink(SimHost host, SimConnection connection, IPEndPoint local, IPEndPoint remote, bool isClient)
     {
@@ -76,6 +77,18 @@ public sealed class SimLink : Link
 
     public override ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options) => HandshakeAsync();
 
+    public override bool WakeOnInput(LoopItem item)
+    {
+        Loop.CheckThread();
+        Check.That(_onInput is null || _onInput == item, "two readers on one link");
+        if (_reader.HasResult || AtEnd || _connection.Received(this).Count > 0)
+        {
+            return false;
+        }
+        _onInput = item;
+        return true;
+    }
+
     public override void CancelRead()
     {
         Loop.CheckThread();
@@ -121,7 +134,7 @@ public sealed class SimLink : Link
         {
             EndLinger();
         }
-        Readable.Set(true);
+        WakeReader();
         Writable.Set(true);
     }
 
@@ -160,7 +173,17 @@ public sealed class SimLink : Link
         }
         else
         {
-            Readable.Set(true);
+            WakeReader();
+        }
+    }
+
+    internal void WakeReader()
+    {
+        Readable.Set(true);
+        if (_onInput is { } item)
+        {
+            _onInput = null;
+            Loop.Enqueue(item);
         }
     }
 
@@ -188,7 +211,7 @@ public sealed class SimLink : Link
             _error = error;
         }
         _host.Network.Forget(this);
-        Readable.Set(true);
+        WakeReader();
         Writable.Set(true);
     }
 

@@ -18,6 +18,9 @@ internal sealed class SimReader(SimLink link) : PipeReader
     /// <summary>Bytes that were received and not consumed.</summary>
     public int Buffered => _end - _start;
 
+    /// <summary>A read would not wait, whatever arrived.</summary>
+    public bool HasResult => _cancel || _end > _examined;
+
     public bool HasBuffer => _buffer.Length > 0;
 
     public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
@@ -65,7 +68,7 @@ internal sealed class SimReader(SimLink link) : PipeReader
     public override void CancelPendingRead()
     {
         _cancel = true;
-        link.Readable.Set(true);
+        link.WakeReader();
     }
 
     public override void Complete(Exception? exception = null)

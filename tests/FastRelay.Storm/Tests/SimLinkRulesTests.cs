@@ -18,6 +18,12 @@ public class NarrowSimLinkTests : LinkRules
     protected override LinkRig NewRig() => new SimLinkRig(new LinkProfile { SendBytes = 24_000, ReceiveBytes = 22_000 });
 }
 
+/// <summary>And those of waiting for input.</summary>
+public class SimLinkWakeTests : LinkWakeRules
+{
+    protected override LinkRig NewRig() => new SimLinkRig(new LinkProfile { PieceBytes = 65_536 });
+}
+
 internal sealed class SimLinkRig : LinkRig
 {
     private readonly SimUniverse _universe = new(11);

@@ -71,6 +71,28 @@ public sealed class TraceTests
     }
 
     [Fact]
+    public void A_session_that_rested_keeps_its_number_and_its_secrets()
+    {
+        TraceWatcher first = _tracer.Watch(new TraceFilter())!;
+        TraceTap tap = Tap();
+        tap.Command("AUTH LOGIN"u8, secret: false);
+        _tracer.End(first);
+        TraceMark mark = tap.Mark;
+        // The same tap serves another, and another tap this one.
+        tap.Begin(IPEndPoint.Parse("192.0.2.2:25"));
+        var other = new TraceTap(_tracer, outgoing: false);
+        other.Resume(IPEndPoint.Parse("192.0.2.1:25"), mark);
+        TraceWatcher second = _tracer.Watch(new TraceFilter())!;
+        other.Command("c2VjcmV0"u8, secret: false);
+        tap.Command("word"u8, secret: false);
+        string[] lines = Encoding.UTF8.GetString(_tracer.Take(second)!.Value.Lines).Split('\n');
+        Assert.Contains("\"session\":1,\"peer\":\"192.0.2.1:25\"", lines[0], StringComparison.Ordinal);
+        Assert.Contains("\"text\":\"***\"", lines[0], StringComparison.Ordinal);
+        Assert.Contains("\"session\":2,\"peer\":\"192.0.2.2:25\"", lines[1], StringComparison.Ordinal);
+        Assert.Contains("\"text\":\"word\"", lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Replies_come_in_any_pieces_and_are_shown_line_by_line()
     {
         TraceWatcher watcher = _tracer.Watch(new TraceFilter())!;

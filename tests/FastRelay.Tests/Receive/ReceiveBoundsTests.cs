@@ -29,7 +29,7 @@ public class ReceiveBoundsTests
                 return _mayGoOn;
             },
         };
-        machine.Start("127.0.0.1:1"u8, trusted: true, s_listener, ScramTests.Users(("alice", "secret")), _reply);
+        machine.Start(IPEndPoint.Parse("127.0.0.1:1"), trusted: true, s_listener, ScramTests.Users(("alice", "secret")), _reply);
         Say(machine, "EHLO c.test");
         return machine;
     }
@@ -55,7 +55,7 @@ public class ReceiveBoundsTests
         }
         Assert.Contains("\r\n421 4.7.0", Say(machine, "FOO"), StringComparison.Ordinal);
         Assert.Equal((ReceiveAction.Close, 700), (_step.Action, _step.DelayMs));
-        machine.Start("127.0.0.1:1"u8, trusted: true, s_listener, null, _reply);
+        machine.Start(IPEndPoint.Parse("127.0.0.1:1"), trusted: true, s_listener, null, _reply);
         Say(machine, "FOO");
         Assert.Equal((ReceiveAction.Continue, 0), (_step.Action, _step.DelayMs));
     }
@@ -136,7 +136,7 @@ public class ReceiveBoundsTests
     public void A_certificate_that_may_relay_serves_instead_of_AUTH(string? certificate, string told)
     {
         var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), new RelayPolicy([], [], users: true), new Limits()), _envelope);
-        machine.Start("192.0.2.1:1"u8, trusted: false, s_listener with { Submission = true }, ScramTests.Users(("alice", "secret")), _reply, certificate);
+        machine.Start(IPEndPoint.Parse("192.0.2.1:1"), trusted: false, s_listener with { Submission = true }, ScramTests.Users(("alice", "secret")), _reply, certificate);
         Say(machine, "EHLO c.test");
         Assert.StartsWith(told, Say(machine, "MAIL FROM:<a@b.test>"));
         Assert.StartsWith(certificate is null ? "503" : "250 2.1.5", Say(machine, "RCPT TO:<c@d.test>"));

@@ -35,7 +35,7 @@ public class ReceiveMachineTests
         var envelope = new EnvelopeBuilder();
         var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, s_limits), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
-        machine.Start("127.0.0.1:1"u8, trusted: true, s_listener, null, reply);
+        machine.Start(IPEndPoint.Parse("127.0.0.1:1"), trusted: true, s_listener, null, reply);
         string[] commands = ["EHLO c.test", "MAIL FROM:<a@b.test>", "RCPT TO:<c@d.test>", "RCPT TO:<>", "DATA", "RSET", "NOOP", "VRFY x", "HELP", "EXPN x", "FOO", "STARTTLS", "QUIT"];
         foreach (string command in commands)
         {
@@ -59,7 +59,7 @@ public class ReceiveMachineTests
         var envelope = new EnvelopeBuilder();
         var machine = new ReceiveMachine(new ReceiveOptions("relay.test"u8.ToArray(), RelayPolicy.Loopback, new Limits()), envelope);
         byte[] reply = new byte[ReceiveMachine.ReplyBytes];
-        machine.Start("127.0.0.1:1"u8, trusted: true, s_listener, null, reply);
+        machine.Start(IPEndPoint.Parse("127.0.0.1:1"), trusted: true, s_listener, null, reply);
         machine.Step(ScanStatus.Line, "EHLO c.test"u8, JournalStatus.Ok, reply);
         long before = 0;
         for (int i = 0; i < 1000; i++)
@@ -88,7 +88,7 @@ public class ReceiveMachineTests
         {
             yield return "! stranger";
         }
-        int length = machine.Start("127.0.0.1:1"u8, trusted, s_listener, null, reply);
+        int length = machine.Start(IPEndPoint.Parse("127.0.0.1:1"), trusted, s_listener, null, reply);
         foreach (string line in Said(length))
         {
             yield return line;

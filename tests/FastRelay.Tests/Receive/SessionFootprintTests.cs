@@ -1,31 +1,68 @@
-using System.Net;
-using FastRelay.Outside.Linux;
-using FastRelay.Receive;
-using FastRelay.Tests.Outside;
+using System.Net.Sockets;
+using System.Text;
+using FastRelay.Outside;
 using FastRelay.Tests.Receive.Rig;
 
 namespace FastRelay.Tests.Receive;
 
-/// <summary>What thousands of silent clients cost: the objects of a session and of its connection, before a command.</summary>
+/// <summary>What thousands of silent clients cost: all that the relay's loop allocates for one from its accept on, which it keeps until the client leaves.</summary>
+[Collection("Allocation")]
 public sealed class SessionFootprintTests
 {
-    [Fact]
-    public void A_silent_session_and_its_connection_are_small()
+    private const int Warmup = 100;
+    private const int Clients = 300;
+
+    [Theory]
+    [InlineData("", 700)]
+    [InlineData("EHLO client.test\r\n", 850)]
+    public void A_silent_client_costs_little(string says, int most)
     {
-        using var relay = new RelayRig();
-        using var rig = new LinuxLinkRig();
-        IPEndPoint remote = new(IPAddress.Parse("192.0.2.1"), 5);
-        Assert.InRange(Octets(() => new ReceiveSession(relay.Relay.Receiver)), 1, 1_240);
-        Assert.InRange(Octets(() => new EpollLink((EpollNetwork)rig.Network, -1, null, remote)), 1, 400);
+        using var relay = new RelayRig($"[limits]\nreceive_sessions = {Warmup + Clients + 10}\n");
+        List<Socket> clients = [];
+        Connect(relay, Warmup, says, clients);
+        long before = Allocated(relay);
+        Connect(relay, Clients, says, clients);
+        long octets = (Allocated(relay) - before) / Clients;
+        clients.ForEach(static client => client.Dispose());
+        Assert.InRange(octets, 1, most);
     }
 
-    private static long Octets(Func<object> make)
+    private static void Connect(RelayRig relay, int count, string says, List<Socket> clients)
     {
-        make();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        object made = make();
-        long octets = GC.GetAllocatedBytesForCurrentThread() - before;
-        GC.KeepAlive(made);
-        return octets;
+        byte[] buffer = new byte[1024];
+        for (int i = 0; i < count; i++)
+        {
+            var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 20_000 };
+            client.Connect(relay.EndPoints[0]);
+            clients.Add(client);
+            Assert.Equal("220 ", Encoding.ASCII.GetString(buffer, 0, client.Receive(buffer))[..4]);
+            if (says.Length > 0)
+            {
+                client.Send(Encoding.ASCII.GetBytes(says));
+                Assert.Equal("250-", Encoding.ASCII.GetString(buffer, 0, client.Receive(buffer))[..4]);
+            }
+        }
+    }
+
+    /// <summary>What the loop's thread has allocated so far.</summary>
+    private static long Allocated(RelayRig relay)
+    {
+        var look = new Look();
+        relay.Relay.Receiver.World.Loop.Post(look);
+        Assert.True(look.Done.Wait(20_000));
+        return look.Octets;
+    }
+
+    private sealed class Look : LoopItem
+    {
+        public ManualResetEventSlim Done { get; } = new();
+
+        public long Octets { get; private set; }
+
+        protected internal override void Run()
+        {
+            Octets = GC.GetAllocatedBytesForCurrentThread();
+            Done.Set();
+        }
     }
 }

@@ -62,6 +62,14 @@ public sealed class Signal<T>(Loop loop) : LoopItem, IValueTaskSource<T>
         return new ValueTask<T>(this, _core.Version);
     }
 
+    /// <summary>Lets others run first: waiting before setting sends the caller to the end of the run queue.</summary>
+    public ValueTask<T> YieldAsync(T value)
+    {
+        ValueTask<T> turn = WaitAsync();
+        Set(value);
+        return turn;
+    }
+
     /// <inheritdoc/>
     protected internal override void Run()
     {

@@ -41,6 +41,9 @@ public struct LineScanner
     private bool _swallowedCr;
     private bool _told;
 
+    /// <summary>Nothing of a line has come: a new scanner would find the same.</summary>
+    public readonly bool IsAtRest => _scanned == 0 && !_swallowing;
+
     /// <summary>Looks for the next line.</summary>
     /// <param name="input">The unconsumed bytes of the last call followed by newer ones.</param>
     /// <param name="limit">Most octets of a line, CRLF included; at least 2. A caller's buffer must hold that many in one piece.</param>

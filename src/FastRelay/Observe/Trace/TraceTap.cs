@@ -3,6 +3,11 @@ using FastRelay.Smtp;
 
 namespace FastRelay.Observe;
 
+/// <summary>What a session that rests keeps of its <see cref="TraceTap"/>.</summary>
+/// <param name="Session">The connection's number since the start.</param>
+/// <param name="AuthBegan">The client said AUTH: what it says that is no command may be a password.</param>
+public readonly record struct TraceMark(long Session, bool AuthBegan);
+
 /// <summary>
 /// Where a session's dialogue can be watched: one for each session object, silent at the price of one look while nobody
 /// does. Secrets do not pass: arguments of AUTH, lines of its exchange, and challenges (RFC 4954) are masked here.
@@ -40,12 +45,21 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
     public void Begin(IPEndPoint peer, string? host = null)
     {
         Session = tracer.Number();
-        Peer = peer;
-        Host = host;
-        Message = 0;
-        _partLength = 0;
+        Forget(peer, host);
         _authBegan = false;
-        Array.Clear(_matched);
+    }
+
+    /// <summary>What <see cref="Resume"/> needs to go on; a session that is watched does not rest.</summary>
+    public TraceMark Mark => new(Session, _authBegan);
+
+    /// <summary>Goes on with a connection that was at rest.</summary>
+    /// <param name="peer">The other side.</param>
+    /// <param name="mark">As it was left.</param>
+    public void Resume(IPEndPoint peer, TraceMark mark)
+    {
+        Forget(peer, host: null);
+        Session = mark.Session;
+        _authBegan = mark.AuthBegan;
     }
 
     /// <summary>A line of the client.</summary>
@@ -163,6 +177,15 @@ public sealed class TraceTap(Tracer tracer, bool outgoing)
             _matched[watcher.Place] = watcher.Serial;
         }
         return speaks;
+    }
+
+    private void Forget(IPEndPoint peer, string? host)
+    {
+        Peer = peer;
+        Host = host;
+        Message = 0;
+        _partLength = 0;
+        Array.Clear(_matched);
     }
 
     private void ReplyLine(ReadOnlySpan<byte> line)

@@ -18,7 +18,7 @@ internal sealed class BusySites(QueueState queue)
         Dictionary<Site, long> entries = [];
         for (int from = 1; Gather(from, entries); from += PerTurn)
         {
-            await PauseAsync();
+            await _turn.YieldAsync(true);
         }
         // A copy of the references alone: sites come and go between the slices.
         Site[] all = [.. queue.Sites.All];
@@ -27,7 +27,7 @@ internal sealed class BusySites(QueueState queue)
         {
             if (i % PerTurn == PerTurn - 1)
             {
-                await PauseAsync();
+                await _turn.YieldAsync(true);
             }
             best.Enqueue(all[i], Math.Max(entries.GetValueOrDefault(all[i]), all[i].Ready + all[i].InFlight));
             if (best.Count > max)
@@ -56,12 +56,5 @@ internal sealed class BusySites(QueueState queue)
             }
         }
         return end < places.Length;
-    }
-
-    private ValueTask<bool> PauseAsync()
-    {
-        ValueTask<bool> turn = _turn.WaitAsync();
-        _turn.Set(true);
-        return turn;
     }
 }

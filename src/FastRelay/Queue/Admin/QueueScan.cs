@@ -97,9 +97,7 @@ internal sealed class QueueScan
         if (_budget <= 0)
         {
             _budget = SlotsPerTurn;
-            ValueTask<bool> turn = _turn.WaitAsync();
-            _turn.Set(true);
-            await turn;
+            await _turn.YieldAsync(true);
         }
     }
 

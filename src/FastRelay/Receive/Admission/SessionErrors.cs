@@ -3,26 +3,14 @@ using FastRelay.Smtp;
 namespace FastRelay.Receive;
 
 /// <summary>Counts what a client does wrong in one session: from half of the bound on it is answered late, at the bound it is told 421 and the session ends.</summary>
-/// <param name="limits">Bounds.</param>
-internal sealed class SessionErrors(Limits limits)
+internal static class SessionErrors
 {
-    private Limits _limits = limits;
-    private int _count;
-
-    /// <summary>A new session.</summary>
-    /// <param name="bounds">Its bounds.</param>
-    public void Start(Limits bounds)
-    {
-        _limits = bounds;
-        _count = 0;
-    }
-
     /// <summary>The client did wrong.</summary>
-    public ReceiveStep Wrong(ReadOnlySpan<byte> text, Span<byte> reply)
+    public static ReceiveStep Wrong(ReceiveClient client, Limits limits, ReadOnlySpan<byte> text, Span<byte> reply)
     {
-        int delay = ++_count > _limits.SessionErrors / 2 ? _limits.ErrorDelayMs : 0;
+        int delay = ++client.Errors > limits.SessionErrors / 2 ? limits.ErrorDelayMs : 0;
         int length = Put(text, reply);
-        if (_count < _limits.SessionErrors)
+        if (client.Errors < limits.SessionErrors)
         {
             return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
         }

@@ -3,13 +3,13 @@ using FastRelay.Smtp;
 namespace FastRelay.Receive;
 
 /// <summary>The AUTH commands of one session (RFC 4954): when one may begin, what it is told, and how often it may fail. Pure.</summary>
-/// <param name="limits">Bounds.</param>
-/// <param name="client">Becomes the user.</param>
-/// <param name="errors">Counts what is wrong.</param>
-internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionErrors errors)
+internal sealed class AuthDialogue
 {
-    private Limits _limits = limits;
-    private int _failures;
+    /// <summary>Becomes the user; what it does wrong is counted there.</summary>
+    public required ReceiveClient Client { get; set; }
+
+    /// <summary>Bounds.</summary>
+    public required Limits Limits { get; set; }
 
     /// <summary>Who may authenticate; null when nobody may.</summary>
     public UserTable? Users { get; set; }
@@ -21,18 +21,7 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
     public Action<AuthExchange, AuthVerdict>? Ended { get; set; }
 
     /// <summary>EHLO announces it: inside TLS, to somebody who has not done so yet.</summary>
-    public bool IsOffered => Users is not null && client is { Secured: true, User: null };
-
-    /// <summary>A new session.</summary>
-    /// <param name="users">Who may authenticate; null when nobody may.</param>
-    /// <param name="bounds">Its bounds.</param>
-    public void Start(UserTable? users, Limits bounds)
-    {
-        _limits = bounds;
-        Users = users;
-        _failures = 0;
-        End();
-    }
+    public bool IsOffered => Users is not null && Client is { Secured: true, User: null };
 
     /// <summary>Ends an exchange, wherever it is; a password in it is wiped.</summary>
     public void End()
@@ -45,15 +34,15 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
     public ReceiveStep Begin(in Command command, bool inTransaction, Span<byte> reply)
     {
         ReadOnlySpan<byte> wrong = Users is null ? Replies.NotImplemented
-            : !client.Secured ? Replies.AuthNeedsTls
-            : client.User is not null ? Replies.AlreadyAuthenticated
-            : !client.Greeted ? Replies.EhloFirst
+            : !Client.Secured ? Replies.AuthNeedsTls
+            : Client.User is not null ? Replies.AlreadyAuthenticated
+            : !Client.Greeted ? Replies.EhloFirst
             : inTransaction ? Replies.NotDuringTransaction
             : command.Argument.IsEmpty ? Replies.SyntaxInArguments
             : default;
         if (!wrong.IsEmpty)
         {
-            return errors.Wrong(wrong, reply);
+            return Wrong(wrong, reply);
         }
         Exchange = new AuthExchange(Users!);
         return Judge(Exchange.Begin(command.Argument), reply);
@@ -71,7 +60,7 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
     {
         End();
         // Late, as a refusal is: what is told at once is asked again at once.
-        return SessionErrors.Say(Replies.AuthTemporaryFailure, reply) with { DelayMs = _limits.AuthDelayMs };
+        return SessionErrors.Say(Replies.AuthTemporaryFailure, reply) with { DelayMs = Limits.AuthDelayMs };
     }
 
     private ReceiveStep Judge(AuthVerdict verdict, Span<byte> reply)
@@ -92,24 +81,26 @@ internal sealed class AuthDialogue(Limits limits, ReceiveClient client, SessionE
         switch (verdict)
         {
             case AuthVerdict.Accepted:
-                client.Authenticate(user!);
+                Client.Authenticate(user!);
                 return SessionErrors.Say(Replies.AuthSucceeded, reply);
             case AuthVerdict.Cancelled:
-                return errors.Wrong(Replies.AuthCancelled, reply);
+                return Wrong(Replies.AuthCancelled, reply);
             case AuthVerdict.Malformed:
-                return errors.Wrong(Replies.AuthMalformed, reply);
+                return Wrong(Replies.AuthMalformed, reply);
             case AuthVerdict.UnknownMechanism:
-                return errors.Wrong(Replies.AuthMechanismUnknown, reply);
+                return Wrong(Replies.AuthMechanismUnknown, reply);
             default:
                 return Refuse(reply);
         }
     }
 
+    private ReceiveStep Wrong(ReadOnlySpan<byte> text, Span<byte> reply) => SessionErrors.Wrong(Client, Limits, text, reply);
+
     private ReceiveStep Refuse(Span<byte> reply)
     {
-        int delay = _limits.AuthDelayMs << Math.Min(_failures, 4);
+        int delay = Limits.AuthDelayMs << Math.Min(Client.AuthFailures, 4);
         int length = SessionErrors.Put(Replies.AuthInvalid, reply);
-        if (++_failures < _limits.SessionAuthFailures)
+        if (++Client.AuthFailures < Limits.SessionAuthFailures)
         {
             return new ReceiveStep(ReceiveAction.Continue, length, DelayMs: delay);
         }

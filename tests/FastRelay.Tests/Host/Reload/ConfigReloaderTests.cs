@@ -122,6 +122,37 @@ public sealed class ConfigReloaderTests : IDisposable
     }
 
     [Fact]
+    public async Task Users_behind_links_of_which_one_is_moved_are_noticed()
+    {
+        // As Kubernetes mounts a secret: users -> ..data/users, ..data -> the folder of this version.
+        Directory.CreateDirectory(PathOf("..v1"));
+        Directory.CreateDirectory(PathOf("..v2"));
+        UserFile.Set(PathOf("..v1/users"), "alice", "secret");
+        File.CreateSymbolicLink(PathOf("..data"), "..v1");
+        File.CreateSymbolicLink(PathOf("users"), "..data/users");
+        Write("[auth]\nusers = \"users\"\n");
+        await _reloader.ReloadAsync();
+        Assert.Equal(1, await CountUsersAsync());
+        using var watch = new SecretsWatch(_rig.Relay.Config, SecretsWatch.Fingerprint(_rig.Relay.Config), _rig.Relay, TimeSpan.FromHours(1));
+        File.Copy(PathOf("..v1/users"), PathOf("..v2/users"));
+        UserFile.Set(PathOf("..v2/users"), "bob", "builder");
+        Directory.Delete(PathOf("..data"));
+        File.CreateSymbolicLink(PathOf("..data"), "..v2");
+        watch.Look(always: false);
+        Assert.Equal(2, await CountUsersAsync());
+    }
+
+    [Fact]
+    public void A_link_that_leads_nowhere_is_no_file()
+    {
+        string before = SecretsWatch.Fingerprint(_rig.Relay.Config with { UsersFile = PathOf("gone") });
+        File.CreateSymbolicLink(PathOf("circle"), "circle");
+        File.CreateSymbolicLink(PathOf("dangling"), "nowhere/users");
+        Assert.Equal(before, SecretsWatch.Fingerprint(_rig.Relay.Config with { UsersFile = PathOf("circle") }));
+        Assert.Equal(before, SecretsWatch.Fingerprint(_rig.Relay.Config with { UsersFile = PathOf("dangling") }));
+    }
+
+    [Fact]
     public async Task What_is_kept_must_still_be_readable()
     {
         using (X509Certificate2 authority = MakeAuthority())

@@ -20,7 +20,7 @@ public sealed class TenantPolicyTests
     private static string Of(TenantPolicy policy, string address, bool trusted, string? user = null, string? certificate = null, string listener = "", bool listenerHeader = false)
     {
         var client = new ReceiveClient { Address = IPAddress.Parse(address), Listener = new ListenConfig(new IPEndPoint(IPAddress.Any, 25), ListenTls.None) { Tenant = listener, TenantHeader = listenerHeader } };
-        client.Start("192.0.2.1:1"u8, trusted, false, certificate);
+        client.Start(IPEndPoint.Parse("192.0.2.1:1"), trusted, false, certificate);
         if (user is not null)
         {
             client.Authenticate(user);
@@ -58,7 +58,7 @@ public sealed class TenantPolicyTests
     public void Asking_allocates_nothing()
     {
         var client = new ReceiveClient { Address = IPAddress.Parse("192.0.2.7"), Listener = new ListenConfig(new IPEndPoint(IPAddress.Any, 25), ListenTls.None) };
-        client.Start("192.0.2.7:1"u8, true, false, null);
+        client.Start(IPEndPoint.Parse("192.0.2.7:1"), true, false, null);
         Span<byte> name = stackalloc byte[Limits.TenantBytes];
         long before = 0;
         for (int i = 0; i < 1_000; i++)

@@ -103,6 +103,8 @@ public class PasswordQueueTests
 
         public override ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options) => throw new NotSupportedException();
 
+        public override bool WakeOnInput(LoopItem item) => throw new NotSupportedException();
+
         public override void CancelRead() => throw new NotSupportedException();
 
         public override void Abort() => _error = LinkError.Aborted;

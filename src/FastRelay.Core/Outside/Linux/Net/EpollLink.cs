@@ -24,9 +24,10 @@ internal sealed class EpollLink : Link, IEpollTarget
     private const int TurnCompletions = 64;
 
     private readonly EpollNetwork _network;
-    private readonly LinkReader _reader;
-    private readonly LinkWriter _writer;
     private readonly IPEndPoint _remote;
+    // Not before they are needed, and no longer: of thousands of links most are silent, and TLS has its own.
+    private LinkReader? _reader;
+    private LinkWriter? _writer;
     private IPEndPoint? _local;
     private TlsLayer? _tls;
     private LoopItem? _readWaiter;
@@ -47,18 +48,16 @@ internal sealed class EpollLink : Link, IEpollTarget
         _fd = fd;
         _local = local;
         _remote = remote;
-        _reader = new LinkReader(this);
-        _writer = new LinkWriter(this);
     }
 
     /// <inheritdoc/>
     public override Loop Loop => _network.Loop;
 
     /// <inheritdoc/>
-    public override PipeReader Input => _tls is null ? _reader : _tls.Reader;
+    public override PipeReader Input => _tls is null ? _reader ??= new LinkReader(this) : _tls.Reader;
 
     /// <inheritdoc/>
-    public override PipeWriter Output => _tls is null ? _writer : _tls.Writer;
+    public override PipeWriter Output => _tls is null ? _writer ??= new LinkWriter(this) : _tls.Writer;
 
     /// <inheritdoc/>
     public override IPEndPoint Local => _local ??= FindLocal();
@@ -141,6 +140,22 @@ internal sealed class EpollLink : Link, IEpollTarget
         BeginTls(false, out int dropped).ConnectAsync(options, dropped);
 
     /// <inheritdoc/>
+    public override bool WakeOnInput(LoopItem item)
+    {
+        Loop.CheckThread();
+        if (_tls is not null)
+        {
+            return _tls.WakeOnInput(item);
+        }
+        if (MayBeReadable || _reader is { HasResult: true })
+        {
+            return false;
+        }
+        WaitReadable(item);
+        return true;
+    }
+
+    /// <inheritdoc/>
     public override void CancelRead()
     {
         Loop.CheckThread();
@@ -169,7 +184,7 @@ internal sealed class EpollLink : Link, IEpollTarget
         {
             _tls?.SayGoodbye();
             bool peerIsDone = _readError != LinkError.None || _writeError != LinkError.None;
-            if (!peerIsDone && LingeringClose.TryStart(_network, _fd, _slot, _reader.HasUnconsumed))
+            if (!peerIsDone && LingeringClose.TryStart(_network, _fd, _slot, _reader is { HasUnconsumed: true }))
             {
                 _fd = _slot = -1;
             }
@@ -179,8 +194,8 @@ internal sealed class EpollLink : Link, IEpollTarget
             }
         }
         End(LinkError.Aborted);
-        _reader.Release();
-        _writer.Release();
+        _reader?.Release();
+        _writer?.Release();
         _tls?.Dispose();
     }
 
@@ -288,6 +303,9 @@ internal sealed class EpollLink : Link, IEpollTarget
         _writeWaiter = waiter;
     }
 
+    /// <summary>Enqueues whoever waits for something to read.</summary>
+    public void WakeReader() => Wake(ref _readWaiter);
+
     private void Wake(ref LoopItem? waiter)
     {
         if (waiter is not null)
@@ -327,9 +345,11 @@ internal sealed class EpollLink : Link, IEpollTarget
     {
         Loop.CheckThread();
         Check.That(_tls is null, "TLS was started before");
-        byte[] early = keepInput ? _reader.Unconsumed() : [];
-        dropped = _reader.DropBuffered() - early.Length;
-        Check.That(_writer.UnflushedBytes == 0, "clear text was left unflushed");
+        byte[] early = keepInput && _reader is not null ? _reader.Unconsumed() : [];
+        dropped = (_reader?.DropBuffered() ?? 0) - early.Length;
+        Check.That(_writer is null or { UnflushedBytes: 0 }, "clear text was left unflushed");
+        _reader = null;
+        _writer = null;
         _tls = new TlsLayer(this, early);
         return _tls;
     }

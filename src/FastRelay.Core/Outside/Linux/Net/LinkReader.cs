@@ -10,16 +10,22 @@ namespace FastRelay.Outside.Linux;
 internal sealed class LinkReader : PipeReader
 {
     private readonly EpollLink _link;
-    private readonly ReadOperation _operation;
     private InputBuffer _input;
     private bool _cancelled;
+
+    // Not before a read has to wait: who is silent for long waits otherwise (WakeOnInput).
+    private ReadOperation? _waiting;
 
     public LinkReader(EpollLink link)
     {
         _link = link;
-        _operation = new ReadOperation(this);
         _input = new InputBuffer(link.Buffers);
     }
+
+    private ReadOperation Operation => _waiting ??= new ReadOperation(this);
+
+    /// <summary>A read would not wait, whatever the socket has.</summary>
+    public bool HasResult => _cancelled || _input.HasUnexamined;
 
     /// <summary>Bytes were read that the session did not consume.</summary>
     public bool HasUnconsumed => _input.Count > 0;
@@ -34,20 +40,20 @@ internal sealed class LinkReader : PipeReader
             {
                 return new ValueTask<ReadResult>(result);
             }
-            _link.WaitReadable(_operation);
+            _link.WaitReadable(Operation);
         }
         else
         {
-            _link.Loop.Enqueue(_operation);
+            _link.Loop.Enqueue(Operation);
         }
-        return _operation.Wait();
+        return Operation.Wait();
     }
 
     /// <inheritdoc/>
     public override bool TryRead(out ReadResult result)
     {
         _link.Loop.CheckThread();
-        Check.That(!_operation.IsWaiting, "two readers on one link");
+        Check.That(_waiting is not { IsWaiting: true }, "two readers on one link");
         result = default;
         return _link.TakeTurn() && TryProduce(out result);
     }
@@ -62,9 +68,13 @@ internal sealed class LinkReader : PipeReader
     public override void CancelPendingRead()
     {
         _cancelled = true;
-        if (_operation.IsWaiting)
+        if (_waiting is { IsWaiting: true })
         {
-            _link.Loop.Enqueue(_operation);
+            _link.Loop.Enqueue(_waiting);
+        }
+        else
+        {
+            _link.WakeReader();
         }
     }
 
@@ -80,7 +90,7 @@ internal sealed class LinkReader : PipeReader
     /// <summary>Throws away unconsumed bytes; returns how many.</summary>
     public int DropBuffered()
     {
-        Check.That(!_operation.IsWaiting, "TLS starts while a read is pending");
+        Check.That(_waiting is not { IsWaiting: true }, "TLS starts while a read is pending");
         int dropped = _input.Count;
         Release();
         return dropped;

@@ -45,6 +45,9 @@ internal sealed class TlsLayer : IDisposable
     /// <summary>Protocol and cipher; null before the handshake is done.</summary>
     public string? Name { get; private set; }
 
+    /// <summary>As <see cref="Link.WakeOnInput"/>.</summary>
+    public bool WakeOnInput(LoopItem item) => _reader.WakeOnInput(item);
+
     /// <summary>Shakes hands as the server.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<TlsResult> ServeAsync(ServerTls tls, int dropped)

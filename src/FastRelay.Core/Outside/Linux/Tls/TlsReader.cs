@@ -17,8 +17,10 @@ internal sealed class TlsReader : PipeReader
     private readonly TlsLayer _layer;
     private readonly SslStream _stream;
     private readonly LinkStream _bytes;
-    private readonly ReadOperation _operation;
     private readonly Action _onFilled;
+    // Not before a read has to wait: who is silent for long waits otherwise.
+    private ReadOperation? _waiting;
+    private LoopItem? _onInput;
     private InputBuffer _input;
     private ValueTaskAwaiter<int> _fill;
     private bool _filling;
@@ -34,9 +36,27 @@ internal sealed class TlsReader : PipeReader
         _link = link;
         _layer = layer;
         _stream = stream;
-        _operation = new ReadOperation(this);
         _onFilled = OnFilled;
         _input = new InputBuffer(link.Buffers);
+    }
+
+    private bool HasResult => _cancelled || _ended || _input.HasUnexamined;
+
+    private ReadOperation Operation => _waiting ??= new ReadOperation(this);
+
+    /// <summary>As <see cref="Link.WakeOnInput"/>.</summary>
+    public bool WakeOnInput(LoopItem item)
+    {
+        if (!HasResult)
+        {
+            StartFill();
+        }
+        if (HasResult)
+        {
+            return false;
+        }
+        _onInput = item;
+        return true;
     }
 
     /// <inheritdoc/>
@@ -48,14 +68,14 @@ internal sealed class TlsReader : PipeReader
             return new ValueTask<ReadResult>(result);
         }
         StartFill();
-        return TryTake(out result) ? new ValueTask<ReadResult>(result) : _operation.Wait();
+        return TryTake(out result) ? new ValueTask<ReadResult>(result) : Operation.Wait();
     }
 
     /// <inheritdoc/>
     public override bool TryRead(out ReadResult result)
     {
         _link.Loop.CheckThread();
-        Check.That(!_operation.IsWaiting, "two readers on one link");
+        Check.That(_waiting is not { IsWaiting: true }, "two readers on one link");
         if (TryTake(out result))
         {
             return true;
@@ -81,10 +101,7 @@ internal sealed class TlsReader : PipeReader
     public override void CancelPendingRead()
     {
         _cancelled = true;
-        if (_operation.IsWaiting)
-        {
-            _link.Loop.Enqueue(_operation);
-        }
+        Wake();
     }
 
     /// <inheritdoc/>
@@ -101,6 +118,16 @@ internal sealed class TlsReader : PipeReader
         else
         {
             _input.Release();
+        }
+    }
+
+    private void Wake()
+    {
+        LoopItem? item = _waiting is { IsWaiting: true } ? _waiting : _onInput;
+        _onInput = null;
+        if (item is not null)
+        {
+            _link.Loop.Enqueue(item);
         }
     }
 
@@ -143,10 +170,7 @@ internal sealed class TlsReader : PipeReader
         int n = _fill.GetResult();
         _fill = default;
         _filling = false;
-        if (_operation.IsWaiting)
-        {
-            _link.Loop.Enqueue(_operation);
-        }
+        Wake();
         if (!_ended)
         {
             _input.Filled(n);

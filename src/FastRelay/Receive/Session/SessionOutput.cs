@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using System.Net;
 using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Observe;
@@ -9,31 +8,40 @@ using FastRelay.Smtp;
 namespace FastRelay.Receive;
 
 /// <summary>The replies of one session: gathered, and sent in one write (RFC 2920 3.2).</summary>
-/// <param name="clock">Bounds the wait for a client that does not read.</param>
 /// <param name="tap">Shows the dialogue to those who watch.</param>
-internal sealed class SessionOutput(SessionClock clock, TraceTap tap)
+internal sealed class SessionOutput(TraceTap tap)
 {
     /// <summary>Octets of replies that are gathered before they are sent although more commands are buffered.</summary>
     private const int GatheredReplies = Link.WriteBufferBytes - (2 * ReceiveMachine.ReplyBytes);
 
     private Link _link = null!;
+    private SessionClock _clock = null!;
     private long _timeoutMs;
     private int _gathered;
 
     /// <summary>Replies are to be sent before another command is answered.</summary>
     public bool IsFull => _gathered > GatheredReplies;
 
-    /// <summary>A connection begins.</summary>
-    /// <param name="link">Takes the replies.</param>
-    /// <param name="client">Who it is, for those who watch.</param>
-    /// <param name="timeoutMs">How long a client may take to read what is sent.</param>
-    public void Start(Link link, IPEndPoint client, long timeoutMs)
+    /// <summary>Somebody watches.</summary>
+    public bool IsWatched => tap.IsOn;
+
+    /// <summary>A session begins.</summary>
+    /// <param name="connection">Takes the replies; its clock bounds the wait for a client that does not read.</param>
+    public void Start(ReceiveConnection connection)
     {
-        tap.Begin(client);
-        _timeoutMs = timeoutMs;
-        _link = link;
-        _gathered = 0;
+        tap.Begin(connection.Peer);
+        Attach(connection);
     }
+
+    /// <summary>A session goes on that was at rest.</summary>
+    public void Resume(ReceiveConnection connection)
+    {
+        tap.Resume(connection.Peer, connection.Mark);
+        Attach(connection);
+    }
+
+    /// <summary>The session comes to rest: what those who watch later must know of it.</summary>
+    public TraceMark Mark => tap.Mark;
 
     /// <summary>Room for one reply.</summary>
     public Span<byte> Room() => _link.Output.GetSpan(ReceiveMachine.ReplyBytes);
@@ -90,9 +98,17 @@ internal sealed class SessionOutput(SessionClock clock, TraceTap tap)
     public async ValueTask<bool> FlushAsync(bool inTransaction)
     {
         _gathered = 0;
-        clock.Wait(SessionWait.Flush, _timeoutMs, inTransaction);
+        _clock.Wait(SessionWait.Flush, _timeoutMs, inTransaction);
         FlushResult flush = await _link.Output.FlushAsync();
-        clock.Done();
+        _clock.Done();
         return !flush.IsCompleted;
+    }
+
+    private void Attach(ReceiveConnection connection)
+    {
+        _link = connection.Link;
+        _clock = connection.Clock;
+        _timeoutMs = connection.Options.Limits.IdleTimeoutMs;
+        _gathered = 0;
     }
 }

@@ -22,70 +22,54 @@ internal enum SessionWait : byte
 }
 
 /// <summary>The timeouts of one session: for what it waits, and until when. No wait outlasts the transaction's own bound.</summary>
-internal sealed class SessionClock : LoopItem
+/// <param name="link">Its connection.</param>
+internal sealed class SessionClock(Link link) : LoopTimer(link.Loop, null)
 {
-    private readonly Loop _loop;
-    private readonly LoopTimer _timer;
-    private Link _link = null!;
     private long _transactionEndMs;
     private long _commandDueMs;
-
-    public SessionClock(Loop loop)
-    {
-        _loop = loop;
-        _timer = new LoopTimer(loop, this);
-    }
 
     /// <summary>What is waited for.</summary>
     public SessionWait Waiting { get; private set; }
 
-    /// <summary>A connection begins.</summary>
-    public void Start(Link link)
-    {
-        _link = link;
-        Waiting = SessionWait.Nothing;
-    }
-
-    /// <summary>A connection ends.</summary>
+    /// <summary>The connection ends.</summary>
     public void Stop()
     {
-        _timer.Cancel();
+        Cancel();
         Waiting = SessionWait.Nothing;
-        _link = null!;
     }
 
     /// <summary>A transaction begins: no wait in it goes past <paramref name="timeoutMs"/> from now.</summary>
-    public void BeginTransaction(long timeoutMs) => _transactionEndMs = _loop.NowMs + timeoutMs;
+    public void BeginTransaction(long timeoutMs) => _transactionEndMs = Loop.NowMs + timeoutMs;
 
     /// <summary>From now on a whole command is waited for, <paramref name="timeoutMs"/> at most, in however many pieces it comes.</summary>
-    public void ExpectCommand(long timeoutMs) => _commandDueMs = _loop.NowMs + timeoutMs;
+    public void ExpectCommand(long timeoutMs) => _commandDueMs = Loop.NowMs + timeoutMs;
 
     /// <summary>A wait for the next piece of the command begins.</summary>
     public void WaitForCommand(bool inTransaction) =>
-        Wait(SessionWait.Command, Math.Max(1, _commandDueMs - _loop.NowMs), inTransaction);
+        Wait(SessionWait.Command, Math.Max(1, _commandDueMs - Loop.NowMs), inTransaction);
 
     /// <summary>A wait begins; it is ended after <paramref name="timeoutMs"/>.</summary>
     public void Wait(SessionWait what, long timeoutMs, bool inTransaction)
     {
         Waiting = what;
-        _timer.After(inTransaction ? Math.Min(timeoutMs, Math.Max(1, _transactionEndMs - _loop.NowMs)) : timeoutMs);
+        After(inTransaction ? Math.Min(timeoutMs, Math.Max(1, _transactionEndMs - Loop.NowMs)) : timeoutMs);
     }
 
     /// <summary>The wait is over. The timer stays armed and finds nothing to do: moving it costs more.</summary>
     public void Done() => Waiting = SessionWait.Nothing;
 
     /// <summary>The timer is due.</summary>
-    protected override void Run()
+    protected override void OnDue()
     {
         switch (Waiting)
         {
             case SessionWait.Command:
             case SessionWait.Data:
-                _link.CancelRead();
+                link.CancelRead();
                 break;
             case SessionWait.Flush:
             case SessionWait.Handshake:
-                _link.Abort();
+                link.Abort();
                 break;
         }
     }
