@@ -64,8 +64,14 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             return;
         }
         var only = new QueueFilter { Id = id };
-        switch (random.Next(9))
+        switch (random.Next(12))
         {
+            case 9 or 10:
+                await MoveAsync(message, only);
+                break;
+            case 11:
+                await StopTenantAsync();
+                break;
             case < 4:
                 await SetHoldAsync(message, only, !message.Held);
                 break;
@@ -123,8 +129,45 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         ForgetWaits([message]);
     }
 
+    /// <summary>To the host of route.test, or back.</summary>
+    private async ValueTask MoveAsync(MailMessage message, QueueFilter only)
+    {
+        bool away = message.Moved == false || random.OneIn(3);
+        host.Universe.Faults.Hit(away ? "operator: move" : "operator: move back");
+        host.Universe.Trace.Add("operator moves", message.Token, away ? 1 : 0);
+        MoveTarget? target = null;
+        host.Universe.Require(!away || MoveTarget.TryParse("route:route.test", out target, out _), "a row is a target");
+        message.MoveGroup = relay.Journal.Stats.Groups;
+        message.Moved = null;
+        message.EverMoved |= away;
+        await relay.Queue.Admin.MoveAsync(only, target);
+        ForgetWaits([message]);
+        message.MoveGroup = relay.Journal.Stats.Groups;
+        message.MovedMs = host.Universe.Time.NowMs;
+        // What is failed or removed just now is not moved.
+        if (await relay.Queue.Admin.ShowAsync(only.Id!.Value) is { } shown && shown.Destinations.All(d => d.MovedTo.Length > 0 == away && d.State != QueuedState.Ending))
+        {
+            message.Moved = away;
+        }
+    }
+
+    private async ValueTask StopTenantAsync()
+    {
+        string tenant = random.Pick(["", "few", "many"]);
+        bool stop = !checker.Tenants.GetValueOrDefault(tenant).Stopped;
+        host.Universe.Faults.Hit(stop ? "operator: suspend tenant" : "operator: resume tenant");
+        checker.Tenants[tenant] = (stop, false, 0);
+        string wrong = stop ? await relay.Queue.SiteAdmin.SuspendAsync("tenant:" + tenant, 0) : await relay.Queue.SiteAdmin.ResumeAsync("tenant:" + tenant);
+        checker.Tenants[tenant] = (stop, wrong.Length == 0, host.Universe.Time.NowMs);
+    }
+
     private async ValueTask ReleaseAllAsync()
     {
+        foreach (Suspension one in relay.Queue.SiteAdmin.Suspensions)
+        {
+            await relay.Queue.SiteAdmin.ResumeAsync(one.Name);
+        }
+        checker.Tenants.Clear();
         await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
         ForgetWaits(checker.Messages);
         foreach (MailMessage message in checker.Messages)
