@@ -188,8 +188,8 @@ internal sealed partial class MailChecker(SimUniverse universe)
         bool clean = _stoppedCleanly && cleanEnd;
         foreach (MailMessage message in _messages.Values)
         {
-            message.HoldGroup = clean ? -1 : message.HoldGroup;
-            message.MoveGroup = clean ? -1 : message.MoveGroup;
+            message.HoldGroup = clean && message.HoldGroup < MailMessage.UnderWay ? -1 : message.HoldGroup;
+            message.MoveGroup = clean && message.MoveGroup < MailMessage.UnderWay ? -1 : message.MoveGroup;
             foreach (MailRecipient recipient in message.Recipients)
             {
                 recipient.Settled |= clean && recipient.SettledIfClean;

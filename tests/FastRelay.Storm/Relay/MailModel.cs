@@ -65,6 +65,9 @@ internal sealed class MailRecipient(string mailbox)
 /// <summary>One message as a client sent it.</summary>
 internal sealed class MailMessage(string token, string sender, byte[] content)
 {
+    /// <summary>Instead of a number of groups: what the operator does has not come back yet.</summary>
+    public const long UnderWay = long.MaxValue / 2;
+
     public string Token => token;
 
     /// <summary>The reverse-path; empty for the null path.</summary>

@@ -119,8 +119,8 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
     {
         host.Universe.Faults.Hit(hold ? "operator: hold" : "operator: release");
         host.Universe.Trace.Add("operator", message.Token, hold ? 1 : 0);
-        // Said before and after: in between, either may be recorded.
-        message.HoldGroup = relay.Journal.Stats.Groups;
+        // In between, which lasts while the disk is behind, either may be recorded.
+        message.HoldGroup = MailMessage.UnderWay;
         message.Held = false;
         long count = hold ? await relay.Queue.Admin.HoldAsync(only) : await relay.Queue.Admin.ReleaseAsync(only);
         message.HoldGroup = relay.Journal.Stats.Groups;
@@ -137,7 +137,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         host.Universe.Trace.Add("operator moves", message.Token, away ? 1 : 0);
         MoveTarget? target = null;
         host.Universe.Require(!away || MoveTarget.TryParse("route:route.test", out target, out _), "a row is a target");
-        message.MoveGroup = relay.Journal.Stats.Groups;
+        message.MoveGroup = MailMessage.UnderWay;
         message.Moved = null;
         message.EverMoved |= away;
         await relay.Queue.Admin.MoveAsync(only, target);
@@ -163,16 +163,22 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
 
     private async ValueTask ReleaseAllAsync()
     {
+        checker.Tenants.Clear();
         foreach (Suspension one in relay.Queue.SiteAdmin.Suspensions)
         {
             await relay.Queue.SiteAdmin.ResumeAsync(one.Name);
         }
-        checker.Tenants.Clear();
-        await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
-        ForgetWaits(checker.Messages);
         foreach (MailMessage message in checker.Messages)
         {
+            message.HoldGroup = MailMessage.UnderWay;
             message.Held = false;
+        }
+        await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
+        ForgetWaits(checker.Messages);
+        // A walk ends early when the relay stops.
+        foreach (MailMessage message in checker.Messages.Where(_ => !relay.Queue.Stopping))
+        {
+            message.HoldGroup = relay.Journal.Stats.Groups;
         }
     }
 
