@@ -125,13 +125,15 @@ def apply(messages, record, body):
     elif kind in (3, 4) and (message is not None or kind == 3):
         message = messages.setdefault(ident, Message())
         attempts, due, count = u32(record, 36), u64(record, 40), u32(record, 32)
-        reason = record[56 + 4 * count:56 + 4 * count + u16(record, 48)]
+        end = 56 + 4 * count + u16(record, 48)
+        target = record[end - u16(record, 50):end]
+        reason = record[56 + 4 * count:end - len(target)]
         done = []
         for i in range(count):
             index, result = divmod(u32(record, 56 + 4 * i), 256)
             message.last.pop(index, None)
             if result == 1:
-                message.last[index] = (attempts, due, reason)
+                message.last[index] = (attempts, due, reason, target, u32(record, 52))
             else:
                 done.append(index)
         if message.envelope is not None:
@@ -197,8 +199,10 @@ def export(ident, message):
         if i not in message.pending:
             recipient["state"] = "settled"
         elif i in message.last:
-            attempts, due, reason = message.last[i]
+            attempts, due, reason, target, moved = message.last[i]
             recipient.update(state="deferred", attempts=attempts, due=time(due), reason=text(reason))
+            if target:
+                recipient.update(movedTo=text(target), moved=time(1000 * moved))
         else:
             recipient["state"] = "ready"
         shown["recipients"].append(recipient)

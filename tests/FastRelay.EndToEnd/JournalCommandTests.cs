@@ -36,6 +36,7 @@ public sealed class JournalCommandTests : IDisposable
             Send(talk, "Subject: held\r\n\r\nbody\r\n", "later@mail.test");
             Tool.Until(() => _relay.Figure("queue_deferred") == 3, 60, () => $"3 messages should be deferred\n{_relay.Log}");
             _relay.Command("queue", "hold", "--state", "deferred").Ok();
+            Assert.Equal("3 messages moved\n", _relay.Command("queue", "move", "--to", "smtp:[192.0.2.1]:2525", "--state", "held").Ok().Output);
             // So many segments that the first, with little left in it, is reclaimed: what is left is copied forward.
             for (int i = 0; i < 30; i++)
             {
@@ -75,6 +76,7 @@ public sealed class JournalCommandTests : IDisposable
         Assert.Equal(4, names.Length);
         Assert.Equal(3, exported.Output.Split("\"held\":true").Length - 1);
         Assert.Equal(1, exported.Output.Split("\"tenant\":\"acme\"").Length - 1);
+        Assert.Equal(4, exported.Output.Split("\"movedTo\":\"smtp:[192.0.2.1]:2525\"").Length - 1);
         Assert.Equal(names, Directory.GetFiles(ours).Select(Path.GetFileName).Order());
         foreach (string name in names)
         {

@@ -36,11 +36,12 @@ internal static class StormCoverage
         // Clients and the operator.
         "client: leaves in the middle", "client: leaves after the dot", "client: tls failed",
         "operator: reload", "operator: hold", "operator: release", "operator: retry", "operator: retry all", "operator: remove", "operator: bounce", "operator: trace",
+        "operator: move", "operator: move back", "operator: suspend tenant", "operator: resume tenant",
 
         // What the relay did about it.
         "relay: final reply 250", "relay: final reply 451", "relay: final reply 552", "relay: MAIL refused 452", "relay: too many recipients",
         "relay: bounce", "relay: bounce dropped", "relay: delay told", "relay: in doubt", "relay: delivered again after doubt", "relay: tls fallback", "relay: damaged body",
-        "relay: hold survived", "relay: due time survived", "relay: start failed",
+        "relay: hold survived", "relay: move survived", "relay: moved mail offered", "relay: tenant's suspension survived", "relay: due time survived", "relay: start failed",
         "journal: groups failed", "journal: records moved", "journal: segments recycled",
 
         // The ways of recovery.

@@ -51,7 +51,14 @@ public sealed record QueueDestination(
     DateTimeOffset Expires,
     string? Reason,
     IReadOnlyList<string> Recipients,
-    int RecipientCount);
+    int RecipientCount)
+{
+    /// <summary>Where the operator has moved it, or moves it when its delivery is over; null when it goes as the configuration says.</summary>
+    public string? MovedTo { get; init; }
+
+    /// <summary>When mail of its destination was last moved there, UTC.</summary>
+    public DateTimeOffset? Moved { get; init; }
+}
 
 /// <summary>One message.</summary>
 /// <param name="Id">As clients were told it.</param>
@@ -89,6 +96,9 @@ public sealed record QueueSelection
 
     /// <summary>What the senders of a bounce read; may begin with an enhanced status code of class 5.</summary>
     public string? Text { get; init; }
+
+    /// <summary>Of a move, where to: smtp:host:port, smtp:[host]:port, route:PATTERN for a row of [[route]], or config for what the configuration says.</summary>
+    public string? To { get; init; }
 
     /// <summary>Not with ids: 0, or <see cref="QueueChange.Next"/> of the part before.</summary>
     public int From { get; init; }
@@ -132,10 +142,13 @@ public enum QueueAction
 
     /// <summary>Fail it for good; the sender is told.</summary>
     Bounce,
+
+    /// <summary>Send it to another next hop.</summary>
+    Move,
 }
 
-/// <summary>A suspension of sites.</summary>
-/// <param name="Site">A site, a provider, or a domain that hosts are or are below.</param>
+/// <summary>A suspension of sites, of a source or of a tenant.</summary>
+/// <param name="Site">A site, a provider, or a domain that hosts are or are below; source:NAME; tenant:NAME.</param>
 /// <param name="ForSeconds">For how long; null until it is resumed.</param>
 /// <param name="Until">When it ends, UTC; null when it is resumed. Not read.</param>
 public sealed record SiteSuspension(string Site, long? ForSeconds = null, DateTimeOffset? Until = null);

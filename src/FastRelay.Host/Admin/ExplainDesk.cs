@@ -65,6 +65,8 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         CeilingBy = of.CeilingBy.Length > 0 ? of.CeilingBy : null,
         Tenant = of.Tenant.Length > 0 ? of.Tenant : null,
         Source = of.Source.Length > 0 ? of.Source : null,
+        MovedTo = of.MovedTo.Length > 0 ? of.MovedTo : null,
+        Moved = of.MovedTo.Length > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(of.MovedUnixMs) : null,
     };
 
     /// <summary>A site as the admin shows it.</summary>
@@ -81,6 +83,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
     {
         Limit = site.Limit,
         Deferred = site.Deferred,
+        Stopped = site.Stopped,
         Taken = site.Taken,
         Rate = site.Learned is { } rate ? Rate(rate) : null,
     };

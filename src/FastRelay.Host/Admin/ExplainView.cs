@@ -52,6 +52,9 @@ public sealed record ExplainSite(
     /// <summary>Mail of its destinations that waits for a time, or for the operator; told by /api/sites.</summary>
     public long Deferred { get; init; }
 
+    /// <summary>Deliveries that wait until their tenant, whom the operator has suspended, is resumed; none of ready.</summary>
+    public long Stopped { get; init; }
+
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }
 
@@ -106,6 +109,12 @@ public sealed record ExplainWay(
 
     /// <summary>Who we are to its hosts; null for what [deliver] says.</summary>
     public string? Source { get; init; }
+
+    /// <summary>Where the operator has moved its mail; null where the configuration decides.</summary>
+    public string? MovedTo { get; init; }
+
+    /// <summary>When mail was last moved there, UTC.</summary>
+    public DateTimeOffset? Moved { get; init; }
 }
 
 /// <summary>The answer to explain.</summary>

@@ -56,7 +56,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("rate_refusals_total", "Attempts and connections that hosts refused because mail came too fast.", s => s.Counters.RateRefusals),
         new("rate_cuts_total", "Times that the rate learned for a site was lowered for it.", s => s.Counters.RateCuts),
         new("paced_sites", "Sites that a rate was learned for.", s => s.Queue.PacedSites),
-        new("suspensions", "Suspensions of sites by the operator in force.", s => s.Queue.SiteAdmin.Suspensions.Count),
+        new("suspensions", "Suspensions of sites, sources and tenants by the operator in force.", s => s.Queue.SiteAdmin.Suspensions.Count),
         new("sessions_out", "Send sessions open.", s => s.Counters.SessionsOut),
         new("tls_fallbacks_total", "Opportunistic TLS handshakes that failed and were redialled in clear.", s => s.Counters.TlsFallbacks),
         new("queue_ready", "Deliveries that wait for their turn.", s => s.QueueCounts.Ready),

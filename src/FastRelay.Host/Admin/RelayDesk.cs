@@ -72,7 +72,8 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
     {
-        QueueDeed deed = DeedOf(action, selection.Text);
+        MoveTarget? target = TargetOf(action, selection.To);
+        QueueDeed deed = DeedOf(action, selection.Text, target, source.World.Time.GetUtcNow().ToUnixTimeMilliseconds());
         if (selection.Ids is null)
         {
             QueueFilter filter = FilterOf(selection.Filter ?? new QueueQuery()) with { Before = selection.Before is { } before ? IdOf(before) : null };
@@ -80,6 +81,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
                 _loop,
                 async () =>
                 {
+                    await CheckAsync(selection.From == 0 ? target : null);
                     QueuePart part = await _queue.PartAsync(deed, filter, selection.From, selection.Slots ?? int.MaxValue);
                     return new QueueChange(part.Count, []) { Next = part.Next < 0 ? null : part.Next, End = part.End, Before = part.Before.ToString() };
                 },
@@ -90,6 +92,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             _loop,
             async () =>
             {
+                await CheckAsync(target);
                 var missing = new List<MessageId>();
                 long count = await _queue.ChangeAsync(deed, ids, missing);
                 return new QueueChange(count, [.. missing.Select(static id => id.ToString())]);
@@ -100,7 +103,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)
     {
-        string site = wanted.Site.ToLowerInvariant();
+        string site = SiteAdmin.NameOf(wanted.Site);
         if (wanted.ForSeconds is < 1 or > 31_536_000)
         {
             throw new AdminException("a suspension is for 1 second to a year; without an end it holds until it is resumed");
@@ -158,7 +161,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     /// <summary>What is asked for, checked.</summary>
     /// <exception cref="AdminException">The text is wrong.</exception>
-    internal static QueueDeed DeedOf(QueueAction action, string? text)
+    internal static QueueDeed DeedOf(QueueAction action, string? text, MoveTarget? target = null, long unixMs = 0)
     {
         if (text is not null && action != QueueAction.Bounce)
         {
@@ -174,8 +177,28 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             QueueAction.Remove => QueueDeed.Remove,
             QueueAction.Hold => QueueDeed.Hold,
             QueueAction.Bounce => QueueDeed.Bounce(text ?? "5.7.1 returned by the operator"),
+            QueueAction.Move => QueueDeed.Move(target, unixMs),
             _ => QueueDeed.Release,
         };
+    }
+
+    /// <summary>Where a move goes to; null for other actions, and where it takes moves back.</summary>
+    /// <exception cref="AdminException">The text is wrong.</exception>
+    internal static MoveTarget? TargetOf(QueueAction action, string? to)
+    {
+        if ((to is null) == (action == QueueAction.Move))
+        {
+            throw new AdminException(to is null ? "to is missing: where the mail is moved to" : "to is for a move");
+        }
+        return to is null or MoveTarget.Back ? null : MoveTarget.TryParse(to, out MoveTarget? target, out string error) ? target : throw new AdminException(error);
+    }
+
+    private async ValueTask CheckAsync(MoveTarget? target)
+    {
+        if (target is not null && await _queue.RefusalOfAsync(target) is { Length: > 0 } refusal)
+        {
+            throw new AdminException(refusal);
+        }
     }
 
     private QueueFilter FilterOf(QueueQuery query) => new()
@@ -227,5 +250,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         DateTimeOffset.FromUnixTimeMilliseconds(destination.ExpiresUnixMs),
         destination.Reason.Length > 0 ? destination.Reason : null,
         destination.Recipients,
-        destination.RecipientCount);
+        destination.RecipientCount)
+    {
+        MovedTo = destination.MovedTo.Length > 0 ? destination.MovedTo : null,
+        Moved = destination.MovedUnixMs > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(destination.MovedUnixMs) : null,
+    };
 }

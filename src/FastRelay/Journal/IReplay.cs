@@ -10,14 +10,30 @@ public interface IReplay
     void Message(MessageHandle message, in Envelope envelope, in ReplayState state);
 }
 
+/// <summary>Where the operator has moved some recipients of a message to; the default value says that they go as the configuration says.</summary>
+/// <param name="target">What <c>queue move</c> was told, at most <see cref="TargetBytesMax"/> octets.</param>
+/// <param name="unixMs">When, Unix ms; kept in whole seconds.</param>
+public readonly ref struct RecordedMove(ReadOnlySpan<byte> target, long unixMs)
+{
+    /// <summary>Octets of a target: the longest name of DNS or pattern of a route, with what stands around it.</summary>
+    public const int TargetBytesMax = 300;
+
+    /// <summary>What <c>queue move</c> was told; empty when they are not moved.</summary>
+    public ReadOnlySpan<byte> Target { get; } = target;
+
+    /// <summary>When, Unix ms.</summary>
+    public long UnixMs { get; } = unixMs;
+}
+
 /// <summary>What earlier attempts at some recipients of a message came to, as last recorded.</summary>
 public readonly ref struct DeferredSet
 {
-    internal DeferredSet(int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
+    internal DeferredSet(int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason, RecordedMove move)
     {
         Attempts = attempts;
         NextDueUnixMs = nextDueUnixMs;
         Reason = reason;
+        Move = move;
     }
 
     /// <summary>Attempts made.</summary>
@@ -28,6 +44,9 @@ public readonly ref struct DeferredSet
 
     /// <summary>Why the last one did not settle them.</summary>
     public ReadOnlySpan<byte> Reason { get; }
+
+    /// <summary>Where the operator has moved them to.</summary>
+    public RecordedMove Move { get; }
 }
 
 /// <summary>What the journal knows of a message beside its envelope, while <see cref="IReplay.Message"/> runs.</summary>

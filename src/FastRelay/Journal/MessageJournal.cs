@@ -118,8 +118,9 @@ public sealed class MessageJournal
     /// <param name="nextDueUnixMs">When the deferred ones are due, Unix ms; 0 when none is.</param>
     /// <param name="attempts">Attempts made at them.</param>
     /// <param name="reason">Why; <see cref="Limits.ReplyTextBytes"/> octets are kept.</param>
+    /// <param name="move">Where the operator has moved the deferred ones to: the last record of a recipient counts in this as well.</param>
     /// <returns>True when the message is settled and the handle gone.</returns>
-    public bool RecordOutcome(MessageHandle message, ReadOnlySpan<RecipientOutcome> outcomes, long nextDueUnixMs, int attempts, ReadOnlySpan<byte> reason)
+    public bool RecordOutcome(MessageHandle message, ReadOnlySpan<RecipientOutcome> outcomes, long nextDueUnixMs, int attempts, ReadOnlySpan<byte> reason, in RecordedMove move = default)
     {
         CheckLive(message);
         foreach (RecipientOutcome outcome in outcomes)
@@ -131,7 +132,8 @@ public sealed class MessageJournal
         }
         bool settled = Index.PendingCount(message.Slot) == 0;
         reason = reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)];
-        _stager.Outcome(message.Slot, outcomes, attempts, nextDueUnixMs, reason, settled);
+        Check.That(move.Target.Length <= RecordedMove.TargetBytesMax);
+        _stager.Outcome(message.Slot, outcomes, attempts, nextDueUnixMs, reason, settled, move);
         Result.RemoveIfDone(message.Slot);
         return settled;
     }
@@ -157,6 +159,13 @@ public sealed class MessageJournal
         bool found = Index.IsLive(slot) && (Index[slot].Flags & EntryFlags.Aside) == 0;
         message = found ? new MessageHandle(slot) : MessageHandle.None;
         return message.IsValid;
+    }
+
+    /// <summary>Recipients of its envelope, settled ones too.</summary>
+    public int RecipientCount(MessageHandle message)
+    {
+        CheckLive(message);
+        return Index[message.Slot].Recipients;
     }
 
     /// <summary>When it was committed, Unix ms.</summary>

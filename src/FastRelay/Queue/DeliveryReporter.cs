@@ -164,7 +164,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         if (_outcomeCount > 0)
         {
             long nextDue = deferred ? queue.UnixMs + delayMs : 0;
-            queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason);
+            queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason, deferred ? queue.Moves.NoteOf(handle) : default);
         }
         if (deferred && !reason.IsEmpty && (entry.Flags & EntryFlags.Removing) == 0)
         {
@@ -235,16 +235,18 @@ internal sealed class DeliveryReporter(QueueState queue)
                 return;
             }
             queue.Settle(handle);
+            return;
         }
-        else if ((entry.Flags & EntryFlags.Holding) != 0)
+        bool moved = queue.Moves.Landed(handle);
+        if ((entry.Flags & EntryFlags.Holding) != 0)
         {
             entry.Flags &= ~EntryFlags.Holding;
             queue.Hold(handle);
         }
-        else if (delayMs == 0 || (entry.Flags & EntryFlags.RetryWanted) != 0)
+        else if (moved || delayMs == 0 || (entry.Flags & EntryFlags.RetryWanted) != 0)
         {
             entry.Flags &= ~EntryFlags.RetryWanted;
-            queue.MakeReady(handle, first);
+            queue.MakeReady(handle, first && !moved);
         }
         else
         {

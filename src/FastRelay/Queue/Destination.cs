@@ -9,6 +9,9 @@ namespace FastRelay.Queue;
 /// </summary>
 public sealed class Destination
 {
+    /// <summary>Stands for a domain that no route can be found for; no plan accepts it as a name.</summary>
+    internal const string Unroutable = "?";
+
     internal EntryList ReadyList;
 
     internal Destination(int number, Tenant tenant, Route route, RouteTable table, Destination? head = null)
@@ -29,6 +32,16 @@ public sealed class Destination
         IsLeft = head.IsLeft;
         KeepsRoute = head.KeepsRoute;
         Source = source;
+    }
+
+    /// <summary>Where the operator has moved mail of a destination to: what it serves is its home's, and new mail does not come to it.</summary>
+    internal Destination(int number, Destination home, MoveTarget target, Route route)
+        : this(number, home.Tenant, home.Origin, home.Table)
+    {
+        Route = route;
+        IsLeft = true;
+        MovedFrom = home;
+        MoveTarget = target;
     }
 
     /// <summary>Its identity: lower-case domain, or the route's text.</summary>
@@ -54,6 +67,24 @@ public sealed class Destination
 
     /// <summary>A head with the others.</summary>
     internal IEnumerable<Destination> All => Others is null ? [this] : Others.Prepend(this);
+
+    /// <summary>The destination by which its mail goes when the operator has not moved it.</summary>
+    internal Destination Home => Head.MovedFrom ?? Head;
+
+    /// <summary>Of a head that holds moved mail, the one that it was moved from.</summary>
+    internal Destination? MovedFrom { get; }
+
+    /// <summary>Of a head that holds moved mail, where it goes.</summary>
+    internal MoveTarget? MoveTarget { get; }
+
+    /// <summary>Of a head, those that hold mail that was moved from it.</summary>
+    internal List<Destination>? Moved { get; set; }
+
+    /// <summary>When mail was last moved here, Unix ms; 0 for never.</summary>
+    public long MovedUnixMs { get; internal set; }
+
+    /// <summary>What <c>queue move</c> was told; empty where the configuration decides.</summary>
+    public string MovedTo => Head.MoveTarget?.Text ?? "";
 
     /// <summary>Of a head, order number of the last message that a way was chosen for, and the way.</summary>
     internal long LastChosen { get; set; }
@@ -123,6 +154,9 @@ public sealed class Destination
 
     internal int LastEntry { get; set; }
 
+    /// <summary>While a message is replayed: where all its recipients of this destination looked at so far were moved to.</summary>
+    internal MoveTarget? LastMove { get; set; }
+
     /// <summary>Since when it has no entry, on the loop's scale.</summary>
     internal long EmptySinceMs { get; set; }
 
@@ -132,6 +166,18 @@ public sealed class Destination
     internal Destination? PreviousEmpty { get; set; }
 
     internal bool InEmptyList { get; set; }
+
+    /// <summary>True when a recipient belongs to it.</summary>
+    public bool Serves(ReadOnlySpan<byte> mailbox)
+    {
+        Span<char> buffer = stackalloc char[DomainNames.MaxLength];
+        int length = DomainNames.DomainOf(mailbox, buffer);
+        ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
+        Route? route = Table.FixedRoute(domain);
+        return Origin.NextHop.Kind == NextHopKind.Mx
+            ? route is null && domain.SequenceEqual(Origin.Domain)
+            : route == Origin;
+    }
 
     /// <summary>True when its mail needs no attempt: every message is failed, or thrown away, by the plan.</summary>
     internal bool IsSettledByPlan => Plan is { Status: not (PlanStatus.Ok or PlanStatus.Temporary) };

@@ -9,9 +9,6 @@ namespace FastRelay.Queue;
 /// </summary>
 internal sealed class DestinationTable : LoopItem
 {
-    /// <summary>Stands for a domain that no route can be found for; no plan accepts it as a name.</summary>
-    private const string Unroutable = "?";
-
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
@@ -52,7 +49,7 @@ internal sealed class DestinationTable : LoopItem
     {
         Span<char> buffer = stackalloc char[DomainNames.MaxLength];
         int length = DomainNames.DomainOf(mailbox, buffer);
-        ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
+        ReadOnlySpan<char> domain = length <= 0 ? Destination.Unroutable : buffer[..length];
         if (tenant.TryFind(domain, out Destination? known))
         {
             return known!;
@@ -68,18 +65,6 @@ internal sealed class DestinationTable : LoopItem
     public Destination? Find(ReadOnlySpan<char> domain) =>
         _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).MaxBy(static head => head.Entries);
 
-    /// <summary>True when a recipient belongs to a destination.</summary>
-    public bool Serves(Destination destination, ReadOnlySpan<byte> mailbox)
-    {
-        Span<char> buffer = stackalloc char[DomainNames.MaxLength];
-        int length = DomainNames.DomainOf(mailbox, buffer);
-        ReadOnlySpan<char> domain = length <= 0 ? Unroutable : buffer[..length];
-        Route? route = destination.Table.FixedRoute(domain);
-        return destination.Origin.NextHop.Kind == NextHopKind.Mx
-            ? route is null && domain.SequenceEqual(destination.Origin.Domain)
-            : route == destination.Origin;
-    }
-
     /// <summary>All that hold mail of a domain: the one that new mail goes to, and those that it went to before a change.</summary>
     public List<Destination> FindAll(string domain)
     {
@@ -91,7 +76,7 @@ internal sealed class DestinationTable : LoopItem
     /// <summary>
     /// The route table, or what plans are made by, has changed: everything is planned anew. Mail that is queued keeps the
     /// recipients that it was gathered with. A domain's takes the way that new mail to it takes; a route's takes the way that its
-    /// row has now, and stays with the old one when the row is gone.
+    /// row has now, and stays with the old one when the row is gone; what the operator has moved stays moved.
     /// </summary>
     public void Change()
     {
@@ -107,7 +92,8 @@ internal sealed class DestinationTable : LoopItem
                     destination.Tenant.Remove(destination);
                 }
             }
-            Route? next = destination.Origin.NextHop.Kind == NextHopKind.Mx
+            Route? next = destination.Head.MoveTarget is { } target ? target.RouteBy(_router)
+                : destination.Origin.NextHop.Kind == NextHopKind.Mx
                 ? _router.FixedRoute(destination.Origin.Domain) ?? _router.MxRoute(destination.Origin.Domain)
                 : _router.Table.Successor(destination.Route);
             destination.KeepsRoute = next is null;
@@ -171,7 +157,7 @@ internal sealed class DestinationTable : LoopItem
                 return true;
             }
             _empty.Remove(destination);
-            if (destination.Planning || destination.Settling || destination.Others is { Count: > 0 })
+            if (destination.Planning || destination.Settling || destination.Others is { Count: > 0 } || destination.Moved is { Count: > 0 })
             {
                 _empty.Add(destination, _loop.NowMs);
                 continue;
@@ -185,6 +171,7 @@ internal sealed class DestinationTable : LoopItem
             {
                 destination.Tenant.Remove(destination);
             }
+            destination.MovedFrom?.Moved!.Remove(destination);
             SourceChoice.Forget(destination);
             Count--;
             if (--destination.Tenant.Destinations == 0)
@@ -366,6 +353,15 @@ internal sealed class DestinationTable : LoopItem
         }
         (head.Others ??= []).Add(way);
         return way;
+    }
+
+    /// <summary>What mail that the operator moves from a head goes to.</summary>
+    public Destination MakeMoved(Destination home, MoveTarget target, Route route)
+    {
+        Destination made = Make(new Destination(_numbers.Take(), home, target, route));
+        _left.Add(made);
+        (home.Moved ??= []).Add(made);
+        return made;
     }
 
     private Destination Make(Tenant tenant, Route route)

@@ -15,7 +15,7 @@ public sealed class MessageQueue : IReplay
 {
     private readonly QueueState _queue;
     private readonly Loop _loop;
-    private long _added;
+    private readonly Replayer _replayer;
 
     /// <summary>Creates an empty queue. Recovery then fills it, and <see cref="Attach"/> gives it the journal.</summary>
     /// <param name="world">Loop, clocks, random.</param>
@@ -28,7 +28,8 @@ public sealed class MessageQueue : IReplay
     {
         _loop = world.Loop;
         _queue = new QueueState(world, router, options, limits, log, counters);
-        Admin = new QueueAdmin(_queue);
+        _replayer = new Replayer(_queue);
+        Admin = new QueueAdmin(_queue, router);
         SiteAdmin = new SiteAdmin(_queue);
         Explainer = new Explainer(_queue, router, Admin.View);
     }
@@ -104,11 +105,12 @@ public sealed class MessageQueue : IReplay
 
     internal QueueState State => _queue;
 
-    /// <summary>Reads which sites the operator has suspended, before the loop runs.</summary>
+    /// <summary>Reads which sites and tenants the operator has suspended, before the loop runs.</summary>
     /// <returns>What is wrong with the list; empty when nothing is.</returns>
     public string RecallSuspensions()
     {
         string wrong = _queue.Gears.Suspensions.Read();
+        _queue.TenantStops.Start();
         foreach (Site site in _queue.Sites.All)
         {
             _queue.Gears.Recall(site);
@@ -154,9 +156,9 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         Check.That(message.IsValid && _queue.Messages[message.Slot] == 0, "a message is added once, and its slot is used again only when it is settled");
-        long order = ++_added;
+        long order = ++_queue.LastOrder;
         EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
-        int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        int expire = _queue.ExpireSecondsOf(envelope.ArrivalUnixMs);
         Tenant tenant = _queue.Tenants.Of(envelope.Tenant);
         int count = 0;
         int first = 0;
@@ -185,58 +187,7 @@ public sealed class MessageQueue : IReplay
     }
 
     /// <inheritdoc/>
-    public void Message(MessageHandle message, in Envelope envelope, in ReplayState state)
-    {
-        long order = ++_added;
-        EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
-        int expire = ExpireSeconds(envelope.ArrivalUnixMs);
-        Tenant tenant = _queue.Tenants.Of(envelope.Tenant);
-        int first = 0;
-        bool shared = false;
-        Destination? only = null;
-        foreach (EnvelopeRecipient recipient in envelope)
-        {
-            Destination destination = _queue.Destinations.Of(tenant, recipient.Mailbox, order);
-            // Settled recipients count as well: they must be told from the pending ones of another destination.
-            shared |= only is not null && only != destination;
-            only ??= destination;
-            if (!state.IsPending(recipient.Index))
-            {
-                continue;
-            }
-            int due = RecallAttempt(state, recipient.Index, out int attempts, out int reason);
-            if (destination.LastAdded != order)
-            {
-                destination.LastAdded = order;
-                destination.LastEntry = first = _queue.New(message, destination, expire, flags);
-                _queue.Slab[first].DueSeconds = due;
-            }
-            ref Entry entry = ref _queue.Slab[destination.LastEntry];
-            entry.Pending++;
-            // The earliest of its recipients decides: one that was not tried in the last round is ready.
-            entry.DueSeconds = Math.Min(entry.DueSeconds, due);
-            entry.Attempts = (ushort)Math.Max(entry.Attempts, attempts);
-            entry.Reason = reason != 0 ? reason : entry.Reason;
-        }
-        for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
-        {
-            _queue.Slab[handle].Flags |= (shared ? EntryFlags.Shared : EntryFlags.None)
-                | (_queue.Warner.IsOld(in _queue.Slab[handle], _queue.NowSeconds, envelope.ArrivalUnixMs) ? EntryFlags.Warned : EntryFlags.None);
-            int waitSeconds = _queue.Slab[handle].DueSeconds - _queue.NowSeconds;
-            if (state.Hold)
-            {
-                _queue.Hold(handle);
-            }
-            else if (waitSeconds > 0)
-            {
-                _queue.Defer(handle, waitSeconds * 1000L);
-            }
-            else
-            {
-                _queue.MakeReady(handle);
-            }
-        }
-    }
+    public void Message(MessageHandle message, in Envelope envelope, in ReplayState state) => _replayer.Message(message, envelope, state);
 
     /// <summary>The next delivery of a site, which is then in flight; tenants take turns, and the destinations of each.</summary>
     /// <returns>False when there is none, or the queue is stopping.</returns>
@@ -375,26 +326,5 @@ public sealed class MessageQueue : IReplay
         _loop.CheckThread();
         _queue.Settler.Resume();
         _queue.Sites.RoomAgain();
-    }
-
-    private int ExpireSeconds(long arrivalUnixMs)
-    {
-        long age = Math.Max(0, _queue.UnixMs - arrivalUnixMs);
-        return (int)((_loop.NowMs + Math.Max(0, _queue.Options.ExpireMs - age) + 999) / 1000);
-    }
-
-    /// <summary>When a recipient is due by what was recorded of its last attempt, on the loop's scale in seconds.</summary>
-    private int RecallAttempt(in ReplayState state, int index, out int attempts, out int reason)
-    {
-        if (!state.TryGetDeferred(index, out DeferredSet set))
-        {
-            attempts = reason = 0;
-            return _queue.NowSeconds;
-        }
-        attempts = Math.Clamp(set.Attempts, 0, ushort.MaxValue);
-        reason = set.Reason.IsEmpty ? 0 : _queue.Reasons.Add(set.Reason);
-        // A stored time further off than the longest wait comes from a clock that has jumped.
-        long wait = Math.Clamp(set.NextDueUnixMs - _queue.UnixMs, 0, _queue.Options.LongestWaitMs);
-        return (int)((_loop.NowMs + wait + 999) / 1000);
     }
 }

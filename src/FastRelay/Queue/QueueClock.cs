@@ -139,6 +139,7 @@ internal sealed class QueueClock : LoopItem
         {
             Destination destination = queue.Destinations[entry.Destination];
             return destination.Site is not { } site
+                || destination.Tenant.IsSuspended
                 || site.Failures > 0
                 || queue.World.Loop.NowMs < site.BackoffUntilMs
                 || queue.Gears.IsSuspended(site)

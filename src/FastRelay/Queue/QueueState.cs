@@ -35,6 +35,8 @@ internal sealed class QueueState
         Settler = new Settler(this);
         Warner = new Warner(this);
         Reporter = new DeliveryReporter(this);
+        Moves = new MoveTable(this, router);
+        TenantStops = new TenantStops(this);
     }
 
     public World World { get; }
@@ -75,10 +77,22 @@ internal sealed class QueueState
 
     public DeliveryReporter Reporter { get; }
 
+    public MoveTable Moves { get; }
+
+    public TenantStops TenantStops { get; }
+
     public BounceSink? Bounces { get; set; }
+
+    /// <summary>The number of the last message that was added or replayed.</summary>
+    public long LastOrder { get; set; }
 
     /// <summary>May something begin that can fail for good? Not while bounces have to catch up: what waits for them is in memory only.</summary>
     public bool MayFail => Bounces is not { HasRoom: false, IsStuck: false };
+
+    /// <summary>Why ready mail of a destination is not begun: DNS, its tenant's suspension or its site's gear; empty when nothing of these keeps it.</summary>
+    public string StopOf(Destination destination) => destination.DnsReason.Length > 0 ? destination.DnsReason
+        : destination.Tenant.IsSuspended ? destination.Tenant.SuspendReason
+        : destination.Site is { } site ? Gears.ReasonOf(site) : "";
 
     public bool Stopping { get; set; }
 
@@ -97,6 +111,13 @@ internal sealed class QueueState
     public int NowSeconds => (int)(World.Loop.NowMs / 1000);
 
     public long UnixMs => World.Time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>When mail is given up that arrived at a time, on the loop's scale in seconds.</summary>
+    public int ExpireSecondsOf(long arrivalUnixMs)
+    {
+        long age = Math.Max(0, UnixMs - arrivalUnixMs);
+        return (int)((World.Loop.NowMs + Math.Max(0, Options.ExpireMs - age) + 999) / 1000);
+    }
 
     public long CountOf(EntryState state) => _counts[(int)state];
 
@@ -288,7 +309,7 @@ internal sealed class QueueState
             if (index < from
                 || !Journal.IsPending(delivery.Message, index)
                 || (extra is not null && extra.Failed.Contains(index))
-                || ((flags & EntryFlags.Shared) != 0 && !Destinations.Serves(delivery.Destination, recipient.Mailbox)))
+                || ((flags & EntryFlags.Shared) != 0 && !delivery.Destination.Serves(recipient.Mailbox)))
             {
                 continue;
             }
@@ -322,7 +343,8 @@ internal sealed class QueueState
     public EntryExtra? ExtraOrNone(int handle) =>
         (Slab[handle].Flags & EntryFlags.Extra) != 0 ? _extras[handle] : null;
 
-    private void DropExtra(int handle)
+    /// <summary>It needs no more than others.</summary>
+    public void DropExtra(int handle)
     {
         if (_extras.Remove(handle, out EntryExtra? extra) && _idleExtras.Count < 64)
         {

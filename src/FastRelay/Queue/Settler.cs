@@ -158,12 +158,13 @@ internal sealed class Settler
         if (status == BodyStatus.IoError || _queue.Stopping)
         {
             body.Close();
+            _queue.Moves.Landed(delivery.Entry);
             _queue.Defer(delivery.Entry, IoRetryMs, pastExpiry: true);
             return;
         }
-        if (byPlan && !delivery.Destination.IsSettledByPlan)
+        if (byPlan && (!delivery.Destination.IsSettledByPlan || _queue.Moves.IsWanted(delivery.Entry)))
         {
-            // The configuration changed while the message was read: what its old plan said is not done.
+            // The configuration changed, or the operator moved it, while the message was read: what its old plan said is not done.
             body.Close();
             _queue.Reporter.MoveOn(delivery.Entry, 0, first: true);
             return;
@@ -216,9 +217,9 @@ internal sealed class Settler
         {
             last = destination.DnsReason;
         }
-        else if (last.Length == 0 && destination.Site is { } site)
+        else if (last.Length == 0)
         {
-            last = _queue.Gears.ReasonOf(site);
+            last = _queue.StopOf(destination);
         }
         string text = last.Length == 0 ? "waited too long in the queue" : "waited too long in the queue; last: " + last;
         return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired), text);

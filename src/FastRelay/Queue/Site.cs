@@ -67,6 +67,9 @@ public sealed class Site
     /// <summary>Deliveries that wait until fewer of their tenant's are under way here.</summary>
     public int Capped => Lanes.Capped;
 
+    /// <summary>Deliveries that wait until their tenant, whom the operator has suspended, is resumed.</summary>
+    public int Stopped => Lanes.Stopped;
+
     /// <summary>Deliveries taken and not yet reported.</summary>
     public int InFlight { get; internal set; }
 

@@ -67,9 +67,12 @@ public sealed class RouteTable
     /// </summary>
     public Route? Successor(Route earlier)
     {
-        int row = Array.FindIndex(_rules, rule => rule.Pattern.Equals(earlier.Pattern, StringComparison.OrdinalIgnoreCase));
+        int row = RowOf(earlier.Pattern);
         return (row < 0 ? null : _routes[row]) ?? Array.Find(_routes, route => route?.Key == earlier.Key);
     }
+
+    /// <summary>The first row with a pattern, in any case; -1 when there is none.</summary>
+    public int RowOf(string pattern) => Array.FindIndex(_rules, rule => rule.Pattern.Equals(pattern, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Finds the first row that matches.</summary>
     /// <param name="domain">Lower case, without the final dot.</param>

@@ -90,6 +90,16 @@ public sealed class Router
         return new Route(Route.KeyOf(domain, tls == _options.Tls ? TlsPolicy.Opportunistic : tls), domain, NextHop.Mx, tls) { Source = row < 0 ? "" : Table.Rule(row).Source };
     }
 
+    /// <summary>
+    /// A way to a host that no row of the table names: with the TLS of a row that does not say, and without a password, since
+    /// only a row has one (docs/decisions/0007). A new object each time.
+    /// </summary>
+    public Route HopRoute(NextHop hop)
+    {
+        Check.That(hop.Kind == NextHopKind.Smtp);
+        return new Route(Route.KeyOf(hop.ToString(), _options.Tls), "", hop, _options.Tls);
+    }
+
     /// <summary>The pattern of the row of the route table that decides for a domain; empty when none matches, so that DNS does.</summary>
     public string PatternOf(ReadOnlySpan<char> domain)
     {

@@ -100,7 +100,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
             {
                 deferred[index] = (set.Attempts, set.NextDueUnixMs);
                 universe.Require(
-                    Encoding.ASCII.GetString(set.Reason) == Reason(set.Attempts),
+                    Encoding.ASCII.GetString(set.Reason) == Reason(set.Attempts) && Encoding.ASCII.GetString(set.Move.Target) == Target(set.Attempts),
                     $"reason of recipient {index} of {token} is another one now");
             }
         }
@@ -133,6 +133,9 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
     }
 
     public static string Mailbox(string token, int index) => string.Create(CultureInfo.InvariantCulture, $"r{index}.{token}@x");
+
+    /// <summary>Where the operator has moved those with as many attempts to: every third goes as the configuration says.</summary>
+    public static string Target(int attempts) => attempts % 3 == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"smtp:[192.0.2.{attempts}]:25");
 
     public static string Reason(int attempts) => string.Create(CultureInfo.InvariantCulture, $"451 later {attempts}");
 

@@ -365,7 +365,7 @@ internal sealed class JournalStorm
             return;
         }
         _universe.Trace.Add("outcome", $"{message.Token} {message.Id} {string.Join(' ', outcomes.Select(static o => $"{o.Index}:{o.Result}"))}", attempts, due);
-        bool settled = _journal.RecordOutcome(message.Handle, outcomes.ToArray(), due, attempts, Encoding.ASCII.GetBytes(JournalChecker.Reason(attempts)));
+        bool settled = _journal.RecordOutcome(message.Handle, outcomes.ToArray(), due, attempts, Encoding.ASCII.GetBytes(JournalChecker.Reason(attempts)), new RecordedMove(Encoding.ASCII.GetBytes(JournalChecker.Target(attempts)), attempts * 1000L));
         _universe.Require(settled == message.IsSettled, $"{message.Token} settled: {settled}");
         _checker.Settled(message);
     }

@@ -35,6 +35,12 @@ internal sealed partial class MailChecker(SimUniverse universe)
     /// <summary>The disk has lost records: what was settled may be sent again, and damage may be named.</summary>
     public bool RecordsLost { get; set; }
 
+    /// <summary>Where the operator moves mail to.</summary>
+    public required IPEndPoint MovedTo { get; init; }
+
+    /// <summary>Tenants that the operator has suspended or resumed: is it, is that certain, and since when.</summary>
+    public Dictionary<string, (bool Stopped, bool Certain, long SinceMs)> Tenants { get; } = [];
+
     public IReadOnlyCollection<MailMessage> Messages => _messages.Values;
 
     public void Add(MailMessage message) => _messages.Add(message.Token, message);
@@ -71,12 +77,24 @@ internal sealed partial class MailChecker(SimUniverse universe)
         }
         long now = universe.Time.NowMs;
         MailRecipient? recipient = message.Find(mailbox);
-        universe.Require(IsServed(mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..], at), $"5: {mailbox} was offered to {at}");
+        bool served = IsServed(mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..], at);
+        bool moved = message.EverMoved && at.Equals(MovedTo);
+        universe.Require(served || moved, $"5: {mailbox} was offered to {at}");
         if (recipient is null || life != Life)
         {
             return;
         }
         universe.Require(!message.Held || now - message.HeldMs < HoldGraceMs, $"{mailbox} is held and was offered");
+        universe.Require(
+            message.Moved is null || (message.Moved.Value ? moved : served) || now - message.MovedMs < HoldGraceMs,
+            $"{mailbox} was offered to {at}, where the operator {(message.Moved == true ? "has moved it away from" : "does not want it any more")}");
+        universe.Require(
+            !Tenants.TryGetValue(message.Tenant, out (bool Stopped, bool Certain, long SinceMs) tenant) || !tenant.Stopped || !tenant.Certain || now - tenant.SinceMs < HoldGraceMs,
+            $"{mailbox} was offered, and its tenant \"{message.Tenant}\" is suspended");
+        if (moved && !served)
+        {
+            universe.Faults.Hit("relay: moved mail offered");
+        }
         universe.Require(now + 1_500 >= recipient.NotBeforeMs, $"{mailbox} is tried again {recipient.NotBeforeMs - now} ms before it is due");
     }
 
@@ -151,6 +169,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
             message.Removing = false;
             message.Bouncing = false;
             message.HoldGroup = message.HoldGroup >= 0 && groups >= message.HoldGroup + 2 ? -1 : message.HoldGroup;
+            message.MoveGroup = message.MoveGroup >= 0 && groups >= message.MoveGroup + 2 ? -1 : message.MoveGroup;
             foreach (MailRecipient recipient in message.Recipients)
             {
                 // The group that was filling when it was logged may be lost, and the one on its way to the disk.
@@ -169,7 +188,8 @@ internal sealed partial class MailChecker(SimUniverse universe)
         bool clean = _stoppedCleanly && cleanEnd;
         foreach (MailMessage message in _messages.Values)
         {
-            message.HoldGroup = clean ? -1 : message.HoldGroup;
+            message.HoldGroup = clean && message.HoldGroup < MailMessage.UnderWay ? -1 : message.HoldGroup;
+            message.MoveGroup = clean && message.MoveGroup < MailMessage.UnderWay ? -1 : message.MoveGroup;
             foreach (MailRecipient recipient in message.Recipients)
             {
                 recipient.Settled |= clean && recipient.SettledIfClean;

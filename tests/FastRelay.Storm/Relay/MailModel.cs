@@ -65,6 +65,9 @@ internal sealed class MailRecipient(string mailbox)
 /// <summary>One message as a client sent it.</summary>
 internal sealed class MailMessage(string token, string sender, byte[] content)
 {
+    /// <summary>Instead of a number of groups: what the operator does has not come back yet.</summary>
+    public const long UnderWay = long.MaxValue / 2;
+
     public string Token => token;
 
     /// <summary>The reverse-path; empty for the null path.</summary>
@@ -90,6 +93,21 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
 
     /// <summary>Durable groups when the operator last held or released it; -1 when that is certain.</summary>
     public long HoldGroup { get; set; } = -1;
+
+    /// <summary>Whose mail it is.</summary>
+    public string Tenant { get; set; } = "";
+
+    /// <summary>The operator has moved it, as far as the model knows; null when it does not.</summary>
+    public bool? Moved { get; set; } = false;
+
+    /// <summary>It was moved at some time: what was under way then may still arrive here or there.</summary>
+    public bool EverMoved { get; set; }
+
+    /// <summary>Durable groups when the operator last moved it; -1 when that is certain.</summary>
+    public long MoveGroup { get; set; } = -1;
+
+    /// <summary>When it was moved, ms.</summary>
+    public long MovedMs { get; set; }
 
     /// <summary>The operator removes it: what was under way is not reported any more. A restart forgets that.</summary>
     public bool Removing { get; set; }

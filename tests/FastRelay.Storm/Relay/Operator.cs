@@ -64,8 +64,14 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             return;
         }
         var only = new QueueFilter { Id = id };
-        switch (random.Next(9))
+        switch (random.Next(12))
         {
+            case 9 or 10:
+                await MoveAsync(message, only);
+                break;
+            case 11:
+                await StopTenantAsync();
+                break;
             case < 4:
                 await SetHoldAsync(message, only, !message.Held);
                 break;
@@ -113,8 +119,8 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
     {
         host.Universe.Faults.Hit(hold ? "operator: hold" : "operator: release");
         host.Universe.Trace.Add("operator", message.Token, hold ? 1 : 0);
-        // Said before and after: in between, either may be recorded.
-        message.HoldGroup = relay.Journal.Stats.Groups;
+        // In between, which lasts while the disk is behind, either may be recorded.
+        message.HoldGroup = MailMessage.UnderWay;
         message.Held = false;
         long count = hold ? await relay.Queue.Admin.HoldAsync(only) : await relay.Queue.Admin.ReleaseAsync(only);
         message.HoldGroup = relay.Journal.Stats.Groups;
@@ -123,13 +129,56 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         ForgetWaits([message]);
     }
 
+    /// <summary>To the host of route.test, or back.</summary>
+    private async ValueTask MoveAsync(MailMessage message, QueueFilter only)
+    {
+        bool away = message.Moved == false || random.OneIn(3);
+        host.Universe.Faults.Hit(away ? "operator: move" : "operator: move back");
+        host.Universe.Trace.Add("operator moves", message.Token, away ? 1 : 0);
+        MoveTarget? target = null;
+        host.Universe.Require(!away || MoveTarget.TryParse("route:route.test", out target, out _), "a row is a target");
+        message.MoveGroup = MailMessage.UnderWay;
+        message.Moved = null;
+        message.EverMoved |= away;
+        await relay.Queue.Admin.MoveAsync(only, target);
+        ForgetWaits([message]);
+        message.MoveGroup = relay.Journal.Stats.Groups;
+        message.MovedMs = host.Universe.Time.NowMs;
+        // What is failed or removed just now is not moved.
+        if (await relay.Queue.Admin.ShowAsync(only.Id!.Value) is { } shown && shown.Destinations.All(d => d.MovedTo.Length > 0 == away && d.State != QueuedState.Ending))
+        {
+            message.Moved = away;
+        }
+    }
+
+    private async ValueTask StopTenantAsync()
+    {
+        string tenant = random.Pick(["", "few", "many"]);
+        bool stop = !checker.Tenants.GetValueOrDefault(tenant).Stopped;
+        host.Universe.Faults.Hit(stop ? "operator: suspend tenant" : "operator: resume tenant");
+        checker.Tenants[tenant] = (stop, false, 0);
+        string wrong = stop ? await relay.Queue.SiteAdmin.SuspendAsync("tenant:" + tenant, 0) : await relay.Queue.SiteAdmin.ResumeAsync("tenant:" + tenant);
+        checker.Tenants[tenant] = (stop, wrong.Length == 0, host.Universe.Time.NowMs);
+    }
+
     private async ValueTask ReleaseAllAsync()
     {
-        await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
-        ForgetWaits(checker.Messages);
+        checker.Tenants.Clear();
+        foreach (Suspension one in relay.Queue.SiteAdmin.Suspensions)
+        {
+            await relay.Queue.SiteAdmin.ResumeAsync(one.Name);
+        }
         foreach (MailMessage message in checker.Messages)
         {
+            message.HoldGroup = MailMessage.UnderWay;
             message.Held = false;
+        }
+        await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
+        ForgetWaits(checker.Messages);
+        // A walk ends early when the relay stops.
+        foreach (MailMessage message in checker.Messages.Where(_ => !relay.Queue.Stopping))
+        {
+            message.HoldGroup = relay.Journal.Stats.Groups;
         }
     }
 

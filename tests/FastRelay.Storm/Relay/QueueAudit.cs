@@ -13,6 +13,7 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
     public void AfterStart(Relay relay)
     {
         NoteReport(relay);
+        LookAtTenants(relay);
         foreach (MailMessage message in checker.Messages)
         {
             if (message.Id.Length > 0 && !message.IsDamaged && MessageId.TryParse(message.Id, out MessageId id))
@@ -35,12 +36,14 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
             if (pending)
             {
                 LookAtAttempts(journal, handle, i, recipient);
+                LookAtMove(journal, message, handle, i, recipient);
             }
         }
         if (!found)
         {
             return;
         }
+        LearnMove(journal, message, handle);
         bool held = journal.IsHeld(handle);
         universe.Require(message.HoldGroup >= 0 || held == message.Held || checker.RecordsLost, $"{message.Token} is {(held ? "held" : "released")} after a start");
         if (held && message.Held)
@@ -65,6 +68,47 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
         if (waitMs > 0)
         {
             universe.Faults.Hit("relay: due time survived");
+        }
+    }
+
+    /// <summary>All who are left are moved, or nobody.</summary>
+    private void LookAtMove(MessageJournal journal, MailMessage message, MessageHandle handle, int index, MailRecipient recipient)
+    {
+        if (message.Moved is { } wanted && message.MoveGroup < 0 && !checker.RecordsLost)
+        {
+            bool moved = IsMoved(journal, handle, index);
+            universe.Require(moved == wanted, $"{recipient.Mailbox} is {(moved ? "moved" : "not moved")} after a start");
+            if (moved)
+            {
+                universe.Faults.Hit("relay: move survived");
+            }
+        }
+    }
+
+    private static void LearnMove(MessageJournal journal, MailMessage message, MessageHandle handle)
+    {
+        bool[] moved = [.. Enumerable.Range(0, message.Recipients.Count).Where(i => journal.IsPending(handle, i)).Select(i => IsMoved(journal, handle, i)).Distinct()];
+        message.Moved = moved is [var one] ? one : null;
+        message.MoveGroup = -1;
+        message.MovedMs = -3_600_000;
+    }
+
+    private static bool IsMoved(MessageJournal journal, MessageHandle handle, int index) =>
+        journal.TryGetDeferred(handle, index, out DeferredSet set) && !set.Move.Target.IsEmpty;
+
+    private void LookAtTenants(Relay relay)
+    {
+        string[] stopped = [.. relay.Queue.SiteAdmin.Suspensions.Select(static one => one.Name)];
+        foreach (string tenant in checker.Tenants.Keys.ToArray())
+        {
+            (bool wanted, bool certain, _) = checker.Tenants[tenant];
+            bool now = stopped.Contains("tenant:" + tenant);
+            universe.Require(!certain || now == wanted, $"tenant \"{tenant}\" is {(now ? "suspended" : "not suspended")} after a start");
+            if (now)
+            {
+                universe.Faults.Hit("relay: tenant's suspension survived");
+            }
+            checker.Tenants[tenant] = (now, true, -3_600_000);
         }
     }
 

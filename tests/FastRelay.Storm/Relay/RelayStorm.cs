@@ -42,7 +42,7 @@ internal sealed class RelayStorm
         MailChecker? checker = null;
         _city = new StormCity(
             _outside,
-            city => checker = new MailChecker(_universe) { IsServed = city.Serves, IsDurable = text => _storage.IsDurable(Encoding.ASCII.GetBytes(text)) },
+            city => checker = new MailChecker(_universe) { IsServed = city.Serves, MovedTo = StormCity.RouteTarget, IsDurable = text => _storage.IsDurable(Encoding.ASCII.GetBytes(text)) },
             _settings.Limits,
             _random.Fork("city"));
         _checker = checker!;

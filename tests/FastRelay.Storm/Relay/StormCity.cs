@@ -49,6 +49,9 @@ internal sealed class StormCity
     /// <summary>Addresses that the relay should see as one site.</summary>
     public List<IReadOnlyCollection<IPEndPoint>> Sites { get; } = [];
 
+    /// <summary>Where mail of route.test goes.</summary>
+    public static IPEndPoint RouteTarget { get; } = IPEndPoint.Parse("10.0.4.1:2600");
+
     /// <summary>May mail of a domain go there?</summary>
     public bool Serves(string domain, IPEndPoint address) => domain switch
     {

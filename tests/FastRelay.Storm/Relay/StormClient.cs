@@ -192,7 +192,9 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
     private async ValueTask<bool> SendContentAsync(SmtpPeer peer, MailMessage message)
     {
         // The field that names the tenant is cut out: what arrives is the content.
-        byte[] stuffed = [.. TenantField(message), .. StormMail.Stuff(message.Content)];
+        ReadOnlySpan<byte> field = TenantField(message);
+        message.Tenant = field.IsEmpty ? "" : System.Text.Encoding.ASCII.GetString(field["X-FastRelay-Tenant: ".Length..^2]);
+        byte[] stuffed = [.. field, .. StormMail.Stuff(message.Content)];
         if (random.OneIn(20))
         {
             host.Universe.Faults.Hit("client: leaves in the middle");

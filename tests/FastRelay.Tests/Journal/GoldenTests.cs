@@ -43,6 +43,34 @@ public class GoldenTests
         Assert.Equal(expected, actual);
     }
 
+    [Fact]
+    public void The_image_with_moved_mail_is_read()
+    {
+        var rig = new JournalRig();
+        rig.Disk.Put(Path.Combine(JournalRig.Spool, Segment), Load("journal-v1-moved.txt"));
+        rig.Open();
+        Assert.Equal(0, rig.Report.DamagedGroups + rig.Report.TornGroups + rig.Report.DamagedMessages);
+        SeenMessage one = Assert.Single(rig.Replayed);
+        Assert.Equal(("421 4.3.2 busy", 3, 1_767_323_045_999), (one.Reason, one.Attempts, one.NextDue));
+        Assert.Equal(["smtp:[192.0.2.1]:2525", "", "route:.example.com"], Enumerable.Range(0, 3).Select(i => rig.MovedTo(one.Handle, i)));
+        Assert.True(rig.Journal.TryGetDeferred(one.Handle, 0, out DeferredSet set));
+        Assert.Equal(1_767_323_045_000, set.Move.UnixMs);
+    }
+
+    [Fact]
+    public void Moved_mail_still_makes_the_same_bytes()
+    {
+        JournalRig rig = new JournalRig(SegmentBytes).Open();
+        MessageHandle message = rig.Commit("Subject: one\r\n\r\nhello\r\n"u8.ToArray(), "one@example.net", "two@example.net", "three@example.com");
+        rig.Move(message, "smtp:[192.0.2.1]:2525", 1_767_323_045_000, 0, "", 0, 1, 2);
+        rig.Settle();
+        // Taken back, moved again, and an attempt there: the last record of each counts.
+        rig.Move(message, "", 1_767_323_045_000, 0, "", 1);
+        rig.Move(message, "route:.example.com", 1_767_323_045_999, 3, "421 4.3.2 busy", 2);
+        rig.Close();
+        Assert.Equal(Text(Load("journal-v1-moved.txt")), Text(rig.Disk.Content(Segment)));
+    }
+
     private static JournalRig Script()
     {
         JournalRig rig = new JournalRig(SegmentBytes).Open();

@@ -153,6 +153,12 @@ public sealed class JournalRig : IReplay
         Journal.RecordOutcome(message, [.. recipients.Select(static i => new RecipientOutcome(i, RecipientResult.Delivered))], 0, 1, "250 ok"u8);
     }
 
+    /// <summary>As <c>queue move</c> records it; an empty target takes it back.</summary>
+    public void Move(MessageHandle message, string target, long unixMs, int attempts, string reason, params int[] recipients) =>
+        Journal.RecordOutcome(message, [.. recipients.Select(static i => new RecipientOutcome(i, RecipientResult.Deferred))], unixMs, attempts, Encoding.UTF8.GetBytes(reason), new RecordedMove(Encoding.UTF8.GetBytes(target), unixMs));
+
+    public string MovedTo(MessageHandle message, int recipient) => Journal.TryGetDeferred(message, recipient, out DeferredSet set) ? Encoding.UTF8.GetString(set.Move.Target) : "";
+
     public void Defer(MessageHandle message, long nextDue, int attempts, string reason, params int[] recipients)
     {
         Journal.RecordOutcome(message, [.. recipients.Select(static i => new RecipientOutcome(i, RecipientResult.Deferred))], nextDue, attempts, Encoding.UTF8.GetBytes(reason));

@@ -35,6 +35,8 @@ public class ReclaimTests
         rig.Defer(deferred, 222, 2, "second", 2);
         rig.Deliver(wide, [.. Enumerable.Range(0, 140)]);
         rig.Defer(wide, 333, 3, "wide", 140, 149);
+        rig.Move(wide, "smtp:[192.0.2.1]", 7_000, 4, "moved", 141, 142, 143);
+        rig.Move(wide, "", 8_000, 4, "back", 142);
         rig.Journal.SetHold(big, true);
         byte[] filler = JournalRig.Body(25_000);
         for (int i = 0; i < 3000; i++)
@@ -56,7 +58,8 @@ public class ReclaimTests
         CheckAll(next, next.Replayed[0].Handle, next.Replayed[1].Handle, next.Replayed[2].Handle, small, large);
         Assert.True(next.Journal.TryGetDeferred(next.Replayed[0].Handle, 1, out DeferredSet set));
         Assert.Equal(111, set.NextDueUnixMs);
-        Assert.False(next.Journal.TryGetDeferred(next.Replayed[2].Handle, 141, out _));
+        Assert.Equal(["", "smtp:[192.0.2.1]", "", "smtp:[192.0.2.1]", ""], Enumerable.Range(140, 5).Select(i => next.MovedTo(next.Replayed[2].Handle, i)));
+        Assert.False(next.Journal.TryGetDeferred(next.Replayed[2].Handle, 144, out _));
     }
 
     [Fact]

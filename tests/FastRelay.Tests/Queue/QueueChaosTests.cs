@@ -77,6 +77,11 @@ public class QueueChaosTests
                 }
             }
             _calm = true;
+            foreach (string tenant in s_tenants)
+            {
+                _rig.Loop.Wait(_rig.Queue.SiteAdmin.ResumeAsync(Suspensions.TenantPrefix + tenant));
+            }
+            _rig.Loop.Settle();
             foreach (string domain in s_domains)
             {
                 Heal(domain);
@@ -238,8 +243,18 @@ public class QueueChaosTests
         {
             string domain = s_domains[_random.Next(s_domains.Length)];
             QueueAdmin admin = _rig.Queue.Admin;
-            switch (_random.Next(5))
+            switch (_random.Next(7))
             {
+                case 5:
+                    _ = MoveTarget.TryParse(_random.Next(2) == 0 ? "smtp:[8.8.4.4]:2600" : "smtp:[8.8.4.5]:2600", out MoveTarget? target, out _);
+                    _rig.Loop.Wait(admin.MoveAsync(new QueueFilter { Domain = domain }, _random.Next(3) == 0 ? null : target));
+                    break;
+                case 6:
+                    string tenant = Suspensions.TenantPrefix + s_tenants[_random.Next(s_tenants.Length)];
+                    _rig.Loop.Wait(_random.Next(3) == 0
+                        ? _rig.Queue.SiteAdmin.SuspendAsync(tenant, _random.Next(2) == 0 ? 0 : _random.Next(1_000, 100_000))
+                        : _rig.Queue.SiteAdmin.ResumeAsync(tenant));
+                    break;
                 case 0:
                     _rig.Loop.Wait(admin.RetryAsync(new QueueFilter { Domain = domain }));
                     break;

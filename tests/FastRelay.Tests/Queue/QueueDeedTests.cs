@@ -113,6 +113,64 @@ public class QueueDeedTests
         Assert.Equal("old@x.test", Assert.Single(_rig.Loop.Wait(_rig.Queue.Admin.ListAsync(new QueueFilter { ArrivedByUnixMs = now - 1_800_000 }, 10)).Messages).Sender);
     }
 
+    public static TheoryData<string, string> ActionsByFilter
+    {
+        get
+        {
+            var all = new TheoryData<string, string>();
+            foreach (string action in (string[])["count", "retry", "hold", "release", "bounce", "remove", "move"])
+            {
+                foreach (string by in (string[])["id", "sender", "domain", "site", "tenant", "state", "age"])
+                {
+                    all.Add(action, by);
+                }
+            }
+            return all;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(ActionsByFilter))]
+    public void Every_action_takes_every_filter(string action, string by)
+    {
+        _rig.Tenant = "acme";
+        MessageHandle wanted = _rig.Accept("wanted@x.test", "u@a.test");
+        _rig.Loop.Wait(_rig.Queue.Admin.HoldAsync(new QueueFilter()));
+        _rig.Loop.Pass(10_000);
+        _rig.Tenant = "";
+        MessageHandle other = _rig.Accept("other@x.test", "u@b.test");
+        QueueFilter filter = by switch
+        {
+            "id" => new QueueFilter { Id = _rig.Journal.IdOf(wanted) },
+            "sender" => new QueueFilter { Sender = "WANTED@x.test" },
+            "domain" => new QueueFilter { Domain = "a.test" },
+            "site" => new QueueFilter { Site = "mx.a.test" },
+            "tenant" => new QueueFilter { Tenant = "acme" },
+            "state" => new QueueFilter { State = QueuedState.Held },
+            _ => new QueueFilter { ArrivedByUnixMs = _rig.Journal.ArrivalUnixMs(other) - 5_000 },
+        };
+        Assert.True(MoveTarget.TryParse("smtp:[8.8.4.4]", out MoveTarget? target, out _));
+        Assert.Equal(1, Do(admin => action switch
+        {
+            "count" => admin.CountAsync(filter),
+            "retry" => admin.RetryAsync(filter),
+            "hold" => admin.HoldAsync(filter),
+            "release" => admin.ReleaseAsync(filter),
+            "bounce" => admin.BounceAsync(filter, "no"),
+            "remove" => admin.RemoveAsync(filter),
+            _ => admin.MoveAsync(filter, target),
+        }));
+        QueuedDestination left = _rig.ShowOne(other);
+        Assert.Equal((QueuedState.Ready, ""), (left.State, left.MovedTo));
+        bool gone = action is "bounce" or "remove";
+        Assert.Equal(gone ? 1 : 2, _rig.Queue.Entries);
+        if (!gone)
+        {
+            QueuedDestination changed = _rig.ShowOne(wanted);
+            Assert.Equal((action == "release" ? QueuedState.Ready : QueuedState.Held, action == "move" ? "smtp:[8.8.4.4]" : ""), (changed.State, changed.MovedTo));
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(7)]

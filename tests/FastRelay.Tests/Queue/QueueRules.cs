@@ -68,7 +68,7 @@ internal static class QueueRules
         }
         foreach (Site site in state.Sites.All)
         {
-            Assert.Equal(readyOf.GetValueOrDefault(site), site.Ready + site.Capped);
+            Assert.Equal(readyOf.GetValueOrDefault(site), site.Ready + site.Capped + site.Stopped);
             HoldLanes(site, [.. state.Destinations.All.Where(destination => destination.Site == site)]);
             Assert.True(site.Sessions <= state.Limits.SendSessionsPerSite);
         }
@@ -84,7 +84,7 @@ internal static class QueueRules
         foreach (TenantLane lane in lanes)
         {
             Assert.Equal(lane.Destinations, destinations.Count(destination => destination.Tenant == lane.Tenant));
-            int most = lane.Tenant.Sessions > 0 ? Math.Max(0, lane.Tenant.Sessions - lane.InFlight) : int.MaxValue;
+            int most = lane.Tenant.IsSuspended ? 0 : lane.Tenant.Sessions > 0 ? Math.Max(0, lane.Tenant.Sessions - lane.InFlight) : int.MaxValue;
             Assert.Equal(Math.Min(most, lane.Ready), lane.Open);
             Assert.Equal(lane.Ready, destinations.Where(destination => destination.Lane == lane && destination.NextInSite is not null).Sum(static destination => destination.Ready));
             Assert.Equal(lane.Open > 0, lane.Next is not null);
@@ -93,7 +93,7 @@ internal static class QueueRules
             inFlight += lane.InFlight;
         }
         Assert.Equal(lanes.Count, lanes.DistinctBy(static lane => lane.Tenant).Count());
-        Assert.Equal((ready, capped), (site.Ready, site.Capped));
+        Assert.Equal((ready, capped), (site.Ready, site.Capped + site.Stopped));
         Assert.True(inFlight <= site.InFlight);
     }
 

@@ -11,7 +11,7 @@ namespace FastRelay.Host.Admin;
 /// <summary>
 /// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/metrics</c>, <c>/openapi.json</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
 /// <c>/api/explain?target=</c>, <c>/api/config</c>, <c>/api/trace</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c>,
-/// <c>release</c> and <c>bounce</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
+/// <c>release</c>, <c>bounce</c> and <c>move</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
 /// </summary>
 /// <param name="desk">Answers.</param>
 /// <param name="guard">Says who may ask.</param>
@@ -245,6 +245,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             "hold" => QueueAction.Hold,
             "release" => QueueAction.Release,
             "bounce" => QueueAction.Bounce,
+            "move" => QueueAction.Move,
             _ => null,
         };
         if (action is { } change)
@@ -259,7 +260,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /openapi.json, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release and bounce, /api/sites/suspend and resume; and / for people");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /openapi.json, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release, bounce and move, /api/sites/suspend and resume; and / for people");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

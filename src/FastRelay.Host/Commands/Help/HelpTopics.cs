@@ -36,11 +36,13 @@ internal static class HelpTopics
             fastrelay queue list --state deferred --domain example.com
             fastrelay queue show ID              one message; fastrelay explain ID says what it waits for
             fastrelay queue top                  the busiest sites, live
-            fastrelay queue retry, hold, release, remove, bounce
-            fastrelay queue suspend --site google.com --for 2h
+            fastrelay queue retry, hold, release, remove, bounce, move
+            fastrelay queue suspend --site google.com --for 2h     or --tenant NAME, --source NAME
 
             A change takes ids, or --sender, --domain, --site, --tenant, --state, --older, or --all. remove tells nobody, bounce
-            tells the sender (--text "5.2.1 why"). States: {{string.Join(", ", FastRelay.Host.Admin.QueueStates.All)}}. ready waits for a
+            tells the sender (--text "5.2.1 why"). move sends mail to another next hop (--to smtp:[host]:port, route:PATTERN for a
+            row of [[route]], config for back); mail that comes later goes as before.
+            States: {{string.Join(", ", FastRelay.Host.Admin.QueueStates.All)}}. ready waits for a
             turn, for DNS or for its site; deferred for its next attempt; ending is being failed or removed.
             """),
         ["routes"] = new("Where mail goes", () => """
@@ -70,7 +72,8 @@ internal static class HelpTopics
             user, else its listener's tenant. Connections, rates and backoff belong to a site and a source together.
 
             fastrelay queue list --tenant acme
-            fastrelay queue suspend --site source:out1     everywhere; --site mx.example.com/out1 at one site
+            fastrelay queue suspend --tenant acme          its mail waits, and nobody else's
+            fastrelay queue suspend --source out1          everywhere; --site mx.example.com/out1 at one site
             fastrelay check --config F --network           every source: port 25, name and PTR
             """),
         ["dns"] = new("Name servers and the cache", () => """

@@ -109,7 +109,7 @@ public static class ExplainCommand
             Line(text, "source", source);
         }
         Line(text, "route", (way.Route == "mx:" ? "the hosts that DNS names" : way.Route)
-            + (way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}" + (way.User is { } user ? $"; user {user}" : ""));
+            + (way.MovedTo is { } to ? $", moved by the operator to {to}{(way.Moved is { } at ? $" at {at.ToLocalTime():yyyy-MM-dd HH:mm:ss zzz}" : "")}" : way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}" + (way.User is { } user ? $"; user {user}" : ""));
         Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));
         foreach (ExplainHost host in way.Hosts)
         {
@@ -123,7 +123,7 @@ public static class ExplainCommand
         if (way.Site is { } site)
         {
             Line(text, "site", site.Name + (site.Provider is { } provider ? $" ({provider})" : "")
-                + $": {site.Ready:N0} ready, {site.InFlight:N0} in delivery, {site.Sessions:N0} {(site.Sessions == 1 ? "connection" : "connections")}");
+                + $": {site.Ready:N0} ready, {site.InFlight:N0} in delivery, {site.Sessions:N0} {(site.Sessions == 1 ? "connection" : "connections")}{(site.Stopped > 0 ? $"; {site.Stopped:N0} of suspended tenants wait" : "")}");
             Line(text, "gear", Gear(site));
             if (site.Rate is { } rate)
             {

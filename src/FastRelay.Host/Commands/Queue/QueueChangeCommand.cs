@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Text.Json;
 using FastRelay.Host.Admin;
+using FastRelay.Queue;
 
 namespace FastRelay.Host.Commands;
 
-/// <summary><c>fastrelay queue retry</c>, <c>remove</c>, <c>hold</c>, <c>release</c> and <c>bounce</c>: the same selection, five effects.</summary>
+/// <summary><c>fastrelay queue retry</c>, <c>remove</c>, <c>hold</c>, <c>release</c>, <c>bounce</c> and <c>move</c>: the same selection, six effects.</summary>
 public static class QueueChangeCommand
 {
     private const int SlotsPerPart = 65_536;
@@ -13,12 +14,13 @@ public static class QueueChangeCommand
     public static Command Build(QueueAction action)
     {
         string name = Name(action);
+        string how = action == QueueAction.Move ? " --to smtp:[192.0.2.1]:25" : "";
         var command = new TaughtCommand(
             name,
             Description(action) + " Select by ids, by options, or everything with --all.",
-            $"fastrelay queue {name} 01ABCDEFGHJKM 01ABCDEFGHJKN",
-            $"fastrelay queue {name} --domain example.com --older 1h",
-            $"fastrelay queue {name} --all");
+            $"fastrelay queue {name}{how} 01ABCDEFGHJKM 01ABCDEFGHJKN",
+            $"fastrelay queue {name}{how} --domain example.com --older 1h",
+            action == QueueAction.Move ? "fastrelay queue move --to config --all                 # back to what the configuration says" : $"fastrelay queue {name} --all");
         var ids = new Argument<string[]>("ID") { Description = "Messages, as queue list shows them", Arity = ArgumentArity.ZeroOrMore };
         Option<string?> config = ConfigFile.Option();
         command.Arguments.Add(ids);
@@ -28,6 +30,11 @@ public static class QueueChangeCommand
         if (action == QueueAction.Bounce)
         {
             command.Options.Add(text);
+        }
+        Option<string?> to = MoveOption();
+        if (action == QueueAction.Move)
+        {
+            command.Options.Add(to);
         }
         var all = new Option<bool>("--all") { Description = "The whole queue: must be said" };
         var json = new Option<bool>("--json") { Description = "What was done, as JSON" };
@@ -52,11 +59,31 @@ public static class QueueChangeCommand
                 Filter = query.IsAll ? null : query,
                 All = result.GetValue(all),
                 Text = action == QueueAction.Bounce ? result.GetValue(text) : null,
+                To = action == QueueAction.Move ? result.GetValue(to) : null,
             };
             return QueueCommand.Ask(result, config, (client, output) =>
                 RunAsync(client, action, selection, result.GetValue(json), output, result.InvocationConfiguration.Error));
         });
         return command;
+    }
+
+    private static Option<string?> MoveOption()
+    {
+        var to = new Option<string?>("--to")
+        {
+            Description = $"smtp:host:port, smtp:[host]:port without asking for MX, route:PATTERN for the row of [[route]] with that domain (its tls, user and source too), or {MoveTarget.Back}",
+            HelpName = "NEXT-HOP",
+            Required = true,
+        };
+        to.CompletionSources.Add(MoveTarget.Back, "smtp:", "route:");
+        to.Validators.Add(r =>
+        {
+            if (r.Tokens.Count == 1 && r.Tokens[0].Value is var text && text != MoveTarget.Back && !MoveTarget.TryParse(text, out _, out string error))
+            {
+                r.AddError(error);
+            }
+        });
+        return to;
     }
 
     private static async Task<int> RunAsync(AdminClient client, QueueAction action, QueueSelection selection, bool json, TextWriter output, TextWriter error)
@@ -108,6 +135,7 @@ public static class QueueChangeCommand
         QueueAction.Remove => "remove",
         QueueAction.Hold => "hold",
         QueueAction.Bounce => "bounce",
+        QueueAction.Move => "move",
         _ => "release",
     };
 
@@ -117,6 +145,7 @@ public static class QueueChangeCommand
         QueueAction.Remove => "removed",
         QueueAction.Hold => "held",
         QueueAction.Bounce => "bounced",
+        QueueAction.Move => "moved",
         _ => "released",
     };
 
@@ -126,6 +155,7 @@ public static class QueueChangeCommand
         QueueAction.Remove => "Drops mail; nobody is told. What is being delivered is dropped when it comes back.",
         QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It expires all the same.",
         QueueAction.Bounce => "Fails mail for good and tells its senders, like a refusal of the next hop. What is being delivered is bounced when it comes back undelivered.",
+        QueueAction.Move => "Sends mail to another next hop, at once and until it is moved again, also across a restart. Held mail stays held; what is being delivered goes there with what is left of it. Mail that comes later goes as before.",
         _ => "Ends a hold: the mail is tried at once.",
     };
 }

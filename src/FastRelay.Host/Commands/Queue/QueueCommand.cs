@@ -19,7 +19,7 @@ public static class QueueCommand
             "fastrelay queue remove 01ABCDEFGHJKM           # drop it; nobody is told");
         command.Subcommands.Add(QueueListCommand.Build());
         command.Subcommands.Add(QueueShowCommand.Build());
-        foreach (QueueAction action in (ReadOnlySpan<QueueAction>)[QueueAction.Retry, QueueAction.Remove, QueueAction.Hold, QueueAction.Release, QueueAction.Bounce])
+        foreach (QueueAction action in (ReadOnlySpan<QueueAction>)[QueueAction.Retry, QueueAction.Remove, QueueAction.Hold, QueueAction.Release, QueueAction.Bounce, QueueAction.Move])
         {
             command.Subcommands.Add(QueueChangeCommand.Build(action));
         }

@@ -63,6 +63,10 @@ public static class QueueShowCommand
             {
                 text.WriteLine($"site       {QueueListCommand.Printable(site)}");
             }
+            if (destination.MovedTo is { } moved)
+            {
+                text.WriteLine($"moved      by the operator to {QueueListCommand.Printable(moved)}{(destination.Moved is { } at ? " at " + Time(at) : "")}");
+            }
             text.WriteLine($"state      {destination.State}");
             text.WriteLine($"attempts   {destination.Attempts}");
             if (destination.NextTry is { } next)

@@ -121,6 +121,7 @@ public static class QueueTopCommand
     private static string Gear(ExplainSite site)
     {
         string left = site.GearSeconds is > 0 and long seconds ? $" {seconds} s" : "";
-        return site.Gear + left + (site.GearReason is { } reason ? ": " + QueueListCommand.Printable(reason) : "");
+        string stopped = site.Stopped > 0 ? string.Create(CultureInfo.InvariantCulture, $"; {site.Stopped} of suspended tenants wait") : "";
+        return site.Gear + left + (site.GearReason is { } reason ? ": " + QueueListCommand.Printable(reason) : "") + stopped;
     }
 }

@@ -129,6 +129,7 @@ internal sealed class JournalExporter
                 w.WriteNumber("attempts", last.Attempts);
                 w.WriteString("due", JournalPrinter.Time(last.NextDueUnixMs));
                 w.WriteString("reason", Encoding.UTF8.GetString(last.Reason));
+                JournalPrinter.Move(w, last.Move);
             }
             w.WriteEndObject();
         }

@@ -108,6 +108,7 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
             }
             text.Append(nextDueUnixMs > 0 ? $"  next {Time(nextDueUnixMs)}" : "");
             text.Append(reason.IsEmpty ? "" : "  " + Text(reason));
+            text.Append(record.Move.Target.IsEmpty ? "" : $"  moved to {Text(record.Move.Target)} at {Time(record.Move.UnixMs)}");
         }
         text.Append(damaged ? "  BODY DAMAGED" : "");
         output.WriteLine(text.ToString());
@@ -201,6 +202,7 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
                     w.WriteString("next", Time(nextDueUnixMs));
                 }
                 w.WriteString("reason", Encoding.UTF8.GetString(reason));
+                Move(w, record.Move);
             }
             if (damaged)
             {
@@ -209,6 +211,16 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
             w.WriteEndObject();
         }
         Flush();
+    }
+
+    /// <summary>Where the operator has moved recipients to, when he has.</summary>
+    public static void Move(Utf8JsonWriter w, in RecordedMove move)
+    {
+        if (!move.Target.IsEmpty)
+        {
+            w.WriteString("movedTo", Encoding.UTF8.GetString(move.Target));
+            w.WriteString("moved", Time(move.UnixMs));
+        }
     }
 
     private void Object(Action<Utf8JsonWriter> write)

@@ -22,7 +22,10 @@ internal readonly ref struct OutcomeFacts
     public long NextDueUnixMs => ReadInt64LittleEndian(_head[8..]);
 
     /// <summary>Why.</summary>
-    public ReadOnlySpan<byte> Reason => _head.Slice(Bytes + (Count * 4), ReasonBytes);
+    public ReadOnlySpan<byte> Reason => _head.Slice(Bytes + (Count * 4), ReasonBytes - MoveBytes);
+
+    /// <summary>Where the operator has moved the deferred ones to. It lies at the end of the reason, so that a reader that does not know it still reads the rest.</summary>
+    public RecordedMove Move => new(_head.Slice(Bytes + (Count * 4) + ReasonBytes - MoveBytes, MoveBytes), ReadUInt32LittleEndian(_head[20..]) * 1000L);
 
     /// <summary>All that it names are settled.</summary>
     public bool DefersNobody
@@ -40,6 +43,8 @@ internal readonly ref struct OutcomeFacts
 
     private int ReasonBytes => ReadUInt16LittleEndian(_head[16..]);
 
+    private int MoveBytes => ReadUInt16LittleEndian(_head[18..]);
+
     /// <summary>One recipient's result.</summary>
     public RecipientOutcome this[int i]
     {
@@ -50,13 +55,13 @@ internal readonly ref struct OutcomeFacts
         }
     }
 
-    /// <summary>Bytes of a whole record, without padding.</summary>
+    /// <summary>Bytes of a whole record, without padding; the reason with the target of a move.</summary>
     public static int RecordBytes(int count, int reasonBytes) => RecordHeader.Bytes + Bytes + (count * 4) + reasonBytes;
 
     /// <summary>Writes the head.</summary>
-    public static void Write(Span<byte> record, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
+    public static void Write(Span<byte> record, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason, scoped in RecordedMove move = default)
     {
-        WriteFixed(record, outcomes.Length, attempts, nextDueUnixMs, reason);
+        WriteFixed(record, outcomes.Length, attempts, nextDueUnixMs, reason, move);
         for (int i = 0; i < outcomes.Length; i++)
         {
             WriteEntry(record, i, outcomes[i]);
@@ -64,15 +69,18 @@ internal readonly ref struct OutcomeFacts
     }
 
     /// <summary>Writes the head but for its entries; each needs <see cref="WriteEntry"/>.</summary>
-    public static void WriteFixed(Span<byte> record, int count, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason)
+    public static void WriteFixed(Span<byte> record, int count, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason, scoped in RecordedMove move)
     {
         Span<byte> head = record[RecordHeader.Bytes..];
         head[..Bytes].Clear();
         WriteInt32LittleEndian(head, count);
         WriteInt32LittleEndian(head[4..], attempts);
         WriteInt64LittleEndian(head[8..], nextDueUnixMs);
-        WriteUInt16LittleEndian(head[16..], (ushort)reason.Length);
+        WriteUInt16LittleEndian(head[16..], (ushort)(reason.Length + move.Target.Length));
+        WriteUInt16LittleEndian(head[18..], (ushort)move.Target.Length);
+        WriteUInt32LittleEndian(head[20..], (uint)Math.Clamp(move.UnixMs / 1000, 0, uint.MaxValue));
         reason.CopyTo(head[(Bytes + (count * 4))..]);
+        move.Target.CopyTo(head[(Bytes + (count * 4) + reason.Length)..]);
     }
 
     /// <summary>Writes one recipient's result.</summary>
@@ -91,6 +99,6 @@ internal readonly ref struct OutcomeFacts
             return false;
         }
         facts = new OutcomeFacts(record[RecordHeader.Bytes..header.BodyAt]);
-        return facts.Count >= 0 && Bytes + (4L * facts.Count) + facts.ReasonBytes == facts._head.Length;
+        return facts.Count >= 0 && facts.MoveBytes <= facts.ReasonBytes && Bytes + (4L * facts.Count) + facts.ReasonBytes == facts._head.Length;
     }
 }

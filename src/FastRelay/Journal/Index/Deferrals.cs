@@ -71,7 +71,7 @@ internal sealed class Deferrals(Slab<IndexEntry> entries, Slab<RecordNode> nodes
         {
             if (facts[i].Index == recipient && facts[i].Result == RecipientResult.Deferred)
             {
-                set = new DeferredSet(facts.Attempts, facts.NextDueUnixMs, facts.Reason);
+                set = new DeferredSet(facts.Attempts, facts.NextDueUnixMs, facts.Reason, facts.Move);
                 return true;
             }
         }

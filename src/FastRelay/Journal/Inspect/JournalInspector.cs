@@ -130,6 +130,10 @@ public readonly ref struct InspectedRecord
         return true;
     }
 
+    /// <summary>For Outcome: where the operator has moved the deferred recipients to; for other kinds nowhere.</summary>
+    public RecordedMove Move =>
+        _header.Kind == RecordKind.Outcome && OutcomeFacts.TryRead(_record, _header, out OutcomeFacts facts) ? facts.Move : default;
+
     /// <summary>One of the recipients that an outcome names.</summary>
     public RecipientOutcome OutcomeOf(int i)
     {

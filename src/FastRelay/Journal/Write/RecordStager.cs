@@ -79,11 +79,12 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
     /// <param name="nextDueUnixMs">When the deferred ones are due.</param>
     /// <param name="reason">Why.</param>
     /// <param name="settled">No recipient is left.</param>
-    public void Outcome(int slot, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason, bool settled)
+    /// <param name="move">Where the operator has moved the deferred ones to.</param>
+    public void Outcome(int slot, ReadOnlySpan<RecipientOutcome> outcomes, int attempts, long nextDueUnixMs, ReadOnlySpan<byte> reason, bool settled, in RecordedMove move)
     {
-        int length = OutcomeFacts.RecordBytes(outcomes.Length, reason.Length);
+        int length = OutcomeFacts.RecordBytes(outcomes.Length, reason.Length + move.Target.Length);
         Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
-        OutcomeFacts.Write(record, outcomes, attempts, nextDueUnixMs, reason);
+        OutcomeFacts.Write(record, outcomes, attempts, nextDueUnixMs, reason, move);
         ulong id = index[slot].Id;
         new RecordHeader
         {
@@ -162,9 +163,10 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
         {
             count += index.Deferrals.NodeOf(slot, facts[i].Index) == node ? 1 : 0;
         }
-        int length = OutcomeFacts.RecordBytes(count, facts.Reason.Length);
+        RecordedMove move = facts.Move;
+        int length = OutcomeFacts.RecordBytes(count, facts.Reason.Length + move.Target.Length);
         Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
-        OutcomeFacts.WriteFixed(record, count, facts.Attempts, facts.NextDueUnixMs, facts.Reason);
+        OutcomeFacts.WriteFixed(record, count, facts.Attempts, facts.NextDueUnixMs, facts.Reason, move);
         count = 0;
         for (int i = 0; i < facts.Count; i++)
         {

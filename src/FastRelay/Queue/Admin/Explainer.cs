@@ -113,7 +113,9 @@ public sealed class Explainer
         return new Explanation
         {
             Destination = route.Key,
-            Pattern = pattern,
+            Pattern = destination is { MovedTo.Length: > 0 } ? "" : pattern,
+            MovedTo = destination?.MovedTo ?? "",
+            MovedUnixMs = destination?.Head.MovedUnixMs ?? 0,
             NextHop = route.NextHop.ToString(),
             Source = source is null ? "" : Describe(source),
             Tenant = destination?.Tenant.Name ?? "",
@@ -175,6 +177,12 @@ public sealed class Explainer
         if (_queue.HasJournal && !_queue.Journal.HasOutcomeRoom)
         {
             return new WaitReason(WaitKind.Disk, "the disk: the spool cannot record what deliveries come to, so none is begun");
+        }
+        if (destination is { Tenant: { IsSuspended: true } tenant })
+        {
+            return new WaitReason(WaitKind.Suspension, tenant.SuspendedUntilMs == long.MaxValue
+                ? $"the operator, who has suspended tenant \"{tenant.Name}\": fastrelay queue resume --tenant ends it"
+                : $"the end of the suspension of tenant \"{tenant.Name}\" by the operator, in {Span(tenant.SuspendedUntilMs - _loop.NowMs)}");
         }
         if (site is not null)
         {

@@ -94,6 +94,12 @@ public sealed record Explanation
     /// <summary>Who we are to its hosts: the source's name and address; empty for what <c>[deliver]</c> says.</summary>
     public string Source { get; init; } = "";
 
+    /// <summary>Where the operator has moved its mail; empty where the configuration decides.</summary>
+    public string MovedTo { get; init; } = "";
+
+    /// <summary>When mail was last moved there, Unix ms; 0 for never.</summary>
+    public long MovedUnixMs { get; init; }
+
     /// <summary>What deliveries ask of TLS.</summary>
     public required TlsPolicy Tls { get; init; }
 

@@ -15,13 +15,23 @@ public sealed class QueueAdmin
 
     // An entry that changes its state costs some eight looks at a slot; a hold is a journal record besides.
     private const int ChangesPerTurn = 128;
+
+    // A recipient whose destination is looked up costs about an eighth of a look at a slot, one whose bit is looked at much less.
+    private const int RecipientsPerLook = 8;
+    private const int PendingPerLook = 128;
     private const int RecipientsShown = 100;
+    private const long RoomLookMs = 20;
+
+    // A disk that takes nothing for longer fails: then the change is not what the memory is used up by.
+    private const long RoomMsMax = 30_000;
     private readonly QueueState _queue;
+    private readonly Router _router;
     private readonly Loop _loop;
 
-    internal QueueAdmin(QueueState queue)
+    internal QueueAdmin(QueueState queue, Router router)
     {
         _queue = queue;
+        _router = router;
         _loop = queue.World.Loop;
     }
 
@@ -107,6 +117,28 @@ public sealed class QueueAdmin
     /// <returns>Messages selected.</returns>
     public ValueTask<long> BounceAsync(QueueFilter filter, string text) => WholeAsync(QueueDeed.Bounce(text), filter);
 
+    /// <summary>
+    /// Moves mail to another next hop, where it is tried at once; survives a restart. What is being delivered goes there with what
+    /// is left of it, what is held stays held.
+    /// </summary>
+    /// <param name="filter">Which.</param>
+    /// <param name="target">Where to; null for what the configuration says.</param>
+    /// <returns>Messages selected.</returns>
+    public ValueTask<long> MoveAsync(QueueFilter filter, MoveTarget? target) => WholeAsync(QueueDeed.Move(target, _queue.UnixMs), filter);
+
+    /// <summary>Can mail go to a target just now? A host without an address would send it all back.</summary>
+    /// <returns>What stands in the way; empty when nothing does.</returns>
+    public async ValueTask<string> RefusalOfAsync(MoveTarget target)
+    {
+        _loop.CheckThread();
+        if (target.RouteBy(_router) is not { } route)
+        {
+            return $"no row of [[route]] has the pattern of \"{target.Text}\" and names a host by smtp:";
+        }
+        Plan plan = await _router.PlanAsync(route);
+        return plan.Status == PlanStatus.Ok ? "" : $"nothing is moved: mail cannot go to {target.Text} just now ({Router.Name(plan.Status)}): {plan.Reason}";
+    }
+
     /// <summary>A part of a deed, so that whoever asked for it can show how far it is.</summary>
     /// <param name="deed">What is done to each message that the filter selects.</param>
     /// <param name="filter">Which.</param>
@@ -134,6 +166,10 @@ public sealed class QueueAdmin
                 }
             }
             await ChangeAsync(deed, scan, picked);
+            if (deed.IsRecorded && !await RoomAsync())
+            {
+                break;
+            }
         }
         return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before };
     }
@@ -156,32 +192,76 @@ public sealed class QueueAdmin
                 missing.Add(id);
             }
             await pace.PaceAsync(QueueScan.SlotsPerTurn / ChangesPerTurn);
+            if (deed.IsRecorded && !await RoomAsync())
+            {
+                break;
+            }
         }
         return count;
+    }
+
+    /// <summary>Changes that are recorded are no faster than the disk: what waits for it is in memory.</summary>
+    /// <returns>False when the relay stops, and the journal closes.</returns>
+    private async ValueTask<bool> RoomAsync()
+    {
+        for (long untilMs = _loop.NowMs + RoomMsMax; !_queue.Stopping && !_queue.Journal.HasOutcomeRoom && _loop.NowMs < untilMs;)
+        {
+            await new Sleeper(_loop).SleepAsync(RoomLookMs);
+        }
+        return !_queue.Stopping;
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
     private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
     {
-        const int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
+        BodyReader? body = null;
         int slot = scan.Slot;
         MessageId id = _queue.Journal.IdOf(new MessageHandle(slot));
-        int changes = 0;
+        int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
         bool paused = false;
+        if (deed.ReadsEnvelope)
+        {
+            int recipients = _queue.Journal.RecipientCount(new MessageHandle(slot));
+            if (picked.Exists(handle => (_queue.Slab[handle].Flags & EntryFlags.Shared) != 0))
+            {
+                (paused, body) = (true, await OpenAsync(slot));
+                if (body is null)
+                {
+                    return;
+                }
+                cost += recipients / RecipientsPerLook;
+            }
+            cost += recipients / PendingPerLook;
+        }
+        int spent = 0;
         foreach (int handle in picked)
         {
             if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(handle, slot) && scan.Selects(handle)))
             {
                 continue;
             }
-            if (deed.Do(_queue, handle) && ++changes == ChangesPerTurn)
+            if (deed.Do(_queue, handle, body) && (spent += cost) >= QueueScan.SlotsPerTurn)
             {
-                await scan.PaceAsync(changes * cost);
-                changes = 0;
+                await scan.PaceAsync(spent);
+                spent = 0;
                 paused = true;
             }
         }
-        await scan.PaceAsync(changes * cost);
+        body?.Close();
+        await scan.PaceAsync(spent);
+    }
+
+    /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>
+    private async ValueTask<BodyReader?> OpenAsync(int slot)
+    {
+        BodyReader body = _queue.Journal.OpenBody();
+        body.Start(new MessageHandle(slot));
+        if (await body.PrepareAsync() != BodyStatus.IoError && body.HasEnvelope)
+        {
+            return body;
+        }
+        body.Close();
+        return null;
     }
 
     private async ValueTask<long> WholeAsync(QueueDeed deed, QueueFilter filter) => (await PartAsync(deed, filter, 0, int.MaxValue)).Count;
@@ -232,11 +312,12 @@ public sealed class QueueAdmin
             if (recipients.Count < RecipientsShown
                 && _queue.Journal.IsPending(message, recipient.Index)
                 && extra?.Failed.Contains(recipient.Index) != true
-                && _queue.Destinations.Serves(destination, recipient.Mailbox))
+                && destination.Serves(recipient.Mailbox))
             {
                 recipients.Add(Encoding.UTF8.GetString(recipient.Mailbox));
             }
         }
+        RecordedMove moved = _queue.Moves.NoteOf(handle);
         long nowMs = _loop.NowMs;
         long unixMs = _queue.UnixMs;
         bool ready = entry.State == EntryState.Ready;
@@ -246,6 +327,11 @@ public sealed class QueueAdmin
         {
             reason = destination.DnsReason;
             next = destination.DnsRetryMs == long.MaxValue ? 0 : destination.DnsRetryMs;
+        }
+        else if (ready && destination.Tenant is { IsSuspended: true } tenant)
+        {
+            reason = tenant.SuspendReason;
+            next = tenant.SuspendedUntilMs == long.MaxValue ? 0 : tenant.SuspendedUntilMs;
         }
         else if (ready && destination.Site is { } site && _queue.Gears.Of(site) is SiteGear.Backoff or SiteGear.Suspended && _queue.Gears.EndOf(site) is var end && end > nowMs)
         {
@@ -261,7 +347,11 @@ public sealed class QueueAdmin
             unixMs + ((entry.ExpireSeconds * 1000L) - nowMs),
             reason,
             recipients,
-            entry.Pending);
+            entry.Pending)
+        {
+            MovedTo = Encoding.UTF8.GetString(moved.Target),
+            MovedUnixMs = moved.UnixMs,
+        };
     }
 
     internal SiteView View(Site site) => new(
@@ -277,6 +367,7 @@ public sealed class QueueAdmin
         _queue.Gears.ReasonOf(site))
     {
         Taken = site.Taken,
+        Stopped = site.Stopped,
         Learned = _queue.Shaper.View(site),
     };
 

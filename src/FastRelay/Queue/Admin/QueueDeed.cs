@@ -16,9 +16,20 @@ public readonly record struct QueuePart(long Count, int Next, int End)
 /// <summary>What the operator has done to an entry. Loop thread.</summary>
 public sealed class QueueDeed
 {
-    private readonly Func<QueueState, int, bool> _do;
+    private readonly Func<QueueState, int, BodyReader?, bool> _do;
 
-    private QueueDeed(Func<QueueState, int, bool> act) => _do = act;
+    private QueueDeed(Func<QueueState, int, bool> act)
+        : this((queue, handle, _) => act(queue, handle))
+    {
+    }
+
+    private QueueDeed(Func<QueueState, int, BodyReader?, bool> act) => _do = act;
+
+    /// <summary>It has to know the recipients of a message with several destinations.</summary>
+    internal bool ReadsEnvelope { get; private init; }
+
+    /// <summary>It writes to the journal, and waits while the disk is behind.</summary>
+    internal bool IsRecorded { get; private init; }
 
     /// <summary>Nothing: it is counted.</summary>
     public static QueueDeed Look { get; } = new(static (_, _) => false);
@@ -30,10 +41,10 @@ public sealed class QueueDeed
     public static QueueDeed Remove { get; } = new(DoRemove);
 
     /// <summary>See <see cref="QueueAdmin.HoldAsync"/>.</summary>
-    public static QueueDeed Hold { get; } = new(DoHold);
+    public static QueueDeed Hold { get; } = new(DoHold) { IsRecorded = true };
 
     /// <summary>See <see cref="QueueAdmin.ReleaseAsync"/>.</summary>
-    public static QueueDeed Release { get; } = new(DoRelease);
+    public static QueueDeed Release { get; } = new(DoRelease) { IsRecorded = true };
 
     /// <summary>See <see cref="QueueAdmin.BounceAsync"/>.</summary>
     public static QueueDeed Bounce(string text)
@@ -42,9 +53,29 @@ public sealed class QueueDeed
         return new QueueDeed((queue, handle) => DoBounce(queue, handle, ascii));
     }
 
+    /// <summary>See <see cref="QueueAdmin.MoveAsync"/>.</summary>
+    /// <param name="target">Where to; null takes moves back.</param>
+    /// <param name="unixMs">When the operator said so, Unix ms.</param>
+    public static QueueDeed Move(MoveTarget? target, long unixMs) =>
+        new((queue, handle, body) => DoMove(queue, handle, target, unixMs, body)) { ReadsEnvelope = true, IsRecorded = true };
+
     /// <summary>Does it.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="handle">The entry.</param>
+    /// <param name="body">With the envelope of a message with several destinations, when <see cref="ReadsEnvelope"/>; else null.</param>
     /// <returns>True when it cost what a change costs.</returns>
-    internal bool Do(QueueState queue, int handle) => _do(queue, handle);
+    internal bool Do(QueueState queue, int handle, BodyReader? body) => _do(queue, handle, body);
+
+    private static bool DoMove(QueueState queue, int handle, MoveTarget? target, long unixMs, BodyReader? body)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        if ((entry.Flags & EntryFlags.Removing) != 0 || entry.State == EntryState.Settling || queue.Moves.IsThere(handle, target))
+        {
+            return false;
+        }
+        queue.Moves.Move(handle, target, unixMs, body);
+        return true;
+    }
 
     private static bool DoRetry(QueueState queue, int handle)
     {

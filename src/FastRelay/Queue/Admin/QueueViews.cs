@@ -33,7 +33,14 @@ public sealed record QueuedDestination(
     long ExpiresUnixMs,
     string Reason,
     IReadOnlyList<string> Recipients,
-    int RecipientCount);
+    int RecipientCount)
+{
+    /// <summary>Where the operator has moved it, or moves it when its delivery is over; empty when it goes as the configuration says.</summary>
+    public string MovedTo { get; init; } = "";
+
+    /// <summary>When mail of its destination was last moved there, Unix ms; 0 for never.</summary>
+    public long MovedUnixMs { get; init; }
+}
 
 /// <summary>A page of a listing.</summary>
 /// <param name="Messages">In order of id within the page.</param>
@@ -65,6 +72,9 @@ public sealed record SiteView(string Key, string Provider, int Ready, int InFlig
 {
     /// <summary>Entries of its destinations that wait for a time, or for the operator; 0 where they were not counted.</summary>
     public long Deferred { get; init; }
+
+    /// <summary>Deliveries that wait until their tenant, whom the operator has suspended, is resumed; none of <see cref="Ready"/>.</summary>
+    public long Stopped { get; init; }
 
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }

@@ -2,9 +2,12 @@ using FastRelay.Outside;
 
 namespace FastRelay.Queue;
 
-/// <summary>What the operator can do to whole sites. Loop thread only.</summary>
+/// <summary>What the operator can do to whole sites and tenants. Loop thread only.</summary>
 public sealed class SiteAdmin
 {
+    /// <summary>Comparisons of a site with a suspension that one turn may cost.</summary>
+    private const int LooksPerTurn = 4_096;
+
     private readonly QueueState _queue;
     private readonly Loop _loop;
 
@@ -14,11 +17,14 @@ public sealed class SiteAdmin
         _loop = queue.World.Loop;
     }
 
-    /// <summary>Suspensions of sites that are in force.</summary>
+    /// <summary>Suspensions of sites and tenants that are in force.</summary>
     public IReadOnlyList<Suspension> Suspensions => _queue.Gears.Suspensions.All;
 
-    /// <summary>Gives sites no more deliveries, those under way excepted; survives a restart.</summary>
-    /// <param name="name">A site, a provider, or a domain that hosts are or are below; lower case.</param>
+    /// <summary>The name of a suspension as it is kept: in lower case, but for a tenant's, which are told apart by case.</summary>
+    public static string NameOf(string text) => Queue.Suspensions.IsOfTenant(text) ? text : text.ToLowerInvariant();
+
+    /// <summary>Gives sites, or a tenant's mail, no more deliveries, those under way excepted; survives a restart.</summary>
+    /// <param name="name">A site, a provider, or a domain that hosts are or are below, lower case; <c>source:NAME</c>; <c>tenant:NAME</c> in its own case.</param>
     /// <param name="forMs">For how long; 0 until <see cref="ResumeAsync"/>.</param>
     /// <returns>What went wrong; empty when nothing did.</returns>
     public async ValueTask<string> SuspendAsync(string name, long forMs)
@@ -28,8 +34,9 @@ public sealed class SiteAdmin
         {
             return "a site is 1 to 255 characters of printable ASCII";
         }
+        IReadOnlyList<string> before = _queue.Gears.Suspensions.Tenants;
         string wrong = await _queue.Gears.Suspensions.SetAsync(new Suspension(name, forMs == 0 ? 0 : _queue.UnixMs + forMs));
-        Recall();
+        await RecallAsync(name, before);
         return wrong;
     }
 
@@ -42,16 +49,36 @@ public sealed class SiteAdmin
         {
             return $"\"{name}\" is not suspended";
         }
+        IReadOnlyList<string> before = _queue.Gears.Suspensions.Tenants;
         string wrong = await _queue.Gears.Suspensions.ClearAsync(name);
-        Recall();
+        await RecallAsync(name, before);
         return wrong;
     }
 
-    private void Recall()
+    /// <summary>Puts the list in force, in slices: sites that are made meanwhile look at it themselves.</summary>
+    private async ValueTask RecallAsync(string name, IReadOnlyList<string> before)
     {
-        foreach (Site site in _queue.Sites.All)
+        // Also those that ended just now: writing the list drops them.
+        await _queue.TenantStops.RecallAsync(before.Concat(_queue.Gears.Suspensions.Tenants));
+        if (Queue.Suspensions.IsOfTenant(name))
+        {
+            return;
+        }
+        Site[] all = [.. _queue.Sites.All];
+        var turn = new Signal<bool>(_loop);
+        int work = 0;
+        foreach (Site site in all)
         {
             _queue.Gears.Recall(site);
+            // Each suspension is compared with each site.
+            work += 1 + _queue.Gears.Suspensions.Count;
+            if (work > LooksPerTurn)
+            {
+                work = 0;
+                ValueTask<bool> next = turn.WaitAsync();
+                turn.Set(true);
+                await next;
+            }
         }
     }
 }

@@ -114,11 +114,22 @@ internal sealed class EntryExtra
     /// <summary>Recipients that have failed and whose bounce may not be durable yet: never sent again.</summary>
     public HashSet<int> Failed { get; } = [];
 
+    /// <summary>The operator moves it when its delivery is over.</summary>
+    public bool MoveWanted { get; set; }
+
+    /// <summary>Where to; null for what the configuration says.</summary>
+    public MoveTarget? MoveTo { get; set; }
+
+    /// <summary>When he said so, Unix ms.</summary>
+    public long MovedUnixMs { get; set; }
+
     /// <summary>As new.</summary>
     public void Clear()
     {
         Cursor = 0;
         NextCursor = -1;
         Failed.Clear();
+        MoveWanted = false;
+        MoveTo = null;
     }
 }

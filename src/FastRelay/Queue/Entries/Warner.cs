@@ -138,7 +138,7 @@ internal sealed class Warner
             // Without NOTIFY a report of a delay is ours to choose (RFC 3461 4.1).
             bool wants = (NotifyOn)recipient.Notify == NotifyOn.Unspecified || ((NotifyOn)recipient.Notify & NotifyOn.Delay) != 0;
             if (wants && _queue.Journal.IsPending(message, recipient.Index)
-                && extra?.Failed.Contains(recipient.Index) != true && _queue.Destinations.Serves(destination, recipient.Mailbox))
+                && extra?.Failed.Contains(recipient.Index) != true && destination.Serves(recipient.Mailbox))
             {
                 _delayed.Add(new FailedRecipient(recipient.Index, outcome, "", why) { Kind = NoticeKind.Delayed });
             }
@@ -146,7 +146,6 @@ internal sealed class Warner
     }
 
     private string Why(in Entry entry, Destination destination) =>
-        entry.State == EntryState.Ready && destination.DnsReason.Length > 0 ? destination.DnsReason
-        : entry.State == EntryState.Ready && destination.Site is { } site && _queue.Gears.ReasonOf(site) is { Length: > 0 } gear ? gear
+        entry.State == EntryState.Ready && _queue.StopOf(destination) is { Length: > 0 } stop ? stop
         : Encoding.Latin1.GetString(_queue.Reasons.Text(entry.Reason));
 }

@@ -22,7 +22,10 @@ internal sealed class Suspensions(World world, string? file)
     /// <summary>Characters of a name at most.</summary>
     public const int NameMax = 255;
 
-    private const string Head = "# sites that the operator has suspended, each with the end in ms since 1970 or 0; kept by fastrelay";
+    /// <summary>Before the name of a tenant, in its own case; nothing behind it is the default one.</summary>
+    public const string TenantPrefix = "tenant:";
+
+    private const string Head = "# sites and tenants that the operator has suspended, each with the end in ms since 1970 or 0; kept by fastrelay";
     private const int FileBytesMax = NamesMax * (NameMax + 32) + 1024;
     private List<Suspension> _all = [];
     private bool _storing;
@@ -32,6 +35,25 @@ internal sealed class Suspensions(World world, string? file)
 
     /// <summary>How many there are.</summary>
     public int Count => _all.Count;
+
+    /// <summary>The names of those that are about tenants, also of some that have ended.</summary>
+    public IReadOnlyList<string> Tenants => [.. _all.Select(static one => one.Name).Where(IsOfTenant)];
+
+    /// <summary>True for the name of a suspension that is about a tenant.</summary>
+    public static bool IsOfTenant(string name) => name.StartsWith(TenantPrefix, StringComparison.Ordinal);
+
+    /// <summary>That of a tenant; null when it is not suspended.</summary>
+    public Suspension? OfTenant(string tenant)
+    {
+        foreach (Suspension one in _all)
+        {
+            if (one.Name.Length == TenantPrefix.Length + tenant.Length && IsOfTenant(one.Name) && one.Name.EndsWith(tenant, StringComparison.Ordinal) && IsInForce(one))
+            {
+                return one;
+            }
+        }
+        return null;
+    }
 
     /// <summary>That of the site of a plan; null when it is not suspended.</summary>
     /// <param name="plan">The site's.</param>
@@ -138,7 +160,7 @@ internal sealed class Suspensions(World world, string? file)
             string[] parts = line.Split('\t');
             if (parts.Length != 2 || !IsName(parts[0]) || !long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out long until) || _all.Count == NamesMax)
             {
-                return string.Create(CultureInfo.InvariantCulture, $"{file}: line {i + 1}: must be a site, a tab and a number, {NamesMax} lines at most; mend or remove the file");
+                return string.Create(CultureInfo.InvariantCulture, $"{file}: line {i + 1}: must be a site or tenant, a tab and a number, {NamesMax} lines at most; mend or remove the file");
             }
             _all.Add(new Suspension(parts[0], until));
         }

@@ -110,7 +110,11 @@ internal sealed class SourceChoice(QueueState queue)
         }
     }
 
-    private void Move(int handle, Destination from, Destination to)
+    /// <summary>A way of a head, for mail that comes to it.</summary>
+    public Destination AnyWayOf(Destination head) => head.Ways is null ? head : Choose(head);
+
+    /// <summary>Gives an entry that is in no list another destination.</summary>
+    public void Move(int handle, Destination from, Destination to)
     {
         if (from != to)
         {

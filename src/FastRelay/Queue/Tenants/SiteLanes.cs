@@ -17,6 +17,9 @@ internal sealed class SiteLanes
     /// <summary>Deliveries that wait until their tenant may have more under way here.</summary>
     public int Capped { get; private set; }
 
+    /// <summary>Deliveries that wait until their tenant is resumed.</summary>
+    public int Stopped { get; private set; }
+
     /// <summary>Tenants with a destination or a delivery here.</summary>
     public int Count => (_only is null ? 0 : 1) + (_more?.Count ?? 0);
 
@@ -105,6 +108,9 @@ internal sealed class SiteLanes
         }
     }
 
+    /// <summary>A tenant was suspended or resumed.</summary>
+    public void Change(TenantLane lane) => Update(lane);
+
     private TenantLane Of(Tenant tenant)
     {
         if (_only?.Tenant == tenant)
@@ -145,10 +151,13 @@ internal sealed class SiteLanes
     private void Update(TenantLane lane)
     {
         int most = lane.Tenant.Sessions;
-        int open = most > 0 ? Math.Clamp(most - lane.InFlight, 0, lane.Ready) : lane.Ready;
-        int capped = lane.Ready - open;
+        int stopped = lane.Tenant.IsSuspended ? lane.Ready : 0;
+        int open = stopped > 0 ? 0 : most > 0 ? Math.Clamp(most - lane.InFlight, 0, lane.Ready) : lane.Ready;
+        int capped = lane.Ready - open - stopped;
         Ready += open - lane.Open;
+        Stopped += stopped - lane.Stopped;
         Capped += capped - lane.Capped;
+        lane.Stopped = stopped;
         lane.Open = open;
         lane.Capped = capped;
         if (open > 0 && lane.Next is null)

@@ -31,6 +31,14 @@ public sealed class Tenant
 
     internal byte[] Utf8Name { get; }
 
+    /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
+    internal long SuspendedUntilMs { get; set; }
+
+    internal bool IsSuspended => SuspendedUntilMs > 0;
+
+    /// <summary>Why it gets nothing; empty when it is not suspended.</summary>
+    internal string SuspendReason => IsSuspended ? $"the operator has suspended \"{Suspensions.TenantPrefix}{Name}\"" : "";
+
     /// <summary>Destinations that are its own, also those that get no new mail.</summary>
     internal int Destinations { get; set; }
 

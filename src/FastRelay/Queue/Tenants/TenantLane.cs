@@ -20,6 +20,9 @@ internal sealed class TenantLane(Tenant tenant)
     /// <summary>The others: as many are under way as <see cref="Tenant.Sessions"/> allows, or will be with those that are open.</summary>
     public int Capped { get; set; }
 
+    /// <summary>All of <see cref="Ready"/> when its tenant is suspended, else none.</summary>
+    public int Stopped { get; set; }
+
     /// <summary>Messages that it may still take in this round.</summary>
     public int Left { get; set; }
 

@@ -21,6 +21,9 @@ internal sealed class TenantTable
         Change(rules);
     }
 
+    /// <summary>Told of one that is new.</summary>
+    public Action<Tenant>? Made { get; set; }
+
     /// <summary>All of them, the default one too.</summary>
     public Dictionary<string, Tenant>.ValueCollection All => _tenants.Values;
 
@@ -41,8 +44,12 @@ internal sealed class TenantTable
         var made = new Tenant(text[..length].ToString());
         made.Set(_rules.GetValueOrDefault(made.Name));
         _tenants.Add(made.Name, made);
+        Made?.Invoke(made);
         return made;
     }
+
+    /// <summary>The tenant of a name; null when it has had no mail lately.</summary>
+    public Tenant? Find(string name) => _tenants.GetValueOrDefault(name);
 
     /// <summary>What new mail of any tenant for a domain goes to; as many as there are tenants with some.</summary>
     /// <param name="domain">Lower case.</param>

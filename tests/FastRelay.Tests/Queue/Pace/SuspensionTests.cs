@@ -129,6 +129,6 @@ public class SuspensionTests
         rig.Disk.Open(File, DiskOpen.CreateNew, out DiskFile? file);
         file!.Write(0, "# head\na.test\t0\nb.test soon\n"u8);
         var next = new QueueRig(s_options, after: rig);
-        Assert.Equal($"{File}: line 3: must be a site, a tab and a number, 1000 lines at most; mend or remove the file", next.Queue.RecallSuspensions());
+        Assert.Equal($"{File}: line 3: must be a site or tenant, a tab and a number, 1000 lines at most; mend or remove the file", next.Queue.RecallSuspensions());
     }
 }
