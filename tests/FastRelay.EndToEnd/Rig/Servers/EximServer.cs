@@ -32,7 +32,6 @@ public sealed class EximServer : MailServer
             log_file_path = /var/log/%slog
             log_selector = +smtp_connection +tls_cipher
             acl_smtp_rcpt = rcpt
-            acl_smtp_data =
             begin acl
             rcpt:
               deny message = not this one

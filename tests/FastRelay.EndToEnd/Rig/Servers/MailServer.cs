@@ -97,6 +97,20 @@ public abstract class MailServer : IDisposable
         Assert.False(_process.HasExited, $"{Name} stopped\n{Log}");
     }
 
+    /// <summary>A handshake with it succeeds. Debian 12's OpenSMTPD 6.8.0p2 fails each one, whoever asks, with the OpenSSL 3 that it is built for.</summary>
+    public bool SpeaksTls()
+    {
+        try
+        {
+            using var talk = new SmtpTalk(IPAddress.Loopback, TlsPort);
+            return talk.Secure().Read().StartsWith("220", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)
+        {
+            return false;
+        }
+    }
+
     private void End(string signal)
     {
         if (_process is not null)
