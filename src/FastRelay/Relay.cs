@@ -218,7 +218,7 @@ public sealed class Relay : LoopItem
                 // A password is for the host that is named, not for one that DNS names in its place.
                 hop = hop with { LookupMx = false };
             }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { InFlight = route.InFlight, Source = route.Source });
+            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { InFlight = route.InFlight, EightBit = route.EightBit, Source = route.Source });
         }
         return null;
     }
@@ -268,7 +268,7 @@ public sealed class Relay : LoopItem
     };
 
     private static DeliverOptions DeliveryOf(RelayConfig config, X509Certificate2Collection? authorities) =>
-        new() { HelloName = config.HostName, Source = config.Deliver.Source, Authorities = authorities };
+        new() { HelloName = config.HostName, Source = config.Deliver.Source, Authorities = authorities, EightBit = config.Deliver.EightBit };
 
     private static BounceOptions BouncesOf(RelayConfig config) =>
         new() { Hostname = config.HostName, Waiting = config.Limits.BouncesWaiting };

@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using System.Net;
 using FastRelay.EndToEnd.Rig;
+using FastRelay.EndToEnd.Rig.Servers;
 
 namespace FastRelay.EndToEnd;
 
@@ -12,48 +12,29 @@ public sealed class ChainTests
     {
         using var sink = new Sink(Place.NewAddress());
         using RelayProcess last = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint)).Start();
-        string folder = Place.NewFolder("postfix");
-        int port = Place.FreePort();
-        using Process postfix = Tool.Start(Path.Combine(Place.Root, "eng", "postfix"), [folder, $"{port}", $"[{last.Address}]:{last.Port}"]);
-        _ = postfix.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
-        _ = postfix.StandardError.BaseStream.CopyToAsync(Stream.Null);
-        try
+        using var postfix = new PostfixServer(new MailServerOptions { Sink = new IPEndPoint(last.Address, last.Port) });
+        using RelayProcess first = new RelayProcess(RelayProcess.SmarthostConfig(postfix.EndPoint)).Start();
+        using SmtpTalk talk = first.Talk().Hello();
+        for (int i = 0; i < 20; i++)
         {
-            Tool.Until(() => Greets(port), 30, () => "Postfix does not greet");
-            using RelayProcess first = new RelayProcess(RelayProcess.SmarthostConfig(new IPEndPoint(IPAddress.Loopback, port))).Start();
-            using SmtpTalk talk = first.Talk().Hello();
-            for (int i = 0; i < 20; i++)
-            {
-                Assert.StartsWith("250", talk.Say("MAIL FROM:<from@chain.test>"));
-                Assert.StartsWith("250", talk.Say($"RCPT TO:<to{i}@chain.test>"));
-                Assert.StartsWith("250", talk.Say($"RCPT TO:<also{i}@other.test>"));
-                Assert.StartsWith("354", talk.Say("DATA"));
-                Assert.StartsWith("250", talk.Say($"Subject: chain {i}\r\n\r\n..dots\r\n\r\nend\r\n."));
-            }
-            Tool.Until(() => sink.Arrivals.Sum(a => a.To.Count) >= 40, 60, () => $"{sink.Arrivals.Sum(a => a.To.Count)} of 40 arrived\n{File.ReadAllText(Path.Combine(folder, "log"))}");
-            Assert.Equal(40, sink.Arrivals.SelectMany(a => a.To).Distinct().Count());
-            Assert.All(sink.Arrivals, a => Assert.EndsWith("\r\n\r\n.dots\r\n\r\nend\r\n", a.Text));
-            Assert.All(sink.Arrivals, a => Assert.Equal(3, a.Text.Split("\r\n").Count(l => l.StartsWith("Received: ", StringComparison.Ordinal))));
-            first.WaitForEmptyQueue();
-            last.WaitForEmptyQueue();
+            Assert.StartsWith("250", talk.Say("MAIL FROM:<from@chain.test>"));
+            Assert.StartsWith("250", talk.Say($"RCPT TO:<to{i}@chain.test>"));
+            Assert.StartsWith("250", talk.Say($"RCPT TO:<also{i}@other.test>"));
+            Assert.StartsWith("354", talk.Say("DATA"));
+            Assert.StartsWith("250", talk.Say($"Subject: chain {i}\r\n\r\n..dots\r\n\r\nend\r\n."));
         }
-        finally
-        {
-            Tool.Run("pkill", ["-TERM", "-f", folder]);
-            if (!postfix.WaitForExit(10_000))
-            {
-                postfix.Kill(entireProcessTree: true);
-            }
-            Tool.Run("pkill", ["-KILL", "-f", folder]);
-            Directory.Delete(folder, recursive: true);
-        }
+        Tool.Until(() => sink.Arrivals.Sum(a => a.To.Count) >= 40, 60, () => $"{sink.Arrivals.Sum(a => a.To.Count)} of 40 arrived\n{postfix.Log}");
+        Assert.Equal(40, sink.Arrivals.SelectMany(a => a.To).Distinct().Count());
+        Assert.All(sink.Arrivals, a => Assert.EndsWith("\r\n\r\n.dots\r\n\r\nend\r\n", a.Text));
+        Assert.All(sink.Arrivals, a => Assert.Equal(3, a.Text.Split("\r\n").Count(l => l.StartsWith("Received: ", StringComparison.Ordinal))));
+        first.WaitForEmptyQueue();
+        last.WaitForEmptyQueue();
     }
 
     [Fact]
     public void A_loop_through_another_relay_ends_with_one_bounce()
     {
         using var sink = new Sink(Place.NewAddress());
-        string folder = Place.NewFolder("postfix");
         int port = Place.FreePort();
         using var relay = new RelayProcess($$"""
             hostname = "relay.test"
@@ -74,51 +55,22 @@ public sealed class ChainTests
             http = "{admin}"
             """);
         relay.Start();
-        using Process postfix = Tool.Start(Path.Combine(Place.Root, "eng", "postfix"), [folder, $"{port}", $"[{relay.Address}]:{relay.Port}"]);
-        _ = postfix.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
-        _ = postfix.StandardError.BaseStream.CopyToAsync(Stream.Null);
-        try
-        {
-            Tool.Until(() => Greets(port), 30, () => "Postfix does not greet");
-            using SmtpTalk talk = relay.Talk().Hello();
-            Assert.StartsWith("250", talk.Say("MAIL FROM:<from@sender.test>"));
-            Assert.StartsWith("250", talk.Say("RCPT TO:<round@loop.test>"));
-            Assert.StartsWith("354", talk.Say("DATA"));
-            Assert.StartsWith("250", talk.Say("Subject: round and round\r\n\r\nhello\r\n."));
-            Arrival bounce = sink.WaitFor(a => a.To is ["from@sender.test"]);
-            Assert.Equal("", bounce.From);
-            // Postfix tells what we told it: our bound is the lower one.
-            Assert.Contains("5.4.6", bounce.Text, StringComparison.Ordinal);
-            Assert.Contains("round@loop.test", bounce.Text, StringComparison.Ordinal);
-            relay.WaitForEmptyQueue();
-            Tool.Until(() => Directory.GetFiles(Path.Combine(folder, "queue"), "*", SearchOption.AllDirectories).All(f => !IsQueueFile(f)), 30, () => "Postfix's queue is not empty");
-            Assert.Single(sink.Arrivals);
-        }
-        finally
-        {
-            Tool.Run("pkill", ["-TERM", "-f", folder]);
-            if (!postfix.WaitForExit(10_000))
-            {
-                postfix.Kill(entireProcessTree: true);
-            }
-            Tool.Run("pkill", ["-KILL", "-f", folder]);
-            Directory.Delete(folder, recursive: true);
-        }
+        using var postfix = new PostfixServer(new MailServerOptions { Sink = new IPEndPoint(relay.Address, relay.Port) }, port);
+        using SmtpTalk talk = relay.Talk().Hello();
+        Assert.StartsWith("250", talk.Say("MAIL FROM:<from@sender.test>"));
+        Assert.StartsWith("250", talk.Say("RCPT TO:<round@loop.test>"));
+        Assert.StartsWith("354", talk.Say("DATA"));
+        Assert.StartsWith("250", talk.Say("Subject: round and round\r\n\r\nhello\r\n."));
+        Arrival bounce = sink.WaitFor(a => a.To is ["from@sender.test"]);
+        Assert.Equal("", bounce.From);
+        // Postfix tells what we told it: our bound is the lower one.
+        Assert.Contains("5.4.6", bounce.Text, StringComparison.Ordinal);
+        Assert.Contains("round@loop.test", bounce.Text, StringComparison.Ordinal);
+        relay.WaitForEmptyQueue();
+        Tool.Until(() => Directory.GetFiles(Path.Combine(postfix.Folder, "queue"), "*", SearchOption.AllDirectories).All(f => !IsQueueFile(f)), 30, () => "Postfix's queue is not empty");
+        Assert.Single(sink.Arrivals);
     }
 
     private static bool IsQueueFile(string path) =>
         path.Split('/') is var parts && parts.SkipWhile(p => p != "queue").Skip(1).FirstOrDefault() is "active" or "deferred" or "incoming" or "maildrop" or "bounce" or "defer";
-
-    private static bool Greets(int port)
-    {
-        try
-        {
-            using var talk = new SmtpTalk(IPAddress.Loopback, port);
-            return talk.Read().StartsWith("220", StringComparison.Ordinal);
-        }
-        catch (System.Net.Sockets.SocketException)
-        {
-            return false;
-        }
-    }
 }

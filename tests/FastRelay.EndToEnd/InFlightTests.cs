@@ -1,9 +1,9 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using FastRelay.EndToEnd.Rig;
+using FastRelay.EndToEnd.Rig.Servers;
 
 namespace FastRelay.EndToEnd;
 
@@ -48,67 +48,36 @@ public sealed partial class InFlightTests
     public void Postfix_takes_500_messages_in_flight_each_under_its_own_envelope()
     {
         using var sink = new Sink(Place.NewAddress());
-        string folder = Place.NewFolder("postfix");
-        int port = Place.FreePort();
-        using Process postfix = Tool.Start(Path.Combine(Place.Root, "eng", "postfix"), [folder, $"{port}", $"[{sink.EndPoint.Address}]:{sink.EndPoint.Port}"]);
-        _ = postfix.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
-        _ = postfix.StandardError.BaseStream.CopyToAsync(Stream.Null);
-        try
+        using var postfix = new PostfixServer(new MailServerOptions { Sink = sink.EndPoint });
+        using RelayProcess relay = Relay(postfix.EndPoint, 64).Start();
+        using SmtpTalk talk = relay.Talk().Hello();
+        for (int i = 0; i < 500; i++)
         {
-            Tool.Until(() => Greets(port), 30, () => "Postfix does not greet");
-            using RelayProcess relay = Relay(new IPEndPoint(IPAddress.Loopback, port), 64).Start();
-            using SmtpTalk talk = relay.Talk().Hello();
-            for (int i = 0; i < 500; i++)
-            {
-                Assert.StartsWith("250", talk.Say($"MAIL FROM:<from{i}@chain.test>"));
-                Assert.StartsWith("250", talk.Say($"RCPT TO:<to{i}@chain.test>"));
-                Assert.StartsWith("354", talk.Say("DATA"));
-                Assert.StartsWith("250", talk.Say($"Subject: {i}\r\n\r\n..dots\r\n{new string('x', i)}\r\n."));
-            }
-            Tool.Until(() => sink.Arrivals.Count >= 500, 120, () => $"{sink.Arrivals.Count} of 500 arrived\n{relay.Log}");
-            relay.WaitForEmptyQueue();
-            relay.Stop();
-            Assert.Equal(500, sink.Arrivals.Count);
-            foreach (Arrival arrival in sink.Arrivals)
-            {
-                string number = Subject().Match(arrival.Text).Groups[1].Value;
-                Assert.Equal($"from{number}@chain.test", arrival.From);
-                Assert.Equal([$"to{number}@chain.test"], arrival.To);
-                Assert.EndsWith($"\r\n\r\n.dots\r\n{new string('x', int.Parse(number, CultureInfo.InvariantCulture))}\r\n", arrival.Text);
-            }
-            Assert.Equal(500, sink.Arrivals.SelectMany(arrival => arrival.To).Distinct().Count());
-            string log = "";
-            Tool.Until(() => Chunks(log = File.ReadAllText(Path.Combine(folder, "log"))) == 500, 20, () => $"{Chunks(log)} of 500 by BDAT\n{log}");
+            Assert.StartsWith("250", talk.Say($"MAIL FROM:<from{i}@chain.test>"));
+            Assert.StartsWith("250", talk.Say($"RCPT TO:<to{i}@chain.test>"));
+            Assert.StartsWith("354", talk.Say("DATA"));
+            Assert.StartsWith("250", talk.Say($"Subject: {i}\r\n\r\n..dots\r\n{new string('x', i)}\r\n."));
         }
-        finally
+        Tool.Until(() => sink.Arrivals.Count >= 500, 120, () => $"{sink.Arrivals.Count} of 500 arrived\n{relay.Log}");
+        relay.WaitForEmptyQueue();
+        relay.Stop();
+        Assert.Equal(500, sink.Arrivals.Count);
+        foreach (Arrival arrival in sink.Arrivals)
         {
-            Tool.Run("pkill", ["-TERM", "-f", folder]);
-            if (!postfix.WaitForExit(10_000))
-            {
-                postfix.Kill(entireProcessTree: true);
-            }
-            Tool.Run("pkill", ["-KILL", "-f", folder]);
-            Directory.Delete(folder, recursive: true);
+            string number = Subject().Match(arrival.Text).Groups[1].Value;
+            Assert.Equal($"from{number}@chain.test", arrival.From);
+            Assert.Equal([$"to{number}@chain.test"], arrival.To);
+            Assert.EndsWith($"\r\n\r\n.dots\r\n{new string('x', int.Parse(number, CultureInfo.InvariantCulture))}\r\n", arrival.Text);
         }
+        Assert.Equal(500, sink.Arrivals.SelectMany(arrival => arrival.To).Distinct().Count());
+        string log = "";
+        Tool.Until(() => Chunks(log = postfix.Log) == 500, 20, () => $"{Chunks(log)} of 500 by BDAT\n{log}");
     }
 
     private static int Chunks(string log) => BdatCount().Matches(log).Sum(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
 
     private static RelayProcess Relay(IPEndPoint host, int inFlight) =>
         new(RelayProcess.SmarthostConfig(host, OneConnection).Replace($":{host.Port}\"", $":{host.Port}\"\ntls = \"none\"\nin_flight = {inFlight}", StringComparison.Ordinal));
-
-    private static bool Greets(int port)
-    {
-        try
-        {
-            using var talk = new SmtpTalk(IPAddress.Loopback, port);
-            return talk.Read().StartsWith("220", StringComparison.Ordinal);
-        }
-        catch (System.Net.Sockets.SocketException)
-        {
-            return false;
-        }
-    }
 
     [GeneratedRegex(@"\r\nSubject: (\d+)\r\n")]
     private static partial Regex Subject();

@@ -263,6 +263,7 @@ public sealed class ConfigReader
             AllowPrivate = table.Boolean("allow_private") ?? deliver.AllowPrivate,
             ProviderRules = table.Boolean("provider_rules") ?? deliver.ProviderRules,
             Tls = TlsOf(table, deliver.Tls),
+            EightBit = RouteReader.EightBit(table) ?? deliver.EightBit,
         };
         if (table.Text("source", "192.0.2.1") is { } text)
         {

@@ -42,6 +42,7 @@ public static class EffectiveConfig
         Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");
         Line(text, "provider_rules", config.Deliver.ProviderRules ? "true" : "false");
         Line(text, "tls", Quote(s_tls[(int)config.Deliver.Tls]));
+        EightBit(text, config.Deliver.EightBit);
         if (config.Deliver.Source is { } source)
         {
             Line(text, "source", Quote(source.ToString()));
@@ -62,6 +63,7 @@ public static class EffectiveConfig
                 Secret(text, "password", route.PasswordFile!);
             }
             InFlight(text, route.InFlight);
+            EightBit(text, route.EightBit);
             if (route.Source.Length > 0)
             {
                 Line(text, "source", Quote(route.Source));
@@ -218,6 +220,7 @@ public static class EffectiveConfig
                 Line(text, "rates", List(site.Rates.Select(static rate => rate.ToString())));
             }
             InFlight(text, site.InFlight);
+            EightBit(text, site.EightBit);
         }
     }
 
@@ -226,6 +229,19 @@ public static class EffectiveConfig
         if (messages > 0)
         {
             Line(text, "in_flight", messages.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    private static void EightBit(StringBuilder text, EightBitMode? mode)
+    {
+        if (mode is { } given)
+        {
+            Line(text, "eight_bit", Quote(given switch
+            {
+                EightBitMode.Convert => "convert",
+                EightBitMode.Bounce => "bounce",
+                _ => "as_is",
+            }));
         }
     }
 

@@ -27,6 +27,9 @@ public static class MemoryEstimate
     /// <summary>The account of one message in flight among others: its recipients, their outcomes and the replies.</summary>
     private const int InFlightBytes = 1024;
 
+    /// <summary>Two pieces of 16 KiB of a content that is converted to 7 bits, and what the converter remembers of its structure.</summary>
+    private const int SevenBitBytes = 44 * 1024;
+
     /// <summary>Buffers of one TLS session, ours and OpenSSL's.</summary>
     private const int TlsBytes = 64 * 1024;
 
@@ -71,6 +74,10 @@ public static class MemoryEstimate
         if (inFlight > 1)
         {
             parts.Add(new("messages in flight, in_flight a connection", (long)limits.SendSessions * inFlight, InFlightBytes));
+        }
+        if (config.Deliver.EightBit != EightBitMode.AsIs || config.Routes.Any(r => r.EightBit > EightBitMode.AsIs) || config.Sites.Any(s => s.EightBit > EightBitMode.AsIs))
+        {
+            parts.Add(new("deliveries in 7 bits, eight_bit", limits.SendSessions, SevenBitBytes));
         }
         if (config.EventsFile is not (null or "-"))
         {

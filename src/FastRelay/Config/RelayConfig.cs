@@ -45,6 +45,19 @@ public enum DeliverTls : byte
     Implicit,
 }
 
+/// <summary>What becomes of content with octets of 8 bits for a host without 8BITMIME (RFC 6152 3).</summary>
+public enum EightBitMode : byte
+{
+    /// <summary>It is sent as it is: nearly every host takes it.</summary>
+    AsIs,
+
+    /// <summary>Its parts are encoded; what is signed or cannot be encoded fails.</summary>
+    Convert,
+
+    /// <summary>It fails.</summary>
+    Bounce,
+}
+
 /// <summary>
 /// The configuration in force: every value is present, checked and in base units. It is made by
 /// <see cref="ConfigReader"/> from a file, or by <see cref="Default"/> when there is none.
@@ -202,6 +215,9 @@ public sealed record DeliverConfig
     /// <summary>What deliveries ask of TLS when no route says otherwise.</summary>
     public DeliverTls Tls { get; init; } = DeliverTls.Opportunistic;
 
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME, when neither site nor route says otherwise.</summary>
+    public EightBitMode EightBit { get; init; }
+
     /// <summary>The rules that come with the program are in force too.</summary>
     public bool ProviderRules { get; init; } = true;
 
@@ -221,6 +237,9 @@ public sealed record SiteConfig(string Match, int Sessions, int Messages, long W
 {
     /// <summary>Messages that one connection may have in flight; 0 when not given.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null when not given.</summary>
+    public EightBitMode? EightBit { get; init; }
 
     /// <summary>Other rates: all of them hold at once.</summary>
     public IReadOnlyList<SiteRate> Rates { get; init; } = [];
@@ -242,6 +261,9 @@ public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, strin
 
     /// <summary>Messages that one connection may have in flight; 0 when not given, for one after another.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null when not given.</summary>
+    public EightBitMode? EightBit { get; init; }
 
     /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
     public string Source { get; init; } = "";

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
@@ -231,6 +232,13 @@ public sealed class Deliverer : Dispatcher
 
     internal IPAddress? SourceFor(Site site, IPEndPoint target) => site.Source is { } source ? source.For(target.AddressFamily)
         : _options.Source?.AddressFamily == target.AddressFamily ? _options.Source : null;
+
+    /// <summary>What becomes of 8-bit content that goes to a site's host without 8BITMIME.</summary>
+    internal EightBitMode EightBitOf(Site site) => site.EightBit ?? _options.EightBit;
+
+    /// <summary>A message of a site has to be looked at before a host can have it: it holds octets of 8 bits, or was said to.</summary>
+    internal bool MustBeSevenBit(Site site, BodyReader body, in EhloCapabilities peer) =>
+        (body.Envelope.Flags & EnvelopeFlags.EightBit) != 0 && !peer.Has(SmtpExtensions.EightBitMime) && EightBitOf(site) != EightBitMode.AsIs;
 
     /// <summary>What EHLO says to a site.</summary>
     internal byte[] HelloNameFor(Site site) => site.Source?.Ehlo ?? HelloName;

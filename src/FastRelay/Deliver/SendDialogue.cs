@@ -32,6 +32,7 @@ internal sealed class SendDialogue : LoopItem
     private Link? _link;
     private BodyReader? _body;
     private BodyReader? _following;
+    private SevenBitContent? _sevenBit;
     private OutcomeCause _cutBy;
     private bool _timed;
 
@@ -74,10 +75,10 @@ internal sealed class SendDialogue : LoopItem
         return ConverseAsync(Machine.Start(tls, credentials));
     }
 
-    /// <summary>The message whose addresses and body are sent; null outside a transaction.</summary>
-    public void SetBody(BodyReader? body)
+    /// <summary>The message whose addresses and body are sent, and its content in 7 bits when it is to be that; null outside a transaction.</summary>
+    public void SetBody(BodyReader? body, SevenBitContent? sevenBit = null)
     {
-        _body = body;
+        (_body, _sevenBit) = (body, sevenBit);
         _following = null;
         Tap.Message = body?.Id ?? 0;
     }
@@ -143,10 +144,10 @@ internal sealed class SendDialogue : LoopItem
     public async ValueTask<SendStep> SendBodyAsync(SendSession session)
     {
         Link link = _link!;
-        bool some = _body!.TryNext(out ReadOnlyMemory<byte> piece);
+        bool some = TryNext(out ReadOnlyMemory<byte> piece);
         while (some)
         {
-            bool more = _body.TryNext(out ReadOnlyMemory<byte> next);
+            bool more = TryNext(out ReadOnlyMemory<byte> next);
             if (!more && piece.Length <= InlineBytes)
             {
                 break;
@@ -169,7 +170,7 @@ internal sealed class SendDialogue : LoopItem
         SendStep step = Machine.BodySent();
         if (Tap.IsOn)
         {
-            Tap.Note(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"content of {new MessageId(_body.Id)}, {_body.Length} octets, and the final dot")));
+            Tap.Note(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"content of {new MessageId(_body!.Id)}, {_body.Length} octets, and the final dot")));
         }
         _following = session.Join();
         if (_following is not null)
@@ -339,6 +340,8 @@ internal sealed class SendDialogue : LoopItem
         IsOutOfTurn = true;
         return step is SendStep.Done or SendStep.Closed or SendStep.StartTls ? step : Machine.Lost(OutcomeCause.BadReply);
     }
+
+    private bool TryNext(out ReadOnlyMemory<byte> piece) => _sevenBit is null ? _body!.TryNext(out piece) : _sevenBit.TryNext(out piece);
 
     private static bool IsQuietInBody(Link link)
     {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Queue;
@@ -19,6 +20,7 @@ internal sealed class SendSession
     private readonly Signal<Site?> _assigned;
     private readonly Sleeper _idle;
     private WindowSession? _window;
+    private SevenBitContent? _sevenBit;
     private Delivery _nextDelivery;
     private BodyReader? _nextBody;
     private ValueTask<BodyStatus> _nextPrepared;
@@ -198,12 +200,18 @@ internal sealed class SendSession
         while (true)
         {
             _reused = _machine.Completed > 0;
-            _dialogue.SetBody(body);
+            SevenBitVerdict verdict = SevenBitVerdict.Unneeded;
+            if (status == BodyStatus.Ok && !joined && _owner.MustBeSevenBit(site, body, _machine.Capabilities))
+            {
+                verdict = await (_sevenBit ??= new SevenBitContent(_owner.World)).LookAtAsync(body);
+            }
+            bool converts = verdict == SevenBitVerdict.Convertible && _owner.EightBitOf(site) == EightBitMode.Convert;
+            _dialogue.SetBody(body, converts ? _sevenBit : null);
             if (status != BodyStatus.Ok)
             {
                 _owner.ReportUnreadable(delivery, body, status, Attempt());
             }
-            else if (TryBegin(delivery, body, joined, out SendStep step))
+            else if (TryBegin(delivery, body, joined, verdict, converts, out SendStep step))
             {
                 step = await _dialogue.ConverseAsync(step);
                 if (step == SendStep.Body)
@@ -259,7 +267,7 @@ internal sealed class SendSession
             return null;
         }
         Envelope envelope = _nextBody.Envelope;
-        if (!_machine.CanJoin(contentBytes, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0))
+        if (_owner.MustBeSevenBit(Site!, _nextBody, _machine.Capabilities) || !_machine.CanJoin(contentBytes, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0))
         {
             return null;
         }
@@ -273,7 +281,7 @@ internal sealed class SendSession
         return _nextBody;
     }
 
-    private bool TryBegin(in Delivery delivery, BodyReader body, bool joined, out SendStep step)
+    private bool TryBegin(in Delivery delivery, BodyReader body, bool joined, SevenBitVerdict verdict, bool converts, out SendStep step)
     {
         if (joined)
         {
@@ -290,7 +298,11 @@ internal sealed class SendSession
             _owner.Queue.Report(delivery, envelope, Attempt(), default);
             return false;
         }
-        step = _machine.Begin(indexes[..count], body.Length - body.StuffedDots, (envelope.Flags & EnvelopeFlags.EightBit) != 0, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0);
+        // A report that cannot be converted goes as it is: nobody would be told that it is lost.
+        OutcomeCause hindrance = verdict == SevenBitVerdict.Unneeded || converts || (envelope.Flags & EnvelopeFlags.Bounce) != 0 ? OutcomeCause.None
+            : verdict == SevenBitVerdict.Signed ? OutcomeCause.EightBitSigned : OutcomeCause.EightBit;
+        step = _machine.Begin(indexes[..count], converts ? _sevenBit!.ContentBytes : body.Length - body.StuffedDots,
+            (envelope.Flags & EnvelopeFlags.EightBit) != 0, (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0, hindrance);
         return true;
     }
 

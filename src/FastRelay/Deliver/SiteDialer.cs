@@ -13,13 +13,18 @@ namespace FastRelay.Deliver;
 /// </summary>
 internal sealed class SiteDialer
 {
+    /// <summary>While a rate of connections is waited for, the rate is looked at again at least so often, ms: another may be in force.</summary>
+    private const long LookMs = 10_000;
+
     private readonly Deliverer _owner;
     private readonly SendMachine _machine;
     private readonly SendDialogue _dialogue;
     private readonly PlanAddress[] _addresses;
     private readonly byte[] _reason = new byte[Limits.ReplyTextBytes];
     private PlanHost? _host;
+    private readonly Sleeper _untilDial;
     private Outcome _failure;
+    private bool _dialled;
     private int _reasonLength;
 
     public SiteDialer(Deliverer owner, SendMachine machine, SendDialogue dialogue)
@@ -28,6 +33,7 @@ internal sealed class SiteDialer
         _machine = machine;
         _dialogue = dialogue;
         _addresses = new PlanAddress[owner.Limits.MxAddressesTried];
+        _untilDial = new Sleeper(owner.World.Loop);
     }
 
     /// <summary>Name of the host that is connected, or was tried last.</summary>
@@ -58,6 +64,7 @@ internal sealed class SiteDialer
         int count = plan.Order(_owner.World.Random, _addresses);
         Check.That(count > 0);
         PutAvoidedLast(count);
+        _dialled = false;
         for (int i = 0; i < count; i++)
         {
             if (_owner.IsDraining)
@@ -150,9 +157,19 @@ internal sealed class SiteDialer
     private async ValueTask<SendStep> DialOnceAsync(Site site, Plan plan, StartTlsUse tls, PlanAddress target)
     {
         Loop loop = _owner.World.Loop;
-        long started = loop.NowMs;
         _host = target.Host;
         Address = target.EndPoint;
+        // The first connection of a try was asked for before the session was put to work.
+        while (_dialled && site.DialWaitMs is var waitMs and > 0)
+        {
+            await _untilDial.SleepAsync(Math.Min(waitMs, LookMs));
+            if (_owner.IsDraining)
+            {
+                return SendStep.Closed;
+            }
+        }
+        _dialled = true;
+        long started = loop.NowMs;
         _owner.Dialling(site);
         DialResult dialled = await _owner.World.Network.ConnectAsync(target.EndPoint, _owner.SourceFor(site, target.EndPoint), _owner.Limits.ConnectTimeoutMs);
         if (dialled.Link is null)

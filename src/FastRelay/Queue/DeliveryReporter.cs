@@ -188,7 +188,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             extra.Cursor = next;
             extra.NextCursor = -1;
             entry.Flags = deferred ? entry.Flags | EntryFlags.RoundDeferred : entry.Flags;
-            MoveOn(handle, 0, first: true);
+            MoveOn(handle, 0, ReadyPlace.First);
             return;
         }
         entry.Flags &= ~EntryFlags.RoundDeferred;
@@ -199,11 +199,11 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         if (later)
         {
-            MoveOn(handle, UntoldRetryMs, first: false, pastExpiry: true);
+            MoveOn(handle, UntoldRetryMs, ReadyPlace.Last, pastExpiry: true);
             return;
         }
         // Somebody who was not reported although taken is tried again like the deferred.
-        MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), first: deferred && delayMs == 0);
+        MoveOn(handle, deferred ? delayMs : queue.Options.RetryAfterMs(attempts, queue.World.Random), deferred && delayMs == 0 ? ReadyPlace.Refused : ReadyPlace.Last);
     }
 
     /// <summary>A delivery has ended without an attempt.</summary>
@@ -223,7 +223,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     }
 
     /// <summary>To the next state: what the operator asked for meanwhile comes first.</summary>
-    public void MoveOn(int handle, long delayMs, bool first, bool pastExpiry = false)
+    public void MoveOn(int handle, long delayMs, ReadyPlace place, bool pastExpiry = false)
     {
         ref Entry entry = ref queue.Slab[handle];
         if ((entry.Flags & EntryFlags.Removing) != 0)
@@ -246,7 +246,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         else if (moved || delayMs == 0 || (entry.Flags & EntryFlags.RetryWanted) != 0)
         {
             entry.Flags &= ~EntryFlags.RetryWanted;
-            queue.MakeReady(handle, first && !moved);
+            queue.MakeReady(handle, moved ? ReadyPlace.Last : place);
         }
         else
         {

@@ -278,7 +278,7 @@ public sealed class MessageQueue : IReplay
         {
             extra.NextCursor = -1;
         }
-        _queue.Reporter.MoveOn(delivery.Entry, 0, first: true);
+        _queue.Reporter.MoveOn(delivery.Entry, 0, ReadyPlace.Released);
     }
 
     /// <summary>

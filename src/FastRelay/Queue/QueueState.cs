@@ -141,21 +141,14 @@ internal sealed class QueueState
         return handle;
     }
 
-    /// <summary>From nowhere to the end, or the front, of its destination's list.</summary>
-    public void MakeReady(int handle, bool first = false)
+    /// <summary>From nowhere into its destination's list.</summary>
+    public void MakeReady(int handle, ReadyPlace place = ReadyPlace.Last)
     {
         ref Entry entry = ref Slab[handle];
         Move(ref entry, EntryState.InFlight, EntryState.Ready);
         entry.DueSeconds = NowSeconds;
         Destination destination = Destinations[entry.Destination];
-        if (first)
-        {
-            destination.ReadyList.AddFirst(Slab, handle);
-        }
-        else
-        {
-            destination.ReadyList.AddLast(Slab, handle);
-        }
+        destination.ReadyList.Add(Slab, handle, place);
         if (destination.NextInSite is not null)
         {
             destination.Site!.Lanes.Changed(destination, 1);

@@ -166,7 +166,7 @@ internal sealed class Settler
         {
             // The configuration changed, or the operator moved it, while the message was read: what its old plan said is not done.
             body.Close();
-            _queue.Reporter.MoveOn(delivery.Entry, 0, first: true);
+            _queue.Reporter.MoveOn(delivery.Entry, 0, ReadyPlace.Released);
             return;
         }
         if (body.HasEnvelope)

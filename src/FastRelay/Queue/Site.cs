@@ -93,6 +93,12 @@ public sealed class Site
     /// <summary>Messages that one connection may have in flight; 1 or less for one after another.</summary>
     public int InFlightMost => Rule is { InFlight: > 0 } rule ? rule.InFlight : Plan.InFlight;
 
+    /// <summary>How long its next connection has to wait for the rates of connections, ms.</summary>
+    public long DialWaitMs => _table.Shaper.DialWaitMs(this, out _);
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null where neither site nor route says.</summary>
+    public EightBitMode? EightBit => Rule?.EightBit ?? Plan.EightBit;
+
     /// <summary>True when another session may be put to work: not stopping, not backing off, below <see cref="Limit"/>.</summary>
     public bool CanRun => _table.CanRun(this);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using FastRelay.Config;
 using FastRelay.Outside;
 
 namespace FastRelay.Routing;
@@ -66,6 +67,7 @@ public sealed class Plan
         Tls = route.Tls;
         Credentials = route.Credentials;
         InFlight = route.InFlight;
+        EightBit = route.EightBit;
         Reason = reason;
     }
 
@@ -92,6 +94,9 @@ public sealed class Plan
 
     /// <summary>Messages that one connection may have in flight; 0 where the route does not say.</summary>
     public int InFlight { get; }
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null where the route does not say.</summary>
+    public EightBitMode? EightBit { get; }
 
     /// <summary>Why it is not ok, for people: printable ASCII, starts with the enhanced code for <see cref="PlanStatus.Error"/>. Empty when ok.</summary>
     public string Reason { get; }

@@ -1,3 +1,5 @@
+using FastRelay.Config;
+
 namespace FastRelay.Routing;
 
 /// <summary>One row of the route table; the first that matches wins.</summary>
@@ -9,6 +11,9 @@ public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls, C
 {
     /// <summary>Messages that one connection may have in flight; 0 for one after another.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null where it does not say.</summary>
+    public EightBitMode? EightBit { get; init; }
 
     /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
     public string Source { get; init; } = "";
@@ -49,6 +54,9 @@ public sealed class Route
 
     /// <summary>Messages that one connection may have in flight; 0 for one after another.</summary>
     public int InFlight { get; init; }
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null where it does not say.</summary>
+    public EightBitMode? EightBit { get; init; }
 
     /// <summary>The source or pool that its mail leaves from; empty where the row that decides names none.</summary>
     public string Source { get; init; } = "";

@@ -45,7 +45,7 @@ public sealed class RouteTable
                 string key = Route.KeyOf(rule.Credentials is { } who ? $"{hop} user={who.User}" : hop, rule.Tls) + (rule.Source.Length > 0 ? $" source={rule.Source}" : "");
                 if (!same.TryGetValue(key, out Route? route))
                 {
-                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials) { Pattern = rule.Pattern, InFlight = rule.InFlight, Source = rule.Source };
+                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials) { Pattern = rule.Pattern, InFlight = rule.InFlight, EightBit = rule.EightBit, Source = rule.Source };
                     same.Add(key, route);
                 }
                 _routes[i] = route;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -51,13 +52,37 @@ public sealed class DialTests : IDisposable
     {
         _first.Answer = static (line, _) => line == "CONNECT" ? "421 4.3.2 busy" : null;
         DeliverRig rig = Start(new Limits());
-        var site = new SiteConfig("two.test", 0, 0, 0) { Rates = [new SiteRate(SiteRateUnit.Connections, 1_000, 3_600_000)] };
+        var site = new SiteConfig("two.test", 0, 0, 0) { Rates = [new SiteRate(SiteRateUnit.Connections, 1_000, 10_000)] };
         rig.Queue.Change(new QueueOptions { Jitter = 0, Sites = [site] }, rig.Limits);
         rig.Submit("a@client.test", Body, "b@two.test");
         rig.UntilEmpty();
         Assert.Single(_second.Messages);
         LimitUse use = rig.Run(rig.Queue.Explainer.OfDomainAsync("two.test")).Limits.Single(static use => use.Name.StartsWith("connections in", StringComparison.Ordinal));
         Assert.Equal((2L, 1_000L, false), (use.Used, use.Most, use.Binds));
+    }
+
+    [Fact]
+    public void The_next_address_waits_for_a_rate_of_connections_too()
+    {
+        var dials = new ConcurrentQueue<long>();
+        _first.Answer = (line, _) =>
+        {
+            dials.Enqueue(Environment.TickCount64);
+            return line == "CONNECT" ? "421 4.3.2 busy" : null;
+        };
+        _second.Answer = (line, _) =>
+        {
+            dials.Enqueue(Environment.TickCount64);
+            return null;
+        };
+        DeliverRig rig = Start(new Limits());
+        var site = new SiteConfig("two.test", 0, 0, 0) { Rates = [new SiteRate(SiteRateUnit.Connections, 2, 2_000)] };
+        rig.Queue.Change(new QueueOptions { Jitter = 0, Sites = [site] }, rig.Limits);
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.Single(_second.Messages);
+        long[] at = [.. dials];
+        Assert.InRange(at[1] - at[0], 900, 5_000);
     }
 
     [Fact]

@@ -58,7 +58,7 @@ public class EntryTests
             else if (choice == 2)
             {
                 int handle = slab.Allocate();
-                list.AddFirst(slab, handle);
+                list.Add(slab, handle, ReadyPlace.First);
                 twin.AddFirst(handle);
             }
             else

@@ -100,6 +100,12 @@ public enum OutcomeCause : byte
 
     /// <summary>A smarthost with which we cannot authenticate: it offers nothing that we speak, or cannot prove that it knows the password.</summary>
     AuthFailed,
+
+    /// <summary>8-bit content that the next hop does not take, and that is not, or cannot be, converted.</summary>
+    EightBit,
+
+    /// <summary>8-bit content that the next hop does not take, and that is signed: converting would break the signature.</summary>
+    EightBitSigned,
 }
 
 /// <summary>The outcome of one attempt, small enough to store: class, reach, reply code, enhanced code, cause.</summary>

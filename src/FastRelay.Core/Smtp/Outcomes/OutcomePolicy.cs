@@ -125,6 +125,8 @@ public static class OutcomePolicy
             OutcomeCause.CorruptBody => Failed(cause, 3, 0),
             OutcomeCause.ByOperator => Failed(cause, 0, 0),
             OutcomeCause.NotSupported => Failed(cause, 6, 7),
+            OutcomeCause.EightBit => Failed(cause, 6, 3),
+            OutcomeCause.EightBitSigned => Failed(cause, 6, 2),
             OutcomeCause.ByRoute => Failed(cause, 7, 1),
             OutcomeCause.Discarded => new Outcome(OutcomeClass.Delivered, Reach.Message, cause, 0, new EnhancedCode(2, 0, 0)),
             _ => throw new ArgumentOutOfRangeException(nameof(cause)),

@@ -18,7 +18,7 @@ public struct EhloCapabilities : IReplyLineSink
     /// <summary>
     /// Why the server cannot have a message: <see cref="OutcomeCause.TooBig"/> for what is over its SIZE (RFC 1870 6.2),
     /// <see cref="OutcomeCause.NotSupported"/> without the SMTPUTF8 that the message needs (RFC 6531 3.6), else
-    /// <see cref="OutcomeCause.None"/>. 8-bit content is sent as it is to one without 8BITMIME.
+    /// <see cref="OutcomeCause.None"/>.
     /// </summary>
     /// <param name="contentBytes">Octets of the content as SIZE counts them: without stuffed dots.</param>
     /// <param name="needsUtf8">An address or the header is not ASCII.</param>

@@ -46,17 +46,33 @@ internal static class RouteReader
             {
                 owner.Error(table.Line, table.Key("in_flight"), $"is not that of the route for \"{same.Domain}\", which shares its connections");
             }
+            EightBitMode? eightBit = EightBit(table);
+            if (eightBit is not null && to?.StartsWith("smtp:", StringComparison.Ordinal) == false)
+            {
+                table.Error(table.Node("eight_bit")!, "eight_bit", $"is for a next hop \"smtp:host\", not for \"{to}\"; for hosts that DNS names it stands in [[site]]");
+            }
+            else if (all.Find(r => r.To == to && r.User == user && r.Tls == tls && r.EightBit != eightBit) is { } shared)
+            {
+                owner.Error(table.Line, table.Key("eight_bit"), $"is not that of the route for \"{shared.Domain}\", which shares its connections");
+            }
             string source = SourceReader.Named(table, config);
             table.Later("sender");
             table.Later("tenant");
             table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight, Source = source });
+            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight, EightBit = eightBit, Source = source });
         }
         return all;
     }
 
     /// <summary>Messages that one connection may have in flight; 0 when not given or wrong.</summary>
     public static int InFlight(TableReader table) => (int)(table.Integer("in_flight", 1, RouteConfig.InFlightMost) ?? 0);
+
+    /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null when not given or wrong.</summary>
+    public static EightBitMode? EightBit(TableReader table)
+    {
+        int choice = table.Choice("eight_bit", "as_is", "convert", "bounce");
+        return choice < 0 ? null : (EightBitMode)choice;
+    }
 
     private static (string? User, string? File) Login(TableReader table, string? to, ConfigReader owner)
     {

@@ -31,12 +31,13 @@ internal static class SiteReader
             (int messages, long windowMs) = Rate(table, "rate", "600/1m", SiteRate.CountMax);
             List<SiteRate> rates = Rates(table);
             int inFlight = RouteReader.InFlight(table);
-            if (table.Node("rate") is null && table.Node("rates") is null && table.Node("sessions") is null && table.Node("in_flight") is null)
+            EightBitMode? eightBit = RouteReader.EightBit(table);
+            if (table.Node("rate") is null && table.Node("rates") is null && table.Node("sessions") is null && table.Node("in_flight") is null && table.Node("eight_bit") is null)
             {
-                owner.Error(table.Line, table.Key("rate"), "or rates or sessions must be given, as in rate = \"600/1m\", or in_flight");
+                owner.Error(table.Line, table.Key("rate"), "or rates or sessions must be given, as in rate = \"600/1m\", or in_flight or eight_bit");
             }
             table.Finish();
-            var site = new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight };
+            var site = new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight, EightBit = eightBit };
             all.Add(rates.Count > 0 ? site with { Rates = rates } : site);
         }
         return all;

@@ -56,6 +56,8 @@ public static class FailureText
         OutcomeCause.TooBig => "the message is larger than the host takes"u8,
         OutcomeCause.CorruptBody => "the stored message is damaged and was not sent"u8,
         OutcomeCause.NotSupported => "the message needs SMTPUTF8 and the host does not offer it"u8,
+        OutcomeCause.EightBit => "the message has 8-bit content, which the host does not take and which cannot be converted here"u8,
+        OutcomeCause.EightBitSigned => "the message has 8-bit content, which the host does not take, and a signature that a conversion would break"u8,
         OutcomeCause.ShuttingDown => "the relay stopped before the message was sent"u8,
         _ => default,
     };

@@ -203,14 +203,15 @@ public sealed class SendMachine
     /// <summary>Begins a transaction.</summary>
     /// <param name="recipients">The envelope indexes of its recipients, in ascending order; 1 to the bound.</param>
     /// <param name="contentBytes">Octets of the content as SIZE counts them: without stuffed dots.</param>
-    /// <param name="eightBit">The client said BODY=8BITMIME. To a host without 8BITMIME the message is sent as it is.</param>
+    /// <param name="eightBit">BODY=8BITMIME is said to a host with 8BITMIME.</param>
     /// <param name="needsUtf8">An address or the header is not ASCII: a host without SMTPUTF8 cannot have it (RFC 6531 3.6).</param>
-    public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit, bool needsUtf8 = false)
+    /// <param name="hindrance">Why the host is not asked at all; None when it may be.</param>
+    public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit, bool needsUtf8 = false, OutcomeCause hindrance = OutcomeCause.None)
     {
         Check.That(IsUsable);
         NotAttempted = DotAnswered = DotInDoubt = false;
         _transaction.Begin(recipients, contentBytes, eightBit);
-        OutcomeCause hindrance = _capabilities.HindranceTo(contentBytes, needsUtf8);
+        hindrance = hindrance == OutcomeCause.None ? _capabilities.HindranceTo(contentBytes, needsUtf8) : hindrance;
         if (hindrance != OutcomeCause.None)
         {
             _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, hindrance), FailureText.Of(hindrance).Span);
@@ -228,10 +229,9 @@ public sealed class SendMachine
     }
 
     /// <summary>
-    /// Another transaction may join the one whose final dot has just gone out: its RSET, MAIL, RCPT and DATA leave in
-    /// the same flight (RFC 2920 3.1). RSET comes first always, so that no reply can be taken for another's.
+    /// Another transaction may join the one whose final dot has just gone out, in the same flight (RFC 2920 3.1): RSET first,
+    /// so that no reply can be taken for another's. What the peer cannot have, <see cref="Begin"/> refuses on its own.
     /// </summary>
-    /// <remarks>What the peer cannot have is not joined: <see cref="Begin"/> refuses it on its own.</remarks>
     public bool CanJoin(long contentBytes, bool needsUtf8) => _phase == Phase.Transaction && _transaction.IsAtDot && !_following.IsOpen
         && _capabilities.Has(SmtpExtensions.Pipelining) && _capabilities.HindranceTo(contentBytes, needsUtf8) == OutcomeCause.None;
 

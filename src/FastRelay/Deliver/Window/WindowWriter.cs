@@ -23,6 +23,7 @@ internal sealed class WindowWriter : LoopItem
     private readonly SendDialogue _dialogue;
     private readonly LoopTimer _timer;
     private readonly Signal<bool> _mayWrite;
+    private Site _site = null!;
     private Delivery _delivery;
     private BodyReader? _body;
     private bool _taken;
@@ -84,6 +85,7 @@ internal sealed class WindowWriter : LoopItem
         IsDone = _lost = _hasLeft = false;
         _gathered = 0;
         _mayWrite.Reset();
+        _site = site;
         _delivery = first;
         _taken = true;
         while (!_lost && !_session.IsBroken)
@@ -141,6 +143,7 @@ internal sealed class WindowWriter : LoopItem
         long octets = OctetsOf(_body!);
         bool needsUtf8 = (_body!.Envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0;
         return Window.Bytes + octets <= _dialogue.Limits.InFlightBytes
+            && !_owner.MustBeSevenBit(_site, _body, _dialogue.Machine.Capabilities)
             && _dialogue.Machine.Capabilities.HindranceTo(octets, needsUtf8) == OutcomeCause.None;
     }
 

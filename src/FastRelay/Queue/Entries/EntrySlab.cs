@@ -58,10 +58,27 @@ internal sealed class EntrySlab
     }
 }
 
+/// <summary>Where an entry that is ready stands among the others of its destination.</summary>
+internal enum ReadyPlace : byte
+{
+    /// <summary>Behind all.</summary>
+    Last,
+
+    /// <summary>Before all.</summary>
+    First,
+
+    /// <summary>It was refused for the rate: before all, but for those that were refused so before it. They keep their order.</summary>
+    Refused,
+
+    /// <summary>It was not attempted: before all, but for those that were refused for the rate.</summary>
+    Released,
+}
+
 /// <summary>A list of entries, first in, first out, linked through <see cref="Entry.Next"/> and <see cref="Entry.Previous"/>. The default value is empty.</summary>
 internal struct EntryList
 {
     private int _last;
+    private int _lastRefused;
 
     /// <summary>The first entry, or 0.</summary>
     public int First { get; private set; }
@@ -87,21 +104,41 @@ internal struct EntryList
         Count++;
     }
 
-    /// <summary>Adds at the front.</summary>
-    public void AddFirst(EntrySlab slab, int handle)
+    /// <summary>Adds where it belongs.</summary>
+    public void Add(EntrySlab slab, int handle, ReadyPlace place)
+    {
+        if (place == ReadyPlace.Last)
+        {
+            AddLast(slab, handle);
+            return;
+        }
+        AddBehind(slab, handle, place == ReadyPlace.First ? 0 : _lastRefused);
+        _lastRefused = place == ReadyPlace.Refused ? handle : _lastRefused;
+    }
+
+    /// <summary>Adds behind an entry of the list, or at the front behind 0.</summary>
+    private void AddBehind(EntrySlab slab, int handle, int before)
     {
         ref Entry entry = ref slab[handle];
-        entry.Previous = 0;
-        entry.Next = First;
-        if (First == 0)
+        int next = before == 0 ? First : slab[before].Next;
+        entry.Previous = before;
+        entry.Next = next;
+        if (next == 0)
         {
             _last = handle;
         }
         else
         {
-            slab[First].Previous = handle;
+            slab[next].Previous = handle;
         }
-        First = handle;
+        if (before == 0)
+        {
+            First = handle;
+        }
+        else
+        {
+            slab[before].Next = handle;
+        }
         Count++;
     }
 
@@ -109,6 +146,7 @@ internal struct EntryList
     public void Remove(EntrySlab slab, int handle)
     {
         ref Entry entry = ref slab[handle];
+        _lastRefused = _lastRefused == handle ? entry.Previous : _lastRefused;
         if (entry.Previous == 0)
         {
             First = entry.Next;

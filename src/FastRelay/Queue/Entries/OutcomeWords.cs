@@ -33,6 +33,8 @@ internal static class OutcomeWords
         OutcomeCause.CorruptBody => "corrupt-body"u8,
         OutcomeCause.ByOperator => "operator"u8,
         OutcomeCause.NotSupported => "not-supported"u8,
+        OutcomeCause.EightBit => "8bit"u8,
+        OutcomeCause.EightBitSigned => "8bit-signed"u8,
         OutcomeCause.ByRoute => "route"u8,
         OutcomeCause.Discarded => "discarded"u8,
         OutcomeCause.ShuttingDown => "shutting-down"u8,

@@ -1,4 +1,5 @@
 using FastRelay.Config;
+using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Smtp;
 using Xunit;
@@ -39,6 +40,48 @@ public sealed class ShaperTests
         Pass(rig, 1);
         Assert.Equal("1@a.test", rig.Deliver(Mx));
         Assert.Equal(SiteGear.Normal, View(rig).Gear);
+    }
+
+    [Fact]
+    public void What_was_in_flight_together_keeps_its_order_refused_or_not_attempted()
+    {
+        QueueRig rig = Rig();
+        for (int i = 1; i <= 6; i++)
+        {
+            rig.Accept("s@x.test", $"{i}@a.test");
+        }
+        Delivery[] flight = [.. Enumerable.Range(0, 5).Select(_ => rig.Take(Mx))];
+        for (int i = 0; i < 3; i++)
+        {
+            rig.Report(flight[i], _ => s_tooFast, TooFast);
+        }
+        // The connection ends: the last one goes back first.
+        rig.Queue.Release(flight[4]);
+        rig.Queue.Release(flight[3]);
+        rig.Loop.Settle();
+        Pass(rig, 60_000);
+        Assert.Equal(["1@a.test", "2@a.test", "3@a.test", "4@a.test", "5@a.test", "6@a.test"], Enumerable.Range(0, 6).Select(_ =>
+        {
+            Pass(rig, 60_000);
+            return rig.Deliver(Mx);
+        }));
+    }
+
+    [Fact]
+    public void One_that_was_refused_and_is_gone_is_nobodys_neighbour()
+    {
+        QueueRig rig = Rig();
+        MessageHandle[] all = [.. Enumerable.Range(1, 4).Select(i => rig.Accept("s@x.test", $"{i}@a.test"))];
+        Delivery[] flight = [.. Enumerable.Range(0, 3).Select(_ => rig.Take(Mx))];
+        rig.Report(flight[0], _ => s_tooFast, TooFast);
+        rig.Report(flight[1], _ => s_tooFast, TooFast);
+        Assert.Equal(1, rig.Loop.Wait(rig.Queue.Admin.RemoveAsync(new QueueFilter { Id = rig.Journal.IdOf(all[1]) })));
+        rig.Report(flight[2], _ => s_tooFast, TooFast);
+        Assert.Equal(["1@a.test", "3@a.test", "4@a.test"], Enumerable.Range(0, 3).Select(_ =>
+        {
+            Pass(rig, 60_000);
+            return rig.Deliver(Mx);
+        }));
     }
 
     [Fact]

@@ -93,6 +93,8 @@ public class OutcomePolicyTests
     [InlineData(OutcomeCause.CorruptBody, "FM", "5.3.0")]
     [InlineData(OutcomeCause.ByOperator, "FM", "5.0.0")]
     [InlineData(OutcomeCause.NotSupported, "FM", "5.6.7")]
+    [InlineData(OutcomeCause.EightBit, "FM", "5.6.3")]
+    [InlineData(OutcomeCause.EightBitSigned, "FM", "5.6.2")]
     [InlineData(OutcomeCause.ByRoute, "FM", "5.7.1")]
     [InlineData(OutcomeCause.Discarded, "+M", "2.0.0")]
     public void A_failure_without_a_reply_has_a_meaning_and_a_code_of_ours(OutcomeCause cause, string cell, string enhanced)
