@@ -52,6 +52,12 @@ public sealed record ExplainSite(
     /// <summary>Mail of its destinations that waits for a time, or for the operator; told by /api/sites.</summary>
     public long Deferred { get; init; }
 
+    /// <summary>What is ready for it with high priority.</summary>
+    public int ReadyHigh { get; init; }
+
+    /// <summary>What is ready for it with low priority.</summary>
+    public int ReadyLow { get; init; }
+
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }
 

@@ -126,7 +126,7 @@ public sealed class MessageQueue : IReplay
         _loop.CheckThread();
         _queue.Options = options;
         _queue.Limits = limits;
-        _queue.Tenants.Change(options.Tenants);
+        _queue.Tenants.Change(options);
         _queue.Sources.Change();
         _queue.Gears.Change();
         _queue.Warner.Change();
@@ -142,6 +142,7 @@ public sealed class MessageQueue : IReplay
         Check.That(!_queue.HasJournal, "a queue has one journal");
         _queue.Journal = journal;
         _queue.Clock.Start();
+        _queue.Watchdog.Start();
         _queue.Clock.Arm();
         _queue.Settler.Resume();
     }
@@ -156,7 +157,7 @@ public sealed class MessageQueue : IReplay
         Check.That(message.IsValid && _queue.Messages[message.Slot] == 0, "a message is added once, and its slot is used again only when it is settled");
         long order = ++_added;
         EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
-        int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        int expire = new EntryTimes(_queue).ExpireSeconds(envelope.ArrivalUnixMs);
         Tenant tenant = _queue.Tenants.Of(envelope.Tenant);
         int count = 0;
         int first = 0;
@@ -166,7 +167,7 @@ public sealed class MessageQueue : IReplay
             if (destination.LastAdded != order)
             {
                 destination.LastAdded = order;
-                destination.LastEntry = _queue.New(message, destination, expire, flags);
+                destination.LastEntry = _queue.New(message, destination, expire, flags, envelope.Priority);
                 first = destination.LastEntry;
                 count++;
             }
@@ -189,7 +190,7 @@ public sealed class MessageQueue : IReplay
     {
         long order = ++_added;
         EntryFlags flags = envelope.ReversePath.IsEmpty ? EntryFlags.NullReversePath : EntryFlags.None;
-        int expire = ExpireSeconds(envelope.ArrivalUnixMs);
+        int expire = new EntryTimes(_queue).ExpireSeconds(envelope.ArrivalUnixMs);
         Tenant tenant = _queue.Tenants.Of(envelope.Tenant);
         int first = 0;
         bool shared = false;
@@ -204,11 +205,11 @@ public sealed class MessageQueue : IReplay
             {
                 continue;
             }
-            int due = RecallAttempt(state, recipient.Index, out int attempts, out int reason);
+            int due = new EntryTimes(_queue).RecallAttempt(state, recipient.Index, out int attempts, out int reason);
             if (destination.LastAdded != order)
             {
                 destination.LastAdded = order;
-                destination.LastEntry = first = _queue.New(message, destination, expire, flags);
+                destination.LastEntry = first = _queue.New(message, destination, expire, flags, envelope.Priority);
                 _queue.Slab[first].DueSeconds = due;
             }
             ref Entry entry = ref _queue.Slab[destination.LastEntry];
@@ -258,12 +259,13 @@ public sealed class MessageQueue : IReplay
         {
             return false;
         }
-        int handle = destination.ReadyList.First;
+        int handle = site.Lanes.TurnEntry;
         _queue.Shaper.Began(site, handle);
         TenantLane lane = destination.Lane!;
         site.Lanes.Pass();
         _queue.TakeOut(handle);
         site.InFlight++;
+        site.Begun++;
         site.Lanes.Took(lane);
         if (destination.Plan!.ExpiresMs <= _loop.NowMs)
         {
@@ -298,8 +300,10 @@ public sealed class MessageQueue : IReplay
     /// <param name="reports">Each collected recipient once.</param>
     public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
     {
-        _loop.CheckThread();
-        _queue.Reporter.Report(delivery, envelope, attempt, reports);
+        if (TryEnd(delivery))
+        {
+            _queue.Reporter.Report(delivery, envelope, attempt, reports);
+        }
     }
 
     /// <summary>
@@ -308,10 +312,12 @@ public sealed class MessageQueue : IReplay
     /// </summary>
     public void SetAside(in Delivery delivery)
     {
-        _loop.CheckThread();
-        DeliveryReporter.Landed(delivery);
-        _queue.Free(delivery.Entry);
-        SetAside(delivery.Message);
+        if (TryEnd(delivery))
+        {
+            DeliveryReporter.Landed(delivery);
+            _queue.Free(delivery.Entry);
+            SetAside(delivery.Message);
+        }
     }
 
     /// <summary>The same for a message of which this was the last that was under way; others go when their turn comes.</summary>
@@ -320,7 +326,10 @@ public sealed class MessageQueue : IReplay
     /// <summary>Ends a delivery that was not attempted: it is ready again, first in its destination, its attempts unchanged.</summary>
     public void Release(in Delivery delivery)
     {
-        _loop.CheckThread();
+        if (!TryEnd(delivery))
+        {
+            return;
+        }
         Check.That(_queue.Slab[delivery.Entry].State == EntryState.InFlight, "a delivery is released once");
         _queue.Reporter.GaveBack(delivery);
         if (_queue.ExtraOrNone(delivery.Entry) is { } extra)
@@ -377,24 +386,15 @@ public sealed class MessageQueue : IReplay
         _queue.Sites.RoomAgain();
     }
 
-    private int ExpireSeconds(long arrivalUnixMs)
+    /// <summary>False for a delivery that the watchdog has given up.</summary>
+    private bool TryEnd(in Delivery delivery)
     {
-        long age = Math.Max(0, _queue.UnixMs - arrivalUnixMs);
-        return (int)((_loop.NowMs + Math.Max(0, _queue.Options.ExpireMs - age) + 999) / 1000);
-    }
-
-    /// <summary>When a recipient is due by what was recorded of its last attempt, on the loop's scale in seconds.</summary>
-    private int RecallAttempt(in ReplayState state, int index, out int attempts, out int reason)
-    {
-        if (!state.TryGetDeferred(index, out DeferredSet set))
+        _loop.CheckThread();
+        if (_queue.Flights.TryEnd(delivery))
         {
-            attempts = reason = 0;
-            return _queue.NowSeconds;
+            return true;
         }
-        attempts = Math.Clamp(set.Attempts, 0, ushort.MaxValue);
-        reason = set.Reason.IsEmpty ? 0 : _queue.Reasons.Add(set.Reason);
-        // A stored time further off than the longest wait comes from a clock that has jumped.
-        long wait = Math.Clamp(set.NextDueUnixMs - _queue.UnixMs, 0, _queue.Options.LongestWaitMs);
-        return (int)((_loop.NowMs + wait + 999) / 1000);
+        _queue.Log.Error("late_report"u8).Add("destination"u8, delivery.Destination.Key).AddSeconds("after"u8, _loop.NowMs - delivery.TakenMs).Write();
+        return false;
     }
 }

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
@@ -12,6 +13,7 @@ namespace FastRelay.Queue;
 internal sealed class QueueState
 {
     private readonly long[] _counts = new long[6];
+    private readonly long[] _ready = new long[MailPriorities.Count];
     private readonly Dictionary<int, EntryExtra> _extras = [];
     private readonly Stack<EntryExtra> _idleExtras = new();
     private readonly HashSet<MessageHandle> _unreadable = [];
@@ -25,7 +27,7 @@ internal sealed class QueueState
         Log = log;
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
-        Tenants = new TenantTable(options.Tenants);
+        Tenants = new TenantTable(options);
         Sources = new SourceChoice(this);
         Gears = new Gears(this);
         Shaper = new Shaper(this);
@@ -35,6 +37,7 @@ internal sealed class QueueState
         Settler = new Settler(this);
         Warner = new Warner(this);
         Reporter = new DeliveryReporter(this);
+        Watchdog = new Watchdog(this);
     }
 
     public World World { get; }
@@ -75,6 +78,10 @@ internal sealed class QueueState
 
     public DeliveryReporter Reporter { get; }
 
+    public Flights Flights { get; } = new();
+
+    public Watchdog Watchdog { get; }
+
     public BounceSink? Bounces { get; set; }
 
     /// <summary>May something begin that can fail for good? Not while bounces have to catch up: what waits for them is in memory only.</summary>
@@ -100,11 +107,14 @@ internal sealed class QueueState
 
     public long CountOf(EntryState state) => _counts[(int)state];
 
+    /// <summary>Ready entries of a priority.</summary>
+    public long ReadyOf(MailPriority priority) => _ready[(int)priority];
+
     /// <summary>True when an entry is in use and of this message.</summary>
     public bool IsOf(int handle, int slot) => Slab[handle] is { State: not EntryState.Free } entry && entry.Message == slot;
 
     /// <summary>Makes an entry, in no list; the caller moves it on at once.</summary>
-    public int New(MessageHandle message, Destination destination, int expireSeconds, EntryFlags flags)
+    public int New(MessageHandle message, Destination destination, int expireSeconds, EntryFlags flags, MailPriority priority)
     {
         int handle = Slab.Allocate();
         ref Entry entry = ref Slab[handle];
@@ -112,6 +122,7 @@ internal sealed class QueueState
         entry.Destination = destination.Number;
         entry.ExpireSeconds = expireSeconds;
         entry.Flags = flags;
+        entry.Priority = priority;
         entry.State = EntryState.InFlight;
         _counts[(int)EntryState.InFlight]++;
         entry.NextOfMessage = Messages[message.Slot];
@@ -127,17 +138,18 @@ internal sealed class QueueState
         Move(ref entry, EntryState.InFlight, EntryState.Ready);
         entry.DueSeconds = NowSeconds;
         Destination destination = Destinations[entry.Destination];
+        int rank = entry.Priority.Rank();
         if (first)
         {
-            destination.ReadyList.AddFirst(Slab, handle);
+            destination.Lanes[rank].List.AddFirst(Slab, handle);
         }
         else
         {
-            destination.ReadyList.AddLast(Slab, handle);
+            destination.Lanes[rank].List.AddLast(Slab, handle);
         }
-        if (destination.NextInSite is not null)
+        if (destination.InSite)
         {
-            destination.Site!.Lanes.Changed(destination, 1);
+            destination.Site!.Lanes.Changed(destination, rank, 1);
             Sites.Wake(destination.Site);
             return;
         }
@@ -176,10 +188,11 @@ internal sealed class QueueState
         {
             case EntryState.Ready:
                 Destination destination = Destinations[entry.Destination];
-                destination.ReadyList.Remove(Slab, handle);
-                if (destination.NextInSite is not null)
+                int rank = entry.Priority.Rank();
+                destination.Lanes[rank].List.Remove(Slab, handle);
+                if (destination.InSite)
                 {
-                    destination.Site!.Lanes.Changed(destination, -1);
+                    destination.Site!.Lanes.Changed(destination, rank, -1);
                     if (destination.Ready == 0)
                     {
                         destination.Site.Leave(destination);
@@ -262,20 +275,33 @@ internal sealed class QueueState
     public Delivery DeliveryOf(int handle, Site? site)
     {
         ref Entry entry = ref Slab[handle];
+        Destination destination = Destinations[entry.Destination];
+        TenantLane? lane = site is null ? null : destination.Lane;
+        int flight = site is null ? 0 : Flights.Begin(handle, site, lane!, World.Loop.NowMs);
         return new Delivery(
             handle,
             new MessageHandle(entry.Message),
-            Destinations[entry.Destination],
+            destination,
             site,
-            site is null ? null : Destinations[entry.Destination].Lane,
+            lane,
             entry.Attempts,
             Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L,
-            World.Loop.NowMs);
+            World.Loop.NowMs)
+        {
+            Flight = flight,
+            FlightNumber = flight == 0 ? 0 : Flights[flight].Number,
+        };
     }
 
     /// <summary>See <see cref="MessageQueue.CollectRecipients"/>.</summary>
     public int CollectRecipients(in Delivery delivery, in Envelope envelope, Span<int> into, out bool more)
     {
+        if (!Flights.Holds(delivery))
+        {
+            // Given up: another has it, or it is gone.
+            more = false;
+            return 0;
+        }
         EntryFlags flags = Slab[delivery.Entry].Flags;
         EntryExtra? extra = ExtraOrNone(delivery.Entry);
         int from = extra?.Cursor ?? 0;
@@ -337,5 +363,6 @@ internal sealed class QueueState
         entry.State = to;
         _counts[(int)from]--;
         _counts[(int)to]++;
+        _ready[(int)entry.Priority] += (to == EntryState.Ready ? 1 : 0) - (from == EntryState.Ready ? 1 : 0);
     }
 }
