@@ -141,7 +141,7 @@ public sealed record Limits
 
     /// <summary>
     /// What has waited so long without anything that it could wait for is a defect of ours: it is said, counted, and set going
-    /// again, ms. Longer than a plan takes whose name servers do not answer.
+    /// again, ms. Half of it passes between two looks.
     /// </summary>
     public int WatchdogMs { get; init; } = 600_000;
 

@@ -133,9 +133,10 @@ public sealed class Bouncer : BounceSink
         if (_first is not null && _running < _options.AtOnce && !_stopping)
         {
             // Somebody always works while something waits.
+            string id = _first.Id.ToString();
             _running++;
             _ = WorkAsync(new BounceWriter(_world, _journal, _options));
-            return _first.Id.ToString();
+            return id;
         }
         if (!IsStuck && _journal.Admission == JournalStatus.Ok && _working.Find(one => one.SinceMs < before) is { } late)
         {

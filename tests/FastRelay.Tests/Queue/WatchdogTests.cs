@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
+using FastRelay.Outside;
 using FastRelay.Queue;
 using Xunit;
 
@@ -72,6 +74,37 @@ public class WatchdogTests
         Assert.Contains("state=planning what=slow.test", Assert.Single(Found(rig)), StringComparison.Ordinal);
         Assert.Equal("u@slow.test", rig.Deliver("mx.slow.test"));
         Assert.Equal((0L, 1L), (rig.Messages, rig.Counters.Stuck));
+    }
+
+    [Fact]
+    public void A_plan_whose_questions_wait_is_left_alone_for_longer()
+    {
+        QueueRig rig = Rig();
+        rig.Dns.Hold = true;
+        rig.Accept("s@x.test", "u@slow.test");
+        rig.Loop.Pass(5 * BoundMs, 1_000);
+        Assert.Empty(Found(rig));
+        rig.Dns.Hold = false;
+        rig.Dns.LetGo();
+        rig.Loop.Settle();
+        Assert.Equal(0, rig.Counters.Stuck);
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_timer")]
+    private static extern ref LoopTimer TimerOf(QueueClock clock);
+
+    [Fact]
+    public void A_wheel_that_stands_still_is_turned()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Report(rig.Take("mx.a.test"), _ => QueueRig.Later);
+        // As if its timer had never been set.
+        TimerOf(rig.Queue.State.Clock).Cancel();
+        rig.Loop.Pass(400_000, 1_000);
+        Assert.Contains("state=deferred", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        rig.Deliver("mx.a.test");
+        Assert.Equal(0, rig.Messages);
     }
 
     [Fact]

@@ -20,6 +20,9 @@ internal sealed class PlanQueue(QueueState queue, Router router, Action<Destinat
     private long _begun;
     private long _seen = -1;
 
+    /// <summary>Something is being asked of DNS.</summary>
+    public bool IsAsking => router.Cache.InFlight > 0;
+
     /// <summary>What plans are made by is other now: those under way are made again.</summary>
     public void Changed() => _changes++;
 

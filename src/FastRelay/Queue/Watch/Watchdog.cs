@@ -14,6 +14,12 @@ internal sealed class Watchdog : LoopItem
     /// <summary>Deliveries or destinations looked at in one turn.</summary>
     private const int Slice = 512;
 
+    /// <summary>
+    /// While anything is asked of DNS, a plan may be waiting for its turn to ask: 256 plans of 20 hosts each, behind servers
+    /// that take half a minute to fail, take 20 minutes. So the bound is so many times as long.
+    /// </summary>
+    private const int AskingTimes = 6;
+
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly LoopTimer _timer;
@@ -107,9 +113,10 @@ internal sealed class Watchdog : LoopItem
     private void Look(Destination destination)
     {
         long now = _loop.NowMs;
-        if (destination.PlanSinceMs >= 0 && now - destination.PlanSinceMs > BoundMs)
+        long planMs = destination.PlanSinceMs < 0 ? 0 : now - destination.PlanSinceMs;
+        if (planMs > (_queue.Destinations.Plans.IsAsking ? AskingTimes * BoundMs : BoundMs))
         {
-            Found("planning"u8, destination.Key, now - destination.PlanSinceMs);
+            Found("planning"u8, destination.Key, planMs);
             _queue.Destinations.Plans.GiveUp(destination);
             return;
         }
