@@ -181,6 +181,8 @@ def export(ident, message):
         shown["envid"] = text(e[at[3]:at[4]])
     if u16(e, 0) > 24 and e[24]:
         shown["tenant"] = text(e[25:25 + e[24]])
+    if e[2] & 0x30 in (0x10, 0x20):
+        shown["priority"] = "high" if e[2] & 0x10 else "low"
     if len(body) != message.length or crc(body) != message.crc:
         shown["damaged"] = "its body is not what was received"
     where = at[4]

@@ -139,6 +139,12 @@ public sealed record Limits
     /// <summary>Addresses tried in one delivery attempt (RFC 5321 5.1 wants at least two).</summary>
     public int MxAddressesTried { get; init; } = 5;
 
+    /// <summary>
+    /// What has waited so long without anything that it could wait for is a defect of ours: it is said, counted, and set going
+    /// again, ms. Half of it passes between two looks.
+    /// </summary>
+    public int WatchdogMs { get; init; } = 600_000;
+
     // ---- Bouncing --------------------------------------------------------------------------------------------------
 
     /// <summary>

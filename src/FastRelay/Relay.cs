@@ -259,6 +259,7 @@ public sealed class Relay : LoopItem
         ExpireMs = config.ExpireMs,
         WarnMs = config.WarnMs,
         Sites = config.Sites,
+        Bounce = config.Bounce,
         Tenants = config.Tenants,
         Sources = config.Sources,
         Pools = config.Pools,
@@ -276,7 +277,7 @@ public sealed class Relay : LoopItem
     private ReceiveOptions ReceivingOf(RelayConfig config) =>
         new(Encoding.ASCII.GetBytes(config.HostName), new RelayPolicy(config.RelayFor, config.RelayDomains, config.RelayUsers, config.RelayCertificates), config.Limits)
         {
-            Tenants = new TenantPolicy(config.Injectors, config.TenantHeader),
+            Tenants = new TenantPolicy(config.Injectors, config.TenantHeader, config.PriorityHeader, config.Tenants),
             Refuses = Router.RefusalOf,
             Rated = config.Rated,
         };

@@ -16,7 +16,7 @@ public sealed class JournalCommandTests : IDisposable
     {
         _sink.Answer = static (verb, argument) => verb == "RCPT" && argument.Contains("later", StringComparison.Ordinal) ? "451 4.2.1 not yet" : null;
         _relay = new RelayProcess(RelayProcess.SmarthostConfig(_sink.EndPoint, "[limits]\nsegment_bytes = \"4MiB\"").Replace("[\"1s\", \"2s\"]", "[\"1h\"]", StringComparison.Ordinal)
-            .Replace("networks = [\"127.0.0.0/8\"]", "networks = [\"127.0.0.0/8\"]\ntenant_header = true", StringComparison.Ordinal));
+            .Replace("networks = [\"127.0.0.0/8\"]", "networks = [\"127.0.0.0/8\"]\ntenant_header = true\npriority_header = true", StringComparison.Ordinal));
     }
 
     public void Dispose()
@@ -32,7 +32,7 @@ public sealed class JournalCommandTests : IDisposable
         using (SmtpTalk talk = _relay.Talk().Hello())
         {
             Send(talk, "Subject: dots\r\n\r\n..one\r\n...\r\n", "later1@mail.test", "now@mail.test", "later2@mail.test");
-            Send(talk, "X-FastRelay-Tenant: acme\r\nSubject: large\r\n\r\n" + Lines(100_000), "later@mail.test");
+            Send(talk, "X-FastRelay-Tenant: acme\r\nX-FastRelay-Priority: high\r\nSubject: large\r\n\r\n" + Lines(100_000), "later@mail.test");
             Send(talk, "Subject: held\r\n\r\nbody\r\n", "later@mail.test");
             Tool.Until(() => _relay.Figure("queue_deferred") == 3, 60, () => $"3 messages should be deferred\n{_relay.Log}");
             _relay.Command("queue", "hold", "--state", "deferred").Ok();
@@ -77,6 +77,7 @@ public sealed class JournalCommandTests : IDisposable
         Assert.Equal(3, exported.Output.Split("\"held\":true").Length - 1);
         Assert.Equal(1, exported.Output.Split("\"tenant\":\"acme\"").Length - 1);
         Assert.Equal(4, exported.Output.Split("\"movedTo\":\"smtp:[192.0.2.1]:2525\"").Length - 1);
+        Assert.Equal(1, exported.Output.Split("\"priority\":\"high\"").Length - 1);
         Assert.Equal(names, Directory.GetFiles(ours).Select(Path.GetFileName).Order());
         foreach (string name in names)
         {

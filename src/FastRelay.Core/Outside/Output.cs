@@ -11,4 +11,13 @@ public abstract class Output
 
     /// <summary>Lines dropped since the start.</summary>
     public abstract long Dropped { get; }
+
+    /// <summary>True when so many octets of lines would not be dropped now, or nothing at all waits to be written; any thread.</summary>
+    public virtual bool HasRoom(long octets) => true;
+
+    /// <summary>Octets of the lines taken since the start; any thread.</summary>
+    public virtual long Taken => 0;
+
+    /// <summary>Those of <see cref="Taken"/> that are out of the process's hands: with the system, which keeps them when the process dies; any thread.</summary>
+    public virtual long Passed => 0;
 }

@@ -71,6 +71,9 @@ public sealed record QueueItem(
 {
     /// <summary>Whose mail it is; null for the default tenant.</summary>
     public string? Tenant { get; init; }
+
+    /// <summary>high, normal or low.</summary>
+    public string Priority { get; init; } = "normal";
 }
 
 /// <summary>Messages of a queue.</summary>

@@ -84,6 +84,8 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         Limit = site.Limit,
         Deferred = site.Deferred,
         Stopped = site.Stopped,
+        ReadyHigh = site.ReadyHigh,
+        ReadyLow = site.ReadyLow,
         Taken = site.Taken,
         Rate = site.Learned is { } rate ? Rate(rate) : null,
     };

@@ -55,6 +55,12 @@ public sealed record ExplainSite(
     /// <summary>Deliveries that wait until their tenant, whom the operator has suspended, is resumed; none of ready.</summary>
     public long Stopped { get; init; }
 
+    /// <summary>What is ready for it with high priority.</summary>
+    public int ReadyHigh { get; init; }
+
+    /// <summary>What is ready for it with low priority.</summary>
+    public int ReadyLow { get; init; }
+
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }
 

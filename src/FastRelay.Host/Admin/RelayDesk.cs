@@ -232,6 +232,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         [.. message.Destinations.Select(View)])
     {
         Tenant = message.Tenant.Length > 0 ? message.Tenant : null,
+        Priority = message.Priority.Word(),
     };
 
     private static QueueDestination View(QueuedDestination destination) => new(

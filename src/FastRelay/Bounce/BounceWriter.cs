@@ -102,6 +102,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         _envelope.Start(default, flags, "[bounce]"u8, default);
         // Whose mail it was waits for its bounces: they take their turn with the rest of it.
         _envelope.SetTenant(body.Envelope.Tenant);
+        _envelope.SetPriority(body.Envelope.Priority);
         bool fits = _envelope.TryAddRecipient(facts.ReversePath);
         Check.That(fits);
         return text;

@@ -28,6 +28,7 @@ public sealed class Bouncer : BounceSink
     private int _refused;
     private int _relayed;
     private readonly List<PendingBounce> _working = [];
+    private EventNotices? _told;
     private bool _stopping;
 
     /// <summary>Creates the stage.</summary>
@@ -43,16 +44,19 @@ public sealed class Bouncer : BounceSink
     }
 
     /// <summary>Messages whose senders are still to be told, those at work included.</summary>
-    public int Pending => _waiting.Count + _warnings + _running;
+    public int Pending => _waiting.Count + _warnings + _running + Told;
+
+    /// <summary>Failed recipients whose events are not written yet.</summary>
+    public int Told => _told?.Count ?? 0;
 
     /// <inheritdoc/>
-    public override bool HasRoom => _recipients < _options.Waiting;
+    public override bool HasRoom => _recipients + Told < _options.Waiting;
 
     /// <inheritdoc/>
     public override bool MayWarn => HasRoom && !IsStuck && _warnings < _options.AtOnce;
 
     /// <inheritdoc/>
-    public override bool IsStuck => _refused > 0;
+    public override bool IsStuck => _refused > 0 || _told is { IsStuck: true };
 
     /// <summary>Puts other options in force for bounces that are not begun yet.</summary>
     public void Change(BounceOptions options)
@@ -74,11 +78,12 @@ public sealed class Bouncer : BounceSink
     {
         const int LookMs = 20;
         var sleeper = new Sleeper(_world.Loop);
-        while (_relayed > 0 && _world.Loop.NowMs < untilMs)
+        while ((_relayed > 0 || Told > 0) && _world.Loop.NowMs < untilMs)
         {
             await sleeper.SleepAsync(LookMs);
         }
         Stop();
+        _told?.Stop();
         _working.ForEach(GiveUp);
         for (PendingBounce? pending = _first; pending is not null; pending = pending.Next)
         {
@@ -101,6 +106,15 @@ public sealed class Bouncer : BounceSink
     }
 
     /// <inheritdoc/>
+    public override void ToldByEvent(MessageHandle message, ReadOnlySpan<int> recipients)
+    {
+        _world.Loop.CheckThread();
+        // Made late: the event stream is opened after the stages.
+        _told ??= new EventNotices(_world, _journal, _log, _counters, _queue.BouncesMove);
+        _told.Add(message, recipients);
+    }
+
+    /// <inheritdoc/>
     public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until)
     {
         _world.Loop.CheckThread();
@@ -110,6 +124,27 @@ public sealed class Bouncer : BounceSink
         _warnings++;
         Append(pending);
         Fill(pending, delayed);
+    }
+
+    /// <inheritdoc/>
+    public override string Watch(long forMs)
+    {
+        long before = _world.Loop.NowMs - forMs;
+        if (_first is not null && _running < _options.AtOnce && !_stopping)
+        {
+            // Somebody always works while something waits.
+            string id = _first.Id.ToString();
+            _running++;
+            _ = WorkAsync(new BounceWriter(_world, _journal, _options));
+            return id;
+        }
+        if (!IsStuck && _journal.Admission == JournalStatus.Ok && _working.Find(one => one.SinceMs < before) is { } late)
+        {
+            // It waits for the disk, to be read or to be committed: another would tell its sender twice.
+            late.SinceMs = _world.Loop.NowMs;
+            return late.Id.ToString();
+        }
+        return "";
     }
 
     private void Append(PendingBounce pending)
@@ -130,6 +165,7 @@ public sealed class Bouncer : BounceSink
         _recipients += pending.RetryUntil is null ? recipients.Length : 0;
         _relayed -= pending.Relayed;
         pending.FailedAt = _world.Time.GetUtcNow();
+        pending.SinceMs = _world.Loop.NowMs;
         pending.Failed.AddRange(recipients);
         _relayed += pending.Relayed;
         if (_running < _options.AtOnce)
@@ -147,6 +183,7 @@ public sealed class Bouncer : BounceSink
             while (Take() is { } pending)
             {
                 _working.Add(pending);
+                pending.SinceMs = _world.Loop.NowMs;
                 await TellAsync(writer, pending);
                 _working.Remove(pending);
                 Forget(pending);
@@ -250,6 +287,7 @@ public sealed class Bouncer : BounceSink
             _queue.BouncesMove();
             await sleeper.SleepAsync(wait);
             _refused--;
+            pending.SinceMs = _world.Loop.NowMs;
             wait = Math.Min(wait * 2, _options.RetryCapMs);
         }
     }

@@ -15,6 +15,9 @@ internal sealed class PendingBounce(MessageHandle message, MessageId id)
     /// <summary>When the last of them failed.</summary>
     public DateTimeOffset FailedAt { get; set; }
 
+    /// <summary>Since when it waits, or since it was last refused, on the loop's scale.</summary>
+    public long SinceMs { get; set; }
+
     /// <summary>When what is delayed is given up; null for a report that settles its recipients.</summary>
     public DateTimeOffset? RetryUntil { get; init; }
 

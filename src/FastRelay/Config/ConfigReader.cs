@@ -84,6 +84,8 @@ public sealed class ConfigReader
         config = config with { Listen = listen.Listen(root, config) };
         config = listen.RelayFor(root, config);
         config = Limits(root.Table("limits"), config);
+        // Events first: whether failures can be told by them depends on it.
+        config = Events(root.Table("events"), config);
         config = Dns(root.Table("dns"), config);
         config = Queue(root.Table("queue"), config);
         // Sources first: routes, tenants and delivery name them.
@@ -93,7 +95,6 @@ public sealed class ConfigReader
         config = config with { Routes = RouteReader.Read(root, config, this) };
         config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
-        config = Events(root.Table("events"), config);
         root.Later("submission");
         root.Finish();
         return config;
@@ -231,7 +232,7 @@ public sealed class ConfigReader
         return config with { DnsServers = servers };
     }
 
-    private static RelayConfig Queue(TableReader table, RelayConfig config)
+    private RelayConfig Queue(TableReader table, RelayConfig config)
     {
         const long day = 86_400_000;
         const string example = "[\"5m\", \"10m\", \"1h\"]";
@@ -249,7 +250,8 @@ public sealed class ConfigReader
             config = config with { RetryMs = waits };
         }
         config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs, WarnMs = table.Duration("warn", 0, 365 * day) ?? config.WarnMs };
-        config = config with { TenantHeader = TenantReader.Header(table) ?? config.TenantHeader };
+        config = config with { Bounce = TenantReader.Bounce(table, config, this) ?? config.Bounce };
+        config = TenantReader.Headers(table, config);
         table.Finish();
         return config;
     }

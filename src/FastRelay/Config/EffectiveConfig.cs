@@ -36,7 +36,9 @@ public static class EffectiveConfig
         Line(text, "retry", List(config.RetryMs.Select(ConfigText.FormatDuration)));
         Line(text, "expire", Quote(ConfigText.FormatDuration(config.ExpireMs)));
         Line(text, "warn", Quote(ConfigText.FormatDuration(config.WarnMs)));
+        Line(text, "bounce", Quote(TenantReader.Word(config.Bounce)));
         Line(text, "tenant_header_name", Quote(config.TenantHeader));
+        Line(text, "priority_header_name", Quote(config.PriorityHeader));
         text.Append("\n[deliver]\n");
         Line(text, "port", config.Deliver.Port.ToString(CultureInfo.InvariantCulture));
         Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");
@@ -117,6 +119,7 @@ public static class EffectiveConfig
                 Line(text, "proxies", List(proxies.Select(Network)));
             }
             Tenant(text, listen.Tenant, listen.TenantHeader);
+            Priority(text, listen.Priority, listen.PriorityHeader);
         }
         text.Append("\n[[relay_for]]\n");
         IPNetwork[] named = [.. config.Injectors.SelectMany(static row => row.Networks)];
@@ -150,6 +153,7 @@ public static class EffectiveConfig
             }
             Certificates(text, row.Certificates);
             Tenant(text, row.Tenant, row.TenantHeader);
+            Priority(text, row.Priority, row.PriorityHeader);
         }
     }
 
@@ -170,6 +174,18 @@ public static class EffectiveConfig
         if (header)
         {
             Line(text, "tenant_header", "true");
+        }
+    }
+
+    private static void Priority(StringBuilder text, MailPriority? priority, bool header)
+    {
+        if (priority is { } said)
+        {
+            Line(text, "priority", Quote(said.Word()));
+        }
+        if (header)
+        {
+            Line(text, "priority_header", "true");
         }
     }
 

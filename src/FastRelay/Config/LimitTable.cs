@@ -85,6 +85,7 @@ public static class LimitTable
         Count("mx_hosts", 1, 100, l => l.MxHosts, (l, v) => l with { MxHosts = (int)v }),
         Count("mx_addresses_tried", 1, 100, l => l.MxAddressesTried, (l, v) => l with { MxAddressesTried = (int)v }),
 
+        Ms("watchdog", 10_000, Day, l => l.WatchdogMs, (l, v) => l with { WatchdogMs = (int)v }),
         Count("bounces_waiting", 1, 1_000_000, l => l.BouncesWaiting, (l, v) => l with { BouncesWaiting = (int)v }),
         Count("send_sessions", 1, 1_000_000, l => l.SendSessions, (l, v) => l with { SendSessions = (int)v }),
         Count("send_sessions_per_site", 1, 1_000_000, l => l.SendSessionsPerSite, (l, v) => l with { SendSessionsPerSite = (int)v }),

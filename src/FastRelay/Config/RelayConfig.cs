@@ -118,8 +118,14 @@ public sealed record RelayConfig
     /// <summary>The sender is told once that a message still waits, this long after its arrival, ms; 0 for never.</summary>
     public long WarnMs { get; init; } = 4 * 3_600_000L;
 
+    /// <summary>How failures are told, where the tenant does not say so.</summary>
+    public BounceNotice Bounce { get; init; }
+
     /// <summary>The header field in which named injectors name the tenant of a message.</summary>
     public string TenantHeader { get; init; } = TenantReader.UsualHeader;
+
+    /// <summary>The header field in which named injectors name the priority of a message.</summary>
+    public string PriorityHeader { get; init; } = TenantReader.UsualPriorityHeader;
 
     /// <summary>What is said about tenants; the others weigh 1.</summary>
     public IReadOnlyList<TenantConfig> Tenants { get; init; } = [];

@@ -118,6 +118,19 @@ public sealed class Deliverer : Dispatcher
         return true;
     }
 
+    /// <inheritdoc/>
+    public override bool MayHold(Site site, long takenMs)
+    {
+        for (SendSession? session = _open; session is not null; session = session.Next)
+        {
+            if (session.Site == site && session.InTransaction && session.InTransactionSinceMs <= takenMs)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /// <summary>
     /// Stops: no new transaction; waits for the final replies that are owed. After <paramref name="timeoutMs"/> the
     /// connections are cut: what had its final dot is in doubt and logged so, the rest stays as it was.

@@ -46,6 +46,9 @@ internal sealed class SendSession
     /// <summary>A transaction is under way.</summary>
     public bool InTransaction { get; private set; }
 
+    /// <summary>Since when, on the loop's scale: nothing that it works at was taken before.</summary>
+    public long InTransactionSinceMs { get; private set; }
+
     /// <summary>The gate before a final dot.</summary>
     public bool MaySend => _owner.MaySend;
 
@@ -127,6 +130,7 @@ internal sealed class SendSession
             if (_owner.Queue.TryTake(site, out Delivery delivery))
             {
                 InTransaction = true;
+                InTransactionSinceMs = delivery.TakenMs;
                 await SendAsync(site, delivery);
                 InTransaction = false;
                 _owner.TransactionEnded();

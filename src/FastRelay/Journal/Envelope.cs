@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using FastRelay.Config;
 
 namespace FastRelay.Journal;
 
@@ -69,6 +70,11 @@ public readonly ref struct Envelope
     /// <summary>Most octets of a mailbox.</summary>
     internal const int MailboxMax = HasOptions - 1;
 
+    /// <summary>The bits of the flags that are the priority, from <see cref="PriorityShift"/> on.</summary>
+    internal const int PriorityBits = 0x30;
+
+    internal const int PriorityShift = 4;
+
     private readonly ReadOnlySpan<byte> _bytes;
 
     /// <summary>Reads the stored form, which must be whole (<see cref="IsWellFormed"/>).</summary>
@@ -78,7 +84,10 @@ public readonly ref struct Envelope
     public ReadOnlySpan<byte> Encoded => _bytes;
 
     /// <summary>8-bit, SMTPUTF8, own notification.</summary>
-    public EnvelopeFlags Flags => (EnvelopeFlags)_bytes[2];
+    public EnvelopeFlags Flags => (EnvelopeFlags)(_bytes[2] & ~PriorityBits);
+
+    /// <summary>How urgent it is; normal in records older than priorities, and for a value that is not known.</summary>
+    public MailPriority Priority => ((_bytes[2] & PriorityBits) >> PriorityShift) is int value and < MailPriorities.Count ? (MailPriority)value : MailPriority.Normal;
 
     /// <summary>Recipients, settled ones too.</summary>
     public int RecipientCount => BinaryPrimitives.ReadInt32LittleEndian(_bytes[4..]);

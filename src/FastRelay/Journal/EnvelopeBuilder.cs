@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using FastRelay.Config;
 
 namespace FastRelay.Journal;
 
@@ -63,7 +64,14 @@ public sealed class EnvelopeBuilder
     public void SetFlags(EnvelopeFlags flags)
     {
         Check.That(_length >= Envelope.HeaderBytes, "an envelope must be started first");
-        _buffer[2] = (byte)flags;
+        _buffer[2] = (byte)((byte)flags | (_buffer[2] & Envelope.PriorityBits));
+    }
+
+    /// <summary>How urgent it is; may be said until the commit.</summary>
+    public void SetPriority(MailPriority priority)
+    {
+        Check.That(_length >= Envelope.HeaderBytes, "an envelope must be started first");
+        _buffer[2] = (byte)((_buffer[2] & ~Envelope.PriorityBits) | ((int)priority << Envelope.PriorityShift));
     }
 
     /// <summary>Whose mail it is; may be said until the commit, and room for it is kept whatever recipients there are.</summary>

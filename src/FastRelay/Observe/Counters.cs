@@ -60,6 +60,9 @@ public sealed class Counters
     /// <summary>Bounces written, those that say "relayed" included.</summary>
     public long Bounced { get; set; }
 
+    /// <summary>Failed recipients whose event was the notice.</summary>
+    public long ToldByEvent { get; set; }
+
     /// <summary>Reports of a delay written.</summary>
     public long Warned { get; set; }
 
@@ -74,6 +77,9 @@ public sealed class Counters
 
     /// <summary>Deliveries lost after the final dot: the peer may have the message.</summary>
     public long InDoubt { get; set; }
+
+    /// <summary>What the watchdog found without anything to wait for.</summary>
+    public long Stuck { get; set; }
 
     /// <summary>Connections dialled.</summary>
     public long ConnectionsOut { get; set; }

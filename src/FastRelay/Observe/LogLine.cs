@@ -66,6 +66,9 @@ public ref struct LogLine
         return Add(key, utf8[..written]);
     }
 
+    /// <summary>Adds how urgent it is; nothing for an empty word.</summary>
+    public LogLine AddPriority(scoped ReadOnlySpan<byte> word) => word.IsEmpty ? this : Add("priority"u8, word);
+
     /// <summary>Adds whose mail it is; nothing for the default tenant.</summary>
     public LogLine AddTenant(scoped ReadOnlySpan<byte> tenant) => tenant.IsEmpty ? this : Add("tenant"u8, tenant);
 

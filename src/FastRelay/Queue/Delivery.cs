@@ -45,6 +45,11 @@ public readonly struct Delivery
 
     internal Site? SiteOrNone { get; }
 
+    /// <summary>Its place in <see cref="Flights"/>; 0 where it was taken for no site.</summary>
+    internal int Flight { get; init; }
+
+    internal int FlightNumber { get; init; }
+
     /// <summary>What it was taken from; null exactly when there is no site.</summary>
     internal TenantLane? Lane { get; }
 }

@@ -1,5 +1,4 @@
 using FastRelay.Journal;
-using FastRelay.Observe;
 using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
@@ -18,6 +17,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     private RecipientOutcome[] _outcomes = new RecipientOutcome[16];
     private int _outcomeCount;
     private readonly List<FailedRecipient> _failed = [];
+    private readonly List<int> _told = [];
 
     public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
     {
@@ -27,7 +27,8 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool noNotice = (entry.Flags & EntryFlags.NullReversePath) != 0 || entry.IsDropped;
         int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
-        bool untold = !noNotice && queue.Bounces is { HasRoom: false, IsStuck: true };
+        bool byEvent = delivery.Destination.Tenant.TellsByEvent;
+        bool untold = !noNotice && (queue.Bounces is { HasRoom: false, IsStuck: true } || (byEvent && queue.Log.Events?.HasRoom(reports.Length) == false));
         bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
@@ -36,6 +37,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         ReadOnlySpan<byte> reason = default;
         _outcomeCount = 0;
         _failed.Clear();
+        _told.Clear();
         foreach (ref readonly RecipientReport report in reports)
         {
             Outcome outcome = report.Outcome;
@@ -50,7 +52,7 @@ internal sealed class DeliveryReporter(QueueState queue)
                 case OutcomeClass.Delivered:
                     took = true;
                     entry.Pending--;
-                    Deliver(envelope, report, outcome, attempt, noNotice);
+                    Deliver(envelope, report, outcome, attempt, noNotice || byEvent);
                     break;
                 case OutcomeClass.Failed when untold && WantsFailures(envelope, report.Index):
                     // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again.
@@ -60,7 +62,7 @@ internal sealed class DeliveryReporter(QueueState queue)
                     break;
                 case OutcomeClass.Failed:
                     entry.Pending--;
-                    Fail(in entry, report, outcome, attempt, noNotice, wantsNone: !noNotice && !WantsFailures(envelope, report.Index));
+                    Fail(in entry, report, outcome, attempt, noNotice, wantsNone: !noNotice && !WantsFailures(envelope, report.Index), byEvent);
                     break;
                 default:
                     queue.Counters.Deferred++;
@@ -73,20 +75,31 @@ internal sealed class DeliveryReporter(QueueState queue)
                     }
                     break;
             }
-            LogOutcome(delivery, envelope, attempt, report, outcome, attempts);
+            OutcomeLog.Write(queue, delivery, envelope, attempt, report, outcome, attempts);
         }
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
         bool forRate = TellSite(delivery, took, judged, reports) && (entry.Flags & EntryFlags.RoundDeferred) == 0;
         long delayMs = !deferred ? 0 : forRate ? RateDelayMs(attempts) : queue.Options.RetryAfterMs(attempts, queue.World.Random, inDoubt);
         Finish(delivery, tooMany, attempts, deferred, delayMs, later, reason);
-        if (_failed.Count > 0)
+        HandOver(delivery.Message);
+    }
+
+    /// <summary>Those who failed wait to be told of; a message with a damaged envelope is looked at.</summary>
+    private void HandOver(MessageHandle message)
+    {
+        if (_told.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
-            queue.Bounces.Bounce(delivery.Message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed));
+            queue.Bounces.ToldByEvent(message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_told));
+        }
+        else if (_failed.Count > 0)
+        {
+            Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
+            queue.Bounces.Bounce(message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed));
         }
         else
         {
-            queue.SetAsideIfLast(delivery.Message);
+            queue.SetAsideIfLast(message);
         }
     }
 
@@ -180,6 +193,10 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             queue.Extra(handle).Failed.Add(failed.Index);
         }
+        foreach (int told in _told)
+        {
+            queue.Extra(handle).Failed.Add(told);
+        }
         int next = Math.Min(tooMany, NextCursor(handle));
         if (next != int.MaxValue)
         {
@@ -211,6 +228,26 @@ internal sealed class DeliveryReporter(QueueState queue)
     {
         queue.Shaper.GaveBack(delivery);
         Landed(delivery);
+    }
+
+    /// <summary>
+    /// The watchdog's: a delivery that nobody works at. Whether the next hop has the message is not known, so it waits its
+    /// whole retry interval like any in doubt; what is reported of it later does not count.
+    /// </summary>
+    public void GiveUp(int place)
+    {
+        Flight flight = queue.Flights[place];
+        queue.Flights.GiveUp(place);
+        queue.Counters.InDoubt++;
+        flight.Site!.Landed(flight.Lane!);
+        ref Entry entry = ref queue.Slab[flight.Entry];
+        entry.Attempts = (ushort)Math.Min(ushort.MaxValue, entry.Attempts + 1);
+        entry.Flags &= ~EntryFlags.RoundDeferred;
+        if (queue.ExtraOrNone(flight.Entry) is { } extra)
+        {
+            (extra.Cursor, extra.NextCursor) = (0, -1);
+        }
+        MoveOn(flight.Entry, queue.Options.RetryAfterMs(entry.Attempts, queue.World.Random, inDoubt: true), ReadyPlace.Last);
     }
 
     /// <summary>The site's delivery is over.</summary>
@@ -293,7 +330,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         Add(report.Index, RecipientResult.Delivered);
     }
 
-    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool wantsNone)
+    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool wantsNone, bool byEvent)
     {
         queue.Counters.Failed++;
         if (noNotice || wantsNone)
@@ -308,6 +345,11 @@ internal sealed class DeliveryReporter(QueueState queue)
                 queue.Log.Warn("drop"u8).Add("id"u8, id).Add("recipient"u8, report.Index).Write();
             }
             Add(report.Index, RecipientResult.Dropped);
+            return;
+        }
+        if (byEvent)
+        {
+            _told.Add(report.Index);
             return;
         }
         Tell(report, outcome, attempt, NoticeKind.Failed);
@@ -332,56 +374,6 @@ internal sealed class DeliveryReporter(QueueState queue)
             Array.Resize(ref _outcomes, _outcomes.Length * 2);
         }
         _outcomes[_outcomeCount++] = new RecipientOutcome(index, result);
-    }
-
-    private void LogOutcome(
-        in Delivery delivery,
-        in Envelope envelope,
-        in AttemptInfo attempt,
-        in RecipientReport report,
-        in Outcome outcome,
-        int attempts)
-    {
-        Span<byte> id = stackalloc byte[16];
-        int idLength = queue.Journal.IdOf(delivery.Message).Format(id);
-        Span<byte> code = stackalloc byte[EnhancedCode.TextLengthMax];
-        outcome.EnhancedCode.TryFormat(code, out int codeLength);
-        long now = queue.World.Loop.NowMs;
-        LogLine line = (outcome.Class == OutcomeClass.Delivered ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
-            .Add("status"u8, OutcomeWords.Of(outcome.Class))
-            .Add("id"u8, id[..idLength])
-            .Add("from"u8, envelope.ReversePath)
-            .Add("to"u8, envelope.Recipient(report.Index))
-            .Add("site"u8, delivery.SiteOrNone?.Key ?? delivery.Destination.Key)
-            .AddTenant(delivery.Destination.Tenant.Utf8Name);
-        if (delivery.SiteOrNone?.Source is { } source)
-        {
-            source.Count(outcome.Class);
-            line = line.Add("source"u8, source.Utf8Name);
-        }
-        if (attempt.Host.Length > 0)
-        {
-            line = line.Add("host"u8, attempt.Host);
-        }
-        if (attempt.Address is not null)
-        {
-            line = line.Add("addr"u8, attempt.Address);
-        }
-        line.Add("tls"u8, attempt.Tls)
-            .Add("attempts"u8, attempts)
-            .AddSeconds("delay"u8, Math.Max(0, queue.UnixMs - queue.Journal.ArrivalUnixMs(delivery.Message)))
-            .AddSeconds("waited"u8, delivery.WaitedMs)
-            .AddSeconds("connect"u8, attempt.ConnectMs)
-            .AddSeconds("transfer"u8, now - delivery.TakenMs)
-            .Add("code"u8, outcome.ReplyCode)
-            .Add("dsn"u8, code[..codeLength])
-            .Add("cause"u8, OutcomeWords.Of(outcome.Cause))
-            .Add("reply"u8, Cut(report.ReplyText.Span))
-            .Write();
-        if (queue.Log.Events is { } events)
-        {
-            OutcomeEvent.Write(events, queue, delivery, envelope, attempt, report, outcome, attempts);
-        }
     }
 
     /// <summary>As much of a reply as is kept of it.</summary>

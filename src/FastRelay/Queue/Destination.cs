@@ -12,7 +12,8 @@ public sealed class Destination
     /// <summary>Stands for a domain that no route can be found for; no plan accepts it as a name.</summary>
     internal const string Unroutable = "?";
 
-    internal EntryList ReadyList;
+    /// <summary>Its ready work, by the rank of its priority.</summary>
+    internal ReadyLanes Lanes;
 
     internal Destination(int number, Tenant tenant, Route route, RouteTable table, Destination? head = null)
     {
@@ -116,7 +117,10 @@ public sealed class Destination
     public int Entries { get; internal set; }
 
     /// <summary>Entries that wait for nothing but their turn.</summary>
-    public int Ready => ReadyList.Count;
+    public int Ready => Lanes[0].List.Count + Lanes[1].List.Count + Lanes[2].List.Count;
+
+    /// <summary>The first of the most urgent that are ready; 0 when none is.</summary>
+    internal int FirstReady => Lanes[0].List.First is int high and not 0 ? high : Lanes[1].List.First is int normal and not 0 ? normal : Lanes[2].List.First;
 
     /// <summary>When DNS is asked again after it failed, on the loop's scale; <see cref="long.MaxValue"/> when it has not failed.</summary>
     public long DnsRetryMs => DnsTimer?.DueMs ?? long.MaxValue;
@@ -128,6 +132,12 @@ public sealed class Destination
 
     /// <summary>Planning waits for its turn or is under way.</summary>
     internal bool Planning { get; set; }
+
+    /// <summary>Since when its plan is being made, on the loop's scale; -1 while none is.</summary>
+    internal long PlanSinceMs { get; set; } = -1;
+
+    /// <summary>Plans of it that were begun: one that was given up has no say when it comes after all.</summary>
+    internal int PlanNumber { get; set; }
 
     internal int DnsFailures { get; set; }
 
@@ -144,10 +154,8 @@ public sealed class Destination
     /// <summary>Its tenant's place at its site; null while it has no site.</summary>
     internal TenantLane? Lane { get; set; }
 
-    /// <summary>Ring of the destinations of a tenant at a site that have ready work; null when not in it.</summary>
-    internal Destination? NextInSite { get; set; }
-
-    internal Destination? PreviousInSite { get; set; }
+    /// <summary>Its ready work takes turns at its site.</summary>
+    internal bool InSite { get; set; }
 
     /// <summary>Order number of the last message that was added, and its entry: finds the entry of a message's next recipient at once.</summary>
     internal long LastAdded { get; set; }

@@ -7,17 +7,13 @@ namespace FastRelay.Queue;
 /// All destinations: found by a recipient's domain without allocating, planned one at a time each and a bounded number
 /// at once, asked again on a schedule of their own when DNS does not answer.
 /// </summary>
-internal sealed class DestinationTable : LoopItem
+internal sealed class DestinationTable
 {
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
     private readonly HashSet<Destination> _left = [];
     private readonly DestinationNumbers _numbers = new();
-    private Destination? _planFirst;
-    private Destination? _planLast;
-    private int _plansInFlight;
-    private int _changes;
     private readonly EmptyDestinations _empty = new();
 
     public DestinationTable(QueueState queue, Router router)
@@ -25,7 +21,11 @@ internal sealed class DestinationTable : LoopItem
         _queue = queue;
         _router = router;
         _loop = queue.World.Loop;
+        Plans = new PlanQueue(queue, router, Apply);
     }
+
+    /// <summary>Those that are being planned, and that wait for it.</summary>
+    public PlanQueue Plans { get; }
 
     public int Count { get; private set; }
 
@@ -80,7 +80,7 @@ internal sealed class DestinationTable : LoopItem
     /// </summary>
     public void Change()
     {
-        _changes++;
+        Plans.Changed();
         foreach (Destination destination in All.ToList())
         {
             if (!destination.IsLeft && IsLeftNow(destination))
@@ -113,7 +113,7 @@ internal sealed class DestinationTable : LoopItem
     /// <summary>Forgets a plan; what it decided stays undecided until the next one is there. The site keeps its memory.</summary>
     private void Forget(Destination destination)
     {
-        if (destination.NextInSite is not null)
+        if (destination.InSite)
         {
             destination.Site!.Leave(destination);
         }
@@ -206,24 +206,7 @@ internal sealed class DestinationTable : LoopItem
     }
 
     /// <summary>Plans a destination, unless that is under way.</summary>
-    public void Renew(Destination destination)
-    {
-        if (destination.Planning)
-        {
-            return;
-        }
-        destination.Planning = true;
-        if (_planLast is null)
-        {
-            _planFirst = destination;
-        }
-        else
-        {
-            _planLast.NextToPlan = destination;
-        }
-        _planLast = destination;
-        _loop.Enqueue(this);
-    }
+    public void Renew(Destination destination) => Plans.Renew(destination);
 
     /// <summary>Asks DNS again at once, when it had failed; the operator's wish.</summary>
     public void Forgive(Destination destination)
@@ -233,45 +216,6 @@ internal sealed class DestinationTable : LoopItem
         if (destination.Plan is { Status: not PlanStatus.Ok } && destination.Ready > 0)
         {
             Renew(destination);
-        }
-    }
-
-    protected override void Run()
-    {
-        while (_planFirst is { } destination && _plansInFlight < _queue.Limits.DnsQueries)
-        {
-            _planFirst = destination.NextToPlan;
-            _planLast = _planFirst is null ? null : _planLast;
-            destination.NextToPlan = null;
-            _plansInFlight++;
-            _ = PlanAsync(destination);
-        }
-    }
-
-    private async Task PlanAsync(Destination destination)
-    {
-        try
-        {
-            Plan plan;
-            int change;
-            do
-            {
-                // A plan by what was in force before is worth nothing.
-                change = _changes;
-                plan = await _router.PlanAsync(destination.Route);
-            }
-            while (change != _changes);
-            _plansInFlight--;
-            destination.Planning = false;
-            Apply(destination, plan);
-            if (_planFirst is not null)
-            {
-                _loop.Enqueue(this);
-            }
-        }
-        catch (Exception e)
-        {
-            Check.Fatal(e.ToString());
         }
     }
 
@@ -292,7 +236,7 @@ internal sealed class DestinationTable : LoopItem
             }
             if (destination.Ready > 0)
             {
-                if (destination.NextInSite is null)
+                if (!destination.InSite)
                 {
                     site.Join(destination);
                 }
@@ -333,7 +277,7 @@ internal sealed class DestinationTable : LoopItem
         {
             return;
         }
-        if (destination.NextInSite is not null)
+        if (destination.InSite)
         {
             site.Leave(destination);
         }

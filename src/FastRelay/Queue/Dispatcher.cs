@@ -16,6 +16,14 @@ public abstract class Dispatcher
     /// <see cref="MessageQueue.RoomAgain"/>.
     /// </returns>
     public abstract bool Dispatch(Site site);
+
+    /// <summary>
+    /// May a session still be at work at a delivery that was taken long ago? Asked by the watchdog; false only when surely
+    /// none is.
+    /// </summary>
+    /// <param name="site">What it was taken for.</param>
+    /// <param name="takenMs">When, on the loop's scale.</param>
+    public virtual bool MayHold(Site site, long takenMs) => true;
 }
 
 /// <summary>What a sender is told of a recipient.</summary>
@@ -52,6 +60,12 @@ public abstract class BounceSink
     public abstract void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed);
 
     /// <summary>
+    /// Takes over recipients that failed for good and whose <c>failed</c> events are the notice. They stay pending in the journal until
+    /// the events are out of the process's hands (docs/decisions/0019), so that a kill tells them again and not never.
+    /// </summary>
+    public abstract void ToldByEvent(MessageHandle message, ReadOnlySpan<int> recipients);
+
+    /// <summary>
     /// Tells the sender that recipients still wait. Nothing is settled by it, and it is told once: what cannot be written
     /// is forgotten.
     /// </summary>
@@ -59,6 +73,9 @@ public abstract class BounceSink
     /// <param name="delayed">Who waits.</param>
     /// <param name="until">When it is given up.</param>
     public abstract void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until);
+
+    /// <summary>Asked by the watchdog: a bounce that has waited for so long though the journal takes bounces; empty when none has.</summary>
+    public virtual string Watch(long forMs) => "";
 
     /// <summary>False while <see cref="Limits.BouncesWaiting"/> failed recipients wait for their bounces: nothing that may fail is begun.</summary>
     public abstract bool HasRoom { get; }

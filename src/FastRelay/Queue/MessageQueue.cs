@@ -128,7 +128,7 @@ public sealed class MessageQueue : IReplay
         _loop.CheckThread();
         _queue.Options = options;
         _queue.Limits = limits;
-        _queue.Tenants.Change(options.Tenants);
+        _queue.Tenants.Change(options);
         _queue.Sources.Change();
         _queue.Gears.Change();
         _queue.Warner.Change();
@@ -144,6 +144,7 @@ public sealed class MessageQueue : IReplay
         Check.That(!_queue.HasJournal, "a queue has one journal");
         _queue.Journal = journal;
         _queue.Clock.Start();
+        _queue.Watchdog.Start();
         _queue.Clock.Arm();
         _queue.Settler.Resume();
     }
@@ -168,7 +169,7 @@ public sealed class MessageQueue : IReplay
             if (destination.LastAdded != order)
             {
                 destination.LastAdded = order;
-                destination.LastEntry = _queue.New(message, destination, expire, flags);
+                destination.LastEntry = _queue.New(message, destination, expire, flags, envelope.Priority);
                 first = destination.LastEntry;
                 count++;
             }
@@ -209,12 +210,13 @@ public sealed class MessageQueue : IReplay
         {
             return false;
         }
-        int handle = destination.ReadyList.First;
+        int handle = site.Lanes.TurnEntry;
         _queue.Shaper.Began(site, handle);
         TenantLane lane = destination.Lane!;
         site.Lanes.Pass();
         _queue.TakeOut(handle);
         site.InFlight++;
+        site.Begun++;
         site.Lanes.Took(lane);
         if (destination.Plan!.ExpiresMs <= _loop.NowMs)
         {
@@ -249,8 +251,10 @@ public sealed class MessageQueue : IReplay
     /// <param name="reports">Each collected recipient once.</param>
     public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
     {
-        _loop.CheckThread();
-        _queue.Reporter.Report(delivery, envelope, attempt, reports);
+        if (TryEnd(delivery))
+        {
+            _queue.Reporter.Report(delivery, envelope, attempt, reports);
+        }
     }
 
     /// <summary>
@@ -259,10 +263,12 @@ public sealed class MessageQueue : IReplay
     /// </summary>
     public void SetAside(in Delivery delivery)
     {
-        _loop.CheckThread();
-        DeliveryReporter.Landed(delivery);
-        _queue.Free(delivery.Entry);
-        SetAside(delivery.Message);
+        if (TryEnd(delivery))
+        {
+            DeliveryReporter.Landed(delivery);
+            _queue.Free(delivery.Entry);
+            SetAside(delivery.Message);
+        }
     }
 
     /// <summary>The same for a message of which this was the last that was under way; others go when their turn comes.</summary>
@@ -271,7 +277,10 @@ public sealed class MessageQueue : IReplay
     /// <summary>Ends a delivery that was not attempted: it is ready again, first in its destination, its attempts unchanged.</summary>
     public void Release(in Delivery delivery)
     {
-        _loop.CheckThread();
+        if (!TryEnd(delivery))
+        {
+            return;
+        }
         Check.That(_queue.Slab[delivery.Entry].State == EntryState.InFlight, "a delivery is released once");
         _queue.Reporter.GaveBack(delivery);
         if (_queue.ExtraOrNone(delivery.Entry) is { } extra)
@@ -326,5 +335,17 @@ public sealed class MessageQueue : IReplay
         _loop.CheckThread();
         _queue.Settler.Resume();
         _queue.Sites.RoomAgain();
+    }
+
+    /// <summary>False for a delivery that the watchdog has given up.</summary>
+    private bool TryEnd(in Delivery delivery)
+    {
+        _loop.CheckThread();
+        if (_queue.Flights.TryEnd(delivery))
+        {
+            return true;
+        }
+        _queue.Log.Error("late_report"u8).Add("destination"u8, delivery.Destination.Key).AddSeconds("after"u8, _loop.NowMs - delivery.TakenMs).Write();
+        return false;
     }
 }

@@ -113,7 +113,7 @@ internal sealed class QueueClock : LoopItem
         /// </summary>
         private static void Watch(QueueState queue, Destination destination)
         {
-            if (destination.NextInSite is not null)
+            if (destination.InSite)
             {
                 if (destination.Site!.CanRun)
                 {
@@ -125,7 +125,7 @@ internal sealed class QueueClock : LoopItem
                 // A DNS retry may be due in this very turn: that is no defect.
                 if (destination.Plan is not { Status: PlanStatus.Temporary })
                 {
-                    queue.Log.Error("stuck"u8).Add("destination"u8, destination.Key).Add("ready"u8, destination.Ready).Write();
+                    queue.Watchdog.Found("ready"u8, destination.Key, 0);
                 }
                 queue.Destinations.HasReady(destination);
             }

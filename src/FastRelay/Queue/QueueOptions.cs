@@ -51,6 +51,9 @@ public sealed record QueueOptions
     /// <summary>What is allowed for sites; the first that matches one is its rule.</summary>
     public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
 
+    /// <summary>How failures are told, where the tenant does not say so.</summary>
+    public BounceNotice Bounce { get; init; }
+
     /// <summary>Weights and bounds of tenants; each name once.</summary>
     public IReadOnlyList<TenantConfig> Tenants { get; init; } = [];
 

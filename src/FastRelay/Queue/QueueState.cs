@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
@@ -12,6 +13,7 @@ namespace FastRelay.Queue;
 internal sealed class QueueState
 {
     private readonly long[] _counts = new long[6];
+    private readonly long[] _ready = new long[MailPriorities.Count];
     private readonly Dictionary<int, EntryExtra> _extras = [];
     private readonly Stack<EntryExtra> _idleExtras = new();
     private readonly HashSet<MessageHandle> _unreadable = [];
@@ -25,7 +27,7 @@ internal sealed class QueueState
         Log = log;
         Counters = counters;
         Wheel = new DueWheel(Slab, NowSeconds);
-        Tenants = new TenantTable(options.Tenants);
+        Tenants = new TenantTable(options);
         Sources = new SourceChoice(this);
         Gears = new Gears(this);
         Shaper = new Shaper(this);
@@ -37,6 +39,7 @@ internal sealed class QueueState
         Reporter = new DeliveryReporter(this);
         Moves = new MoveTable(this, router);
         TenantStops = new TenantStops(this);
+        Watchdog = new Watchdog(this);
     }
 
     public World World { get; }
@@ -81,6 +84,10 @@ internal sealed class QueueState
 
     public TenantStops TenantStops { get; }
 
+    public Flights Flights { get; } = new();
+
+    public Watchdog Watchdog { get; }
+
     public BounceSink? Bounces { get; set; }
 
     /// <summary>The number of the last message that was added or replayed.</summary>
@@ -121,11 +128,14 @@ internal sealed class QueueState
 
     public long CountOf(EntryState state) => _counts[(int)state];
 
+    /// <summary>Ready entries of a priority.</summary>
+    public long ReadyOf(MailPriority priority) => _ready[(int)priority];
+
     /// <summary>True when an entry is in use and of this message.</summary>
     public bool IsOf(int handle, int slot) => Slab[handle] is { State: not EntryState.Free } entry && entry.Message == slot;
 
     /// <summary>Makes an entry, in no list; the caller moves it on at once.</summary>
-    public int New(MessageHandle message, Destination destination, int expireSeconds, EntryFlags flags)
+    public int New(MessageHandle message, Destination destination, int expireSeconds, EntryFlags flags, MailPriority priority)
     {
         int handle = Slab.Allocate();
         ref Entry entry = ref Slab[handle];
@@ -133,6 +143,7 @@ internal sealed class QueueState
         entry.Destination = destination.Number;
         entry.ExpireSeconds = expireSeconds;
         entry.Flags = flags;
+        entry.Priority = priority;
         entry.State = EntryState.InFlight;
         _counts[(int)EntryState.InFlight]++;
         entry.NextOfMessage = Messages[message.Slot];
@@ -148,10 +159,11 @@ internal sealed class QueueState
         Move(ref entry, EntryState.InFlight, EntryState.Ready);
         entry.DueSeconds = NowSeconds;
         Destination destination = Destinations[entry.Destination];
-        destination.ReadyList.Add(Slab, handle, place);
-        if (destination.NextInSite is not null)
+        int rank = entry.Priority.Rank();
+        destination.Lanes[rank].List.Add(Slab, handle, place);
+        if (destination.InSite)
         {
-            destination.Site!.Lanes.Changed(destination, 1);
+            destination.Site!.Lanes.Changed(destination, rank, 1);
             Sites.Wake(destination.Site);
             return;
         }
@@ -190,10 +202,11 @@ internal sealed class QueueState
         {
             case EntryState.Ready:
                 Destination destination = Destinations[entry.Destination];
-                destination.ReadyList.Remove(Slab, handle);
-                if (destination.NextInSite is not null)
+                int rank = entry.Priority.Rank();
+                destination.Lanes[rank].List.Remove(Slab, handle);
+                if (destination.InSite)
                 {
-                    destination.Site!.Lanes.Changed(destination, -1);
+                    destination.Site!.Lanes.Changed(destination, rank, -1);
                     if (destination.Ready == 0)
                     {
                         destination.Site.Leave(destination);
@@ -276,20 +289,33 @@ internal sealed class QueueState
     public Delivery DeliveryOf(int handle, Site? site)
     {
         ref Entry entry = ref Slab[handle];
+        Destination destination = Destinations[entry.Destination];
+        TenantLane? lane = site is null ? null : destination.Lane;
+        int flight = site is null ? 0 : Flights.Begin(handle, site, lane!, World.Loop.NowMs);
         return new Delivery(
             handle,
             new MessageHandle(entry.Message),
-            Destinations[entry.Destination],
+            destination,
             site,
-            site is null ? null : Destinations[entry.Destination].Lane,
+            lane,
             entry.Attempts,
             Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L,
-            World.Loop.NowMs);
+            World.Loop.NowMs)
+        {
+            Flight = flight,
+            FlightNumber = flight == 0 ? 0 : Flights[flight].Number,
+        };
     }
 
     /// <summary>See <see cref="MessageQueue.CollectRecipients"/>.</summary>
     public int CollectRecipients(in Delivery delivery, in Envelope envelope, Span<int> into, out bool more)
     {
+        if (!Flights.Holds(delivery))
+        {
+            // Given up: another has it, or it is gone.
+            more = false;
+            return 0;
+        }
         EntryFlags flags = Slab[delivery.Entry].Flags;
         EntryExtra? extra = ExtraOrNone(delivery.Entry);
         int from = extra?.Cursor ?? 0;
@@ -352,5 +378,6 @@ internal sealed class QueueState
         entry.State = to;
         _counts[(int)from]--;
         _counts[(int)to]++;
+        _ready[(int)entry.Priority] += (to == EntryState.Ready ? 1 : 0) - (from == EntryState.Ready ? 1 : 0);
     }
 }

@@ -25,6 +25,9 @@ internal sealed class Settler
     private bool _running;
     private bool _idle;
 
+    /// <summary>Entries settled, or tried to, since the start.</summary>
+    public long Settled { get; private set; }
+
     public Settler(QueueState queue)
     {
         _queue = queue;
@@ -107,6 +110,7 @@ internal sealed class Settler
                     continue;
                 }
                 budget--;
+                Settled++;
                 await SettleAsync(delivery, byPlan);
             }
         }
@@ -134,7 +138,7 @@ internal sealed class Settler
         }
         while (_first is { } destination)
         {
-            if (destination.IsSettledByPlan && destination.ReadyList.First is int ready and not 0)
+            if (destination.IsSettledByPlan && destination.FirstReady is int ready and not 0)
             {
                 _queue.TakeOut(ready);
                 byPlan = true;

@@ -140,6 +140,16 @@ public sealed class Site
     /// <summary>Transactions in which it took mail, since the start.</summary>
     internal long Taken { get; set; }
 
+    /// <summary>Deliveries taken from it since the start.</summary>
+    internal long Begun { get; set; }
+
+    /// <summary>What the watchdog saw of it: <see cref="Begun"/>, since when it has not changed and nothing held the site back, and its last look.</summary>
+    internal long WatchBegun { get; set; } = -1;
+
+    internal long WatchSinceMs { get; set; }
+
+    internal int WatchRound { get; set; } = -1;
+
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }
 
@@ -207,14 +217,14 @@ public sealed class Site
     /// <summary>Adds a destination with ready work; its turn comes last.</summary>
     internal void Join(Destination destination)
     {
-        Check.That(destination.NextInSite is null);
+        Check.That(!destination.InSite);
         Lanes.Join(destination);
     }
 
     /// <summary>Takes a destination out, with what it still has ready.</summary>
     internal void Leave(Destination destination)
     {
-        Check.That(destination.NextInSite is not null);
+        Check.That(destination.InSite);
         Lanes.Leave(destination);
     }
 

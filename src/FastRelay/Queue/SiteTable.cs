@@ -21,8 +21,7 @@ internal sealed class SiteTable : LoopItem
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
-    private Site? _wakeFirst;
-    private Site? _wakeLast;
+    private WokenSites _woken;
     private StarvedSites _starved;
     private readonly LoopTimer _roomTimer;
     private bool _room;
@@ -109,21 +108,38 @@ internal sealed class SiteTable : LoopItem
     /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
     public void Wake(Site site)
     {
-        if (site.WakeQueued)
+        if (_woken.Add(site))
         {
-            return;
+            _loop.Enqueue(this);
         }
-        site.WakeQueued = true;
-        if (_wakeLast is null)
+    }
+
+    /// <summary>True when something will surely have its ready work looked at: the end of what holds it back, a session at work, or room.</summary>
+    public bool HasNextEvent(Site site)
+    {
+        if (Dispatcher is null || site.Active > 0 || _queue.Gears.IsSuspended(site) || !_queue.Journal.HasOutcomeRoom || !_queue.MayFail)
         {
-            _wakeFirst = site;
+            return true;
         }
-        else
+        if (_loop.NowMs < site.BackoffUntilMs)
         {
-            _wakeLast.NextToWake = site;
+            return site.Timer is { IsArmed: true };
         }
-        _wakeLast = site;
+        return site.IsStarved ? _roomTimer.IsArmed || _queue.Counters.SessionsOut > 0 : site.LookTimer is { IsArmed: true };
+    }
+
+    /// <summary>The watchdog's: looks at a site whose waking was lost.</summary>
+    public void WakeAgain(Site site)
+    {
+        site.WakeQueued = _woken.Holds(site);
         _loop.Enqueue(this);
+        if (_loop.NowMs < site.BackoffUntilMs)
+        {
+            // Its timer is gone, and so is what it would have ended.
+            EndBackoff(site);
+        }
+        RoomAgain();
+        Wake(site);
     }
 
     /// <summary>A session has ended, so one more may start somewhere.</summary>
@@ -246,8 +262,7 @@ internal sealed class SiteTable : LoopItem
 
     protected override void Run()
     {
-        Site? site = _wakeFirst;
-        _wakeFirst = _wakeLast = null;
+        Site? site = _woken.TakeAll();
         while (site is not null)
         {
             Site? next = site.NextToWake;

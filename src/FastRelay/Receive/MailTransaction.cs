@@ -1,4 +1,5 @@
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Smtp;
 
@@ -18,6 +19,7 @@ internal sealed class MailTransaction(EnvelopeBuilder envelope)
     private byte[] _text = [];
     private byte[] _mailbox = [];
     private EnvelopeFlags _flags;
+    private MailPriority? _priority;
 
     /// <summary>Who may relay, and the bounds.</summary>
     public required ReceiveOptions Options { get; set; }
@@ -39,6 +41,14 @@ internal sealed class MailTransaction(EnvelopeBuilder envelope)
 
     /// <summary>The client may name the tenant of this message in its header.</summary>
     public bool NamesTenant { get; private set; }
+
+    /// <summary>The client may name the priority of this message in its header.</summary>
+    public bool NamesPriority { get; private set; }
+
+    /// <summary>How urgent the message is: as its header says, its client's row, its listener, or its tenant.</summary>
+    /// <param name="named">What the header says; empty when it says nothing, or the client may not.</param>
+    public MailPriority PriorityOf(ReadOnlySpan<byte> named) =>
+        MailPriorities.TryParse(named, out MailPriority said) ? said : _priority ?? Options.Tenants.PriorityOf(envelope.View.Tenant);
 
     /// <summary>
     /// The content is there. What was declared is replaced by what is so: 8-bit content is sent on as 8-bit also when the
@@ -120,6 +130,8 @@ internal sealed class MailTransaction(EnvelopeBuilder envelope)
         int named = Options.Tenants.Of(Client, tenant, out bool mayName);
         envelope.SetTenant(tenant[..named]);
         NamesTenant = mayName;
+        _priority = Options.Tenants.PriorityOf(Client, out mayName);
+        NamesPriority = mayName;
         NeedsUtf8 = !System.Text.Ascii.IsValid(mailbox);
         IsOpen = true;
         return Answer.Say(Replies.SenderOk);

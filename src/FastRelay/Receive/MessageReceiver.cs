@@ -18,9 +18,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
 
     private readonly MessageWriter _writer = new(receiver.Journal);
     private readonly byte[] _id = new byte[32];
-    private FieldCutter? _cutter;
-    private bool _cuts;
-    private byte[]? _cutName;
+    private InjectorField _tenant;
+    private InjectorField _priority;
     private DotDecoder _decoder;
     private DotEncoder _encoder;
     private long _chunkLeft;
@@ -90,7 +89,8 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         _eightBit = false;
         _eightBitHeader = false;
         _header = default;
-        BeginHeader();
+        _tenant.Begin(machine.NamesTenant, machine.Options.Tenants.Header);
+        _priority.Begin(machine.NamesPriority, machine.Options.Tenants.PriorityHeader);
         _verdict = Verdict.Good;
         _commit = default;
         _bytes = 0;
@@ -172,10 +172,11 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         {
             return;
         }
-        if (_cuts && TenantName.IsValid(_cutter!.Value))
+        if (TenantName.IsValid(_tenant.Value))
         {
-            envelope.SetTenant(_cutter.Value);
+            envelope.SetTenant(_tenant.Value);
         }
+        envelope.SetPriority(machine.PriorityOf(_priority.Value));
         machine.Describe(_eightBit, _eightBitHeader);
         _writer.StuffedDots = (int)StuffedDots;
         _commit = await _writer.CommitAsync(envelope);
@@ -249,34 +250,19 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
 
     private bool Adds => machine.Listener.Submission;
 
-    // A named injector's field is cut out whether its name is good or not; from others it is a field like any other, which a signature may cover.
-    private void BeginHeader()
-    {
-        _cuts = machine.NamesTenant;
-        if (!_cuts)
-        {
-            return;
-        }
-        byte[] name = machine.Options.Tenants.Header;
-        if (_cutter is null || _cutName != name)
-        {
-            // Another one after a change of the configuration.
-            _cutter = new FieldCutter(name);
-            _cutName = name;
-        }
-        _cutter.Reset();
-    }
+    private bool Cuts => _tenant.Cuts || _priority.Cuts;
 
     // While the header lasts, fields may have to be put in, or what was held back of one that might have had to go.
     private Span<byte> Piece(Span<byte> room)
     {
-        if (_header.HasEnded || !(Adds || _cuts))
+        if (_header.HasEnded || !(Adds || Cuts))
         {
             return room;
         }
+        // Each cutter may give back what it held of the piece before, and what the first gives is a piece for the second.
+        int held = _tenant.Room + _priority.Room;
         Span<byte> rest = Adds ? room[..^SubmissionFields.OctetsMax] : room;
-        rest = _cuts ? rest[..^FieldCutter.HeldMax] : rest;
-        return rest[..Math.Min(rest.Length, FieldCutter.PieceMax)];
+        return rest[..Math.Min(rest.Length - held, FieldCutter.PieceMax - held)];
     }
 
     private void EndContent()
@@ -307,7 +293,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     {
         if (!_header.HasEnded)
         {
-            written = _cuts ? _cutter!.Cut(room, written) : written;
+            written = _priority.Cut(room, _tenant.Cut(room, written));
             int header = _header.Feed(room[..written]);
             _eightBitHeader = _eightBitHeader || !System.Text.Ascii.IsValid(room[..header]);
             if (_header.ReceivedCount > machine.Options.Limits.Hops)
@@ -328,7 +314,7 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         _eightBit = _eightBit || !System.Text.Ascii.IsValid(room[..written]);
         _bytes += written;
         // RFC 1870 5: what the dots of transparency add does not count.
-        if (_bytes - StuffedDots + (_cuts ? _cutter!.Octets : 0) > machine.Options.Limits.MessageBytes)
+        if (_bytes - StuffedDots + _tenant.Octets + _priority.Octets > machine.Options.Limits.MessageBytes)
         {
             Refuse(Verdict.TooBig);
             return;

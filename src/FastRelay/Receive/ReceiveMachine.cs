@@ -194,6 +194,12 @@ public sealed class ReceiveMachine
     /// <summary>The client may name the tenant of the message under way in its header.</summary>
     public bool NamesTenant => _mail.NamesTenant;
 
+    /// <summary>The client may name its priority there.</summary>
+    public bool NamesPriority => _mail.NamesPriority;
+
+    /// <summary>See <see cref="MailTransaction.PriorityOf"/>.</summary>
+    public MailPriority PriorityOf(ReadOnlySpan<byte> named) => _mail.PriorityOf(named);
+
     /// <summary>The content was read: what it turned out to hold, for the envelope.</summary>
     public void Describe(bool eightBit, bool eightBitHeader) => _mail.Describe(eightBit, eightBitHeader);
 

@@ -222,6 +222,7 @@ public sealed class Receiver
             .Add("user"u8, machine.Client.User)
             .Add("certificate"u8, machine.Client.Certificate)
             .AddTenant(view.Tenant)
+            .AddPriority(view.Priority.Utf8Said())
             .Add("from"u8, view.ReversePath)
             .Add("nrcpt"u8, view.RecipientCount)
             .Add("to"u8, view.Recipient(0))
@@ -243,6 +244,7 @@ public sealed class Receiver
         .Add("peer"u8, client.PeerText)
         .Add("user"u8, client.User)
         .AddTenant(envelope.Tenant)
+        .AddPriority(envelope.Priority.Utf8Said())
         .Write();
 
     private async Task AcceptAsync(Listener listener, ListenConfig config)

@@ -151,8 +151,22 @@ public sealed class RelayProcess : IDisposable
     /// <summary>A figure of the metrics page, by its name without the prefix.</summary>
     public long Figure(string name)
     {
-        string page = s_http.GetStringAsync(new Uri($"http://127.0.0.1:{AdminPort}/metrics")).GetAwaiter().GetResult();
+        string page = "";
+        // The greeting comes first at a start, the admin a moment later.
+        Tool.Until(() => (page = Metrics()).Length > 0, 20, () => $"no metrics on port {AdminPort}\n{Log}");
         return long.Parse(Regex.Match(page, $@"^fastrelay_{name} (\d+)", RegexOptions.Multiline).Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private string Metrics()
+    {
+        try
+        {
+            return s_http.GetStringAsync(new Uri($"http://127.0.0.1:{AdminPort}/metrics")).GetAwaiter().GetResult();
+        }
+        catch (HttpRequestException)
+        {
+            return "";
+        }
     }
 
     public void WaitForEmptyQueue(int timeoutSeconds = 30) =>

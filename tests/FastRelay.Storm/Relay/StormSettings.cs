@@ -30,7 +30,7 @@ internal sealed class StormSettings
             HostName = "relay.test",
             Spool = "spool",
             Listen = [new ListenConfig(Address, random.OneIn(2) ? ListenTls.StartTls : ListenTls.None) { TenantHeader = true }],
-            Tenants = [new TenantConfig("few", 1, 1), new TenantConfig("many", 3, 0)],
+            Tenants = [new TenantConfig("few", 1, 1) { Priority = MailPriority.Low }, new TenantConfig("many", 3, 0) { Priority = MailPriority.High }],
             Limits = Limits,
             RetryMs = [60_000, 300_000, 1_800_000],
             ExpireMs = 12 * HourMs,

@@ -1,4 +1,5 @@
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
 
 namespace FastRelay.Tests.Journal;
@@ -151,6 +152,26 @@ public class FormatTests
             Assert.Equal("rfc822;o@example.org", System.Text.Encoding.ASCII.GetString(view.At(0).OriginalRecipient));
             Assert.Equal("q@example.org", System.Text.Encoding.ASCII.GetString(view.At(1).Mailbox));
         }
+    }
+
+    [Theory]
+    [InlineData(MailPriority.Normal, 0x00)]
+    [InlineData(MailPriority.High, 0x10)]
+    [InlineData(MailPriority.Low, 0x20)]
+    public void The_priority_stands_in_bits_that_were_zero_before(MailPriority priority, int bits)
+    {
+        var builder = new EnvelopeBuilder();
+        builder.Start("s@example.org"u8, EnvelopeFlags.SmtpUtf8, "peer"u8, "helo"u8);
+        builder.TryAddRecipient("r@example.org"u8);
+        Assert.Equal(MailPriority.Normal, builder.View.Priority);
+        builder.SetPriority(MailPriority.Low);
+        builder.SetPriority(priority);
+        builder.SetFlags(EnvelopeFlags.EightBit | EnvelopeFlags.Bounce);
+        builder.SetTenant("acme"u8);
+        Assert.Equal((priority, EnvelopeFlags.EightBit | EnvelopeFlags.Bounce, bits | 5), (builder.View.Priority, builder.View.Flags, builder.Encoded[2]));
+        byte[] later = builder.Encoded.ToArray();
+        later[2] |= 0x30;
+        Assert.Equal((MailPriority.Normal, EnvelopeFlags.EightBit | EnvelopeFlags.Bounce), (new Envelope(later).Priority, new Envelope(later).Flags));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
@@ -70,6 +71,9 @@ public sealed class QueueRig
     /// <summary>Whose mail is committed from now on.</summary>
     public string Tenant { get; set; } = "";
 
+    /// <summary>How urgent it is.</summary>
+    public MailPriority Priority { get; set; }
+
     public long Messages => Journal.Stats.Messages;
 
     public static Outcome Ok { get; } = OutcomePolicy.From(SmtpStage.Dot, 250, default);
@@ -112,6 +116,7 @@ public sealed class QueueRig
     {
         _envelope.Start(Encoding.UTF8.GetBytes(from), EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
         _envelope.SetTenant(Encoding.ASCII.GetBytes(Tenant));
+        _envelope.SetPriority(Priority);
         foreach (string mailbox in to)
         {
             Assert.True(_envelope.TryAddRecipient(Encoding.UTF8.GetBytes(mailbox), (byte)notify));
@@ -199,6 +204,11 @@ public sealed class QueueRig
 
         public int Room { get; set; } = int.MaxValue;
 
+        /// <summary>A session works at whatever was taken.</summary>
+        public bool Holds { get; set; } = true;
+
+        public override bool MayHold(Site site, long takenMs) => Holds;
+
         public override bool Dispatch(Site site)
         {
             Assert.True(site.CanRun);
@@ -240,6 +250,17 @@ public sealed class QueueRig
                 Assert.True(rig.Journal.IsPending(message, one.Index));
                 Assert.Equal(NoticeKind.Delayed, one.Kind);
                 Warned.Add($"{one.Index} {one.Outcome.EnhancedCode} {Encoding.ASCII.GetString(one.ReplyText)} until {until:HH:mm:ss}");
+            }
+        }
+
+        public List<int> Told { get; } = [];
+
+        public override void ToldByEvent(MessageHandle message, ReadOnlySpan<int> recipients)
+        {
+            foreach (int index in recipients)
+            {
+                Assert.True(rig.Journal.IsPending(message, index), "a failure stays pending until its event is written");
+                Told.Add(index);
             }
         }
 

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Routing;
@@ -54,7 +55,8 @@ internal static class QueueRules
         {
             Assert.Equal(perDestination.GetValueOrDefault(destination.Number), destination.Entries);
             Assert.Equal(destination.Entries == 0, destination.InEmptyList);
-            bool inRing = destination.NextInSite is not null;
+            bool inRing = destination.InSite;
+            HoldRings(destination);
             if (inRing)
             {
                 Assert.True(destination.Ready > 0, "a destination without work in its site's ring");
@@ -74,6 +76,21 @@ internal static class QueueRules
         }
     }
 
+    private static void HoldRings(Destination destination)
+    {
+        for (int rank = 0; rank < MailPriorities.Count; rank++)
+        {
+            ReadyLane lane = destination.Lanes[rank];
+            Assert.Equal(destination.InSite && lane.List.Count > 0, lane.Next is not null);
+            if (lane.Next is not null)
+            {
+                Assert.Same(destination, lane.Next.Lanes[rank].Previous);
+                Assert.Same(destination, lane.Previous!.Lanes[rank].Next);
+                Assert.Same(destination.Lane, lane.Next.Lane);
+            }
+        }
+    }
+
     private static void HoldLanes(Site site, List<Destination> destinations)
     {
         Assert.Equal(site.Destinations, destinations.Count);
@@ -86,7 +103,7 @@ internal static class QueueRules
             Assert.Equal(lane.Destinations, destinations.Count(destination => destination.Tenant == lane.Tenant));
             int most = lane.Tenant.IsSuspended ? 0 : lane.Tenant.Sessions > 0 ? Math.Max(0, lane.Tenant.Sessions - lane.InFlight) : int.MaxValue;
             Assert.Equal(Math.Min(most, lane.Ready), lane.Open);
-            Assert.Equal(lane.Ready, destinations.Where(destination => destination.Lane == lane && destination.NextInSite is not null).Sum(static destination => destination.Ready));
+            Assert.Equal(lane.Ready, destinations.Where(destination => destination.Lane == lane && destination.InSite).Sum(static destination => destination.Ready));
             Assert.Equal(lane.Open > 0, lane.Next is not null);
             ready += lane.Open;
             capped += lane.Ready - lane.Open;

@@ -163,7 +163,7 @@ public class TimeAndDnsTests
         rig.SiteOf("mx.a.test").Leave(rig.Queue.State.Destinations.Find("a.test")!);
         Assert.False(rig.HasWork("mx.a.test"));
         rig.Loop.Pass(61_000);
-        Assert.Single(rig.Output.Lines, line => line.Contains("event=stuck destination=a.test ready=1", StringComparison.Ordinal));
+        Assert.Single(rig.Output.Lines, line => line.Contains("event=stuck state=ready what=a.test", StringComparison.Ordinal));
         rig.Deliver("mx.a.test");
         Assert.Equal(0, rig.Messages);
     }

@@ -25,6 +25,8 @@ public sealed class LinuxOutput : Output, IDisposable
     private bool _gathering;
     private bool _stopping;
     private long _dropped;
+    private long _taken;
+    private long _passed;
 
     /// <summary>Starts the thread. The descriptor stays the caller's.</summary>
     public LinuxOutput(int fd)
@@ -36,6 +38,21 @@ public sealed class LinuxOutput : Output, IDisposable
 
     /// <inheritdoc/>
     public override long Dropped => Interlocked.Read(ref _dropped);
+
+    /// <inheritdoc/>
+    public override long Taken => Interlocked.Read(ref _taken);
+
+    /// <inheritdoc/>
+    public override long Passed => Interlocked.Read(ref _passed);
+
+    /// <inheritdoc/>
+    public override bool HasRoom(long octets)
+    {
+        lock (_gate)
+        {
+            return _count == 0 || octets <= _ring.Length - _count;
+        }
+    }
 
     /// <inheritdoc/>
     public override bool TryWrite(ReadOnlySpan<byte> line)
@@ -53,6 +70,7 @@ public sealed class LinuxOutput : Output, IDisposable
             line[..first].CopyTo(_ring.AsSpan(at));
             line[first..].CopyTo(_ring);
             _count += line.Length;
+            Interlocked.Add(ref _taken, line.Length);
             wake = _asleep || (_gathering && _count >= HurryBytes);
             if (wake)
             {
@@ -112,6 +130,7 @@ public sealed class LinuxOutput : Output, IDisposable
                 // Only this thread moves the start, and nobody writes over what is counted.
                 _start = (_start + written) % _ring.Length;
                 _count -= written;
+                Interlocked.Add(ref _passed, written);
             }
         }
     }

@@ -102,7 +102,7 @@ public static class QueueListCommand
     {
         var text = new StringBuilder();
         string sender = item.Sender.Length == 0 ? "<>" : item.Sender;
-        text.Append(CultureInfo.InvariantCulture, $"{item.Id}  {item.Arrived.ToLocalTime():yyyy-MM-dd HH:mm:ss}  {ConfigText.ShowSize(item.Bytes),9}  {Printable(sender)}{(item.Tenant is null ? "" : $"  tenant {Printable(item.Tenant)}")}\n");
+        text.Append(CultureInfo.InvariantCulture, $"{item.Id}  {item.Arrived.ToLocalTime():yyyy-MM-dd HH:mm:ss}  {ConfigText.ShowSize(item.Bytes),9}  {Printable(sender)}{(item.Tenant is null ? "" : $"  tenant {Printable(item.Tenant)}")}{(item.Priority == "normal" ? "" : $"  {Printable(item.Priority)} priority")}\n");
         foreach (QueueDestination destination in item.Destinations)
         {
             foreach (string recipient in destination.Recipients)

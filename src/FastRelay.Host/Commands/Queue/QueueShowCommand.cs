@@ -48,6 +48,7 @@ public static class QueueShowCommand
         arrived    {Time(item.Arrived)}
         size       {ConfigText.ShowSize(item.Bytes)}
         tenant     {(item.Tenant is null ? "(none)" : QueueListCommand.Printable(item.Tenant))}
+        priority   {QueueListCommand.Printable(item.Priority)}
 
         """);
 

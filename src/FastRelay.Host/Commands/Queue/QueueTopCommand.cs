@@ -79,10 +79,10 @@ public static class QueueTopCommand
     internal static string Text(TopLook before, TopLook now, int max)
     {
         var text = new StringBuilder(Head(before, now)).Append('\n');
-        text.Append(CultureInfo.InvariantCulture, $"{"SITE",-40} {"READY",9} {"SENDING",8} {"DEFERRED",9} {"MSG/S",8} {"SESSIONS",9} GEAR\n");
+        text.Append(CultureInfo.InvariantCulture, $"{"SITE",-40} {"READY",9} {"HIGH",9} {"LOW",9} {"SENDING",8} {"DEFERRED",9} {"MSG/S",8} {"SESSIONS",9} GEAR\n");
         foreach (ExplainSite site in now.Sites.Take(max))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{Name(site),-40} {site.Ready,9} {site.InFlight,8} {site.Deferred,9} {now.Rate(before, site),8:0.0} {$"{site.Sessions}/{site.Limit}",9} {Gear(site)}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{Name(site),-40} {site.Ready,9} {site.ReadyHigh,9} {site.ReadyLow,9} {site.InFlight,8} {site.Deferred,9} {now.Rate(before, site),8:0.0} {$"{site.Sessions}/{site.Limit}",9} {Gear(site)}\n");
         }
         return text.ToString();
     }
@@ -91,7 +91,7 @@ public static class QueueTopCommand
     {
         Table table = new Table().RoundedBorder().Title(Markup.Escape(Head(before, now))).Caption("Ctrl-C ends it").Expand();
         table.AddColumn("site");
-        foreach (string number in (ReadOnlySpan<string>)["ready", "sending", "deferred", "msg/s", "sessions"])
+        foreach (string number in (ReadOnlySpan<string>)["ready", "high", "low", "sending", "deferred", "msg/s", "sessions"])
         {
             table.AddColumn(new TableColumn(number).RightAligned());
         }
@@ -102,6 +102,8 @@ public static class QueueTopCommand
             table.AddRow(
                 Cell(Name(site)),
                 Cell($"{site.Ready:N0}"),
+                Cell($"{site.ReadyHigh:N0}"),
+                Cell($"{site.ReadyLow:N0}"),
                 Cell($"{site.InFlight:N0}"),
                 Cell($"{site.Deferred:N0}"),
                 Cell(string.Create(CultureInfo.InvariantCulture, $"{now.Rate(before, site):0.0}")),

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 
@@ -87,6 +88,10 @@ internal sealed class JournalExporter
             if (!envelope.Tenant.IsEmpty)
             {
                 w.WriteString("tenant", Encoding.UTF8.GetString(envelope.Tenant));
+            }
+            if (envelope.Priority != MailPriority.Normal)
+            {
+                w.WriteString("priority", envelope.Priority.Word());
             }
             w.WriteBoolean("eightBit", envelope.Flags.HasFlag(EnvelopeFlags.EightBit));
             w.WriteBoolean("smtpUtf8", envelope.Flags.HasFlag(EnvelopeFlags.SmtpUtf8));

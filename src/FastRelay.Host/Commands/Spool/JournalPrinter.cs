@@ -91,6 +91,7 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
         {
             text.Append(CultureInfo.InvariantCulture, $"  {Time(envelope.ArrivalUnixMs)}  <{Text(envelope.ReversePath)}>  body {bodyLength}");
             text.Append(envelope.Tenant.IsEmpty ? "" : $"  tenant {Text(envelope.Tenant)}");
+            text.Append(envelope.Priority == MailPriority.Normal ? "" : $"  {envelope.Priority.Word()} priority");
             text.Append(chunks > 0 ? FormattableString.Invariant($" in {chunks} chunks and this") : "");
             text.Append(settles.Value > 0 ? $"  settles recipients of {settles}" : "");
             foreach (EnvelopeRecipient recipient in envelope)
@@ -173,6 +174,10 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
                 if (!envelope.Tenant.IsEmpty)
                 {
                     w.WriteString("tenant", Encoding.UTF8.GetString(envelope.Tenant));
+                }
+                if (envelope.Priority != MailPriority.Normal)
+                {
+                    w.WriteString("priority", envelope.Priority.Word());
                 }
                 w.WriteNumber("bodyBytes", bodyLength);
                 w.WriteNumber("chunks", chunks);

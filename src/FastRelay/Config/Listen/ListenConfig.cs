@@ -27,4 +27,10 @@ public sealed record ListenConfig(IPEndPoint Address, ListenTls Tls)
 
     /// <summary>Clients here that may relay to anybody name the tenant in the header of a message.</summary>
     public bool TenantHeader { get; init; }
+
+    /// <summary>How urgent the mail of its clients is; null when it does not say.</summary>
+    public MailPriority? Priority { get; init; }
+
+    /// <summary>Clients here that may relay to anybody name the priority in the header of a message.</summary>
+    public bool PriorityHeader { get; init; }
 }

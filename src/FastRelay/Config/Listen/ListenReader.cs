@@ -39,6 +39,8 @@ internal sealed class ListenReader(ConfigReader owner)
             IReadOnlyList<IPNetwork>? proxies = Proxies(table);
             string tenant = TenantReader.Name(table);
             bool tenantHeader = table.Boolean("tenant_header") ?? false;
+            MailPriority? priority = TenantReader.Priority(table);
+            bool priorityHeader = table.Boolean("priority_header") ?? false;
             table.Finish();
             if (address is null)
             {
@@ -48,7 +50,7 @@ internal sealed class ListenReader(ConfigReader owner)
             {
                 owner.Error(table.Line, table.Key("address"), $"{address} is listened on twice");
             }
-            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses, Proxies = proxies, Tenant = tenant, TenantHeader = tenantHeader });
+            all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses, Proxies = proxies, Tenant = tenant, TenantHeader = tenantHeader, Priority = priority, PriorityHeader = priorityHeader });
         }
         if (tables.Count == 0)
         {
@@ -81,15 +83,20 @@ internal sealed class ListenReader(ConfigReader owner)
             bool usersHere = Users(table, config);
             users |= usersHere;
             Certificates(table, config, certificates);
-            Injector(table, new InjectorConfig([.. networks.Skip(known)], usersHere, [.. certificates.Skip(shown)], TenantReader.Name(table), table.Boolean("tenant_header") ?? false), injectors);
+            var row = new InjectorConfig([.. networks.Skip(known)], usersHere, [.. certificates.Skip(shown)], TenantReader.Name(table), table.Boolean("tenant_header") ?? false)
+            {
+                Priority = TenantReader.Priority(table),
+                PriorityHeader = table.Boolean("priority_header") ?? false,
+            };
+            Injector(table, row, injectors);
             if (table.Node("networks") is null && table.Node("domains") is null && table.Node("users") is null && table.Node("certificates") is null)
             {
                 owner.Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or users = true; or certificates = [\"sha256:...\"]; or domains = [\"example.com\"]");
             }
             table.Finish();
         }
-        // Where no row speaks of tenants, none needs to be asked.
-        if (!injectors.Exists(static row => row is not { Tenant: "", TenantHeader: false }))
+        // Where no row speaks of its clients' mail, none needs to be asked.
+        if (!injectors.Exists(static row => row.Speaks))
         {
             injectors.Clear();
         }
@@ -98,15 +105,14 @@ internal sealed class ListenReader(ConfigReader owner)
 
     private static void Injector(TableReader table, InjectorConfig row, List<InjectorConfig> into)
     {
-        // A row that says nothing of tenants stands before later ones all the same: its clients have no rights of theirs.
-        bool speaks = row is not { Tenant: "", TenantHeader: false };
+        // A row that says nothing of its clients' mail stands before later ones all the same: they have no rights of theirs.
         bool hasClients = row.Networks.Count > 0 || row.Users || row.Certificates.Count > 0;
-        if (speaks && table.Node("networks") is null && !row.Users && table.Node("certificates") is null)
+        if (row.Speaks && table.Node("networks") is null && !row.Users && table.Node("certificates") is null)
         {
-            string key = row.Tenant.Length > 0 ? "tenant" : "tenant_header";
+            string key = row.Tenant.Length > 0 ? "tenant" : row.TenantHeader ? "tenant_header" : row.Priority is not null ? "priority" : "priority_header";
             table.Error(table.Node(key)!, key, "is for clients that are known: it needs networks, users or certificates in the same row");
         }
-        if (speaks || hasClients)
+        if (row.Speaks || hasClients)
         {
             into.Add(row);
         }

@@ -42,6 +42,7 @@ internal static class LimitTexts
         ["dns_negative_ttl_cap"] = "an answer that there is no such name is kept at most this long (RFC 2308 5)",
         ["mx_hosts"] = "MX hosts of one domain that are considered",
         ["mx_addresses_tried"] = "addresses tried in one attempt",
+        ["watchdog"] = "what has nothing to wait for is set going again after this, and said",
         ["bounces_waiting"] = "failed recipients that wait in memory for their bounce",
         ["send_sessions"] = "outgoing connections",
         ["send_sessions_per_site"] = "outgoing connections to one site",

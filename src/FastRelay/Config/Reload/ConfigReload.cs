@@ -42,6 +42,9 @@ public static class ConfigReload
             AdminTokenFile = running.AdminTokenFile,
             AdminSocket = running.AdminSocket,
             EventsFile = running.EventsFile,
+            // Without a stream that runs, the event is no notice.
+            Bounce = running.EventsFile is null ? BounceNotice.Dsn : wanted.Bounce,
+            Tenants = running.EventsFile is null ? [.. wanted.Tenants.Select(static tenant => tenant with { Bounce = null })] : wanted.Tenants,
             Limits = limits,
         };
     }

@@ -8,4 +8,10 @@ public sealed record TenantConfig(string Name, int Weight, int Sessions)
 {
     /// <summary>The source or pool that its mail leaves from; empty for that of <c>[deliver]</c>.</summary>
     public string Source { get; init; } = "";
+
+    /// <summary>How urgent its mail is where neither the client's row nor its listener says so; null for normal.</summary>
+    public MailPriority? Priority { get; init; }
+
+    /// <summary>How failures of its mail are told; null for what <c>[queue]</c> says.</summary>
+    public BounceNotice? Bounce { get; init; }
 }

@@ -9,11 +9,16 @@ internal static class TenantReader
     /// <summary>The header field that names a tenant when nothing is said.</summary>
     public const string UsualHeader = "X-FastRelay-Tenant";
 
+    /// <summary>The header field that names a priority when nothing is said.</summary>
+    public const string UsualPriorityHeader = "X-FastRelay-Priority";
+
     /// <summary>Most octets of the header field's name.</summary>
     public const int HeaderMax = 64;
 
     /// <summary>Most that a tenant may weigh: a round over the tenants of a site is at most so many messages of each.</summary>
     public const int WeightMax = 100;
+
+    private static readonly string[] s_bounces = ["dsn", "event", "both"];
 
     /// <summary>The tenants, in their order.</summary>
     public static List<TenantConfig> Read(TableReader root, RelayConfig config, ConfigReader owner)
@@ -37,11 +42,31 @@ internal static class TenantReader
             int weight = (int)(table.Integer("weight", 1, WeightMax) ?? 1);
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
             string source = SourceReader.Named(table, config);
+            BounceNotice? bounce = Bounce(table, config, owner);
+            MailPriority? priority = Priority(table);
             table.Finish();
-            all.Add(new TenantConfig(name, weight, sessions) { Source = source });
+            all.Add(new TenantConfig(name, weight, sessions) { Source = source, Bounce = bounce, Priority = priority });
         }
         return all;
     }
+
+    /// <summary>How failures are told, of one tenant or of all; null when the key is absent or wrong.</summary>
+    public static BounceNotice? Bounce(TableReader table, RelayConfig config, ConfigReader owner)
+    {
+        int choice = table.Choice("bounce", s_bounces);
+        if (choice < 0)
+        {
+            return null;
+        }
+        if (choice != (int)BounceNotice.Dsn && config.EventsFile is null)
+        {
+            owner.Error(table.Node("bounce")!.Line, table.Key("bounce"), $"\"{s_bounces[choice]}\" needs the event stream: without a file in [events] nobody would be told");
+        }
+        return (BounceNotice)choice;
+    }
+
+    /// <summary>As the file writes it.</summary>
+    public static string Word(BounceNotice bounce) => s_bounces[(int)bounce];
 
     /// <summary>A tenant's name; empty when the key is absent or wrong.</summary>
     public static string Name(TableReader table)
@@ -58,10 +83,33 @@ internal static class TenantReader
         return "";
     }
 
-    /// <summary>The name of the header field; null when the key is absent or wrong.</summary>
-    public static string? Header(TableReader table)
+    /// <summary>How urgent mail is; null when the key is absent or wrong.</summary>
+    public static MailPriority? Priority(TableReader table)
     {
-        if (table.Text("tenant_header_name", UsualHeader) is not { } name)
+        int choice = table.Choice("priority", "high", "normal", "low");
+        return choice < 0 ? null : choice == 0 ? MailPriority.High : choice == 1 ? MailPriority.Normal : MailPriority.Low;
+    }
+
+    /// <summary>The names of the header fields by which named injectors speak of a message.</summary>
+    public static RelayConfig Headers(TableReader table, RelayConfig config)
+    {
+        config = config with
+        {
+            TenantHeader = Header(table, "tenant_header_name", UsualHeader) ?? config.TenantHeader,
+            PriorityHeader = Header(table, "priority_header_name", UsualPriorityHeader) ?? config.PriorityHeader,
+        };
+        if (string.Equals(config.TenantHeader, config.PriorityHeader, StringComparison.OrdinalIgnoreCase))
+        {
+            ConfigNode node = table.Node("priority_header_name") ?? table.Node("tenant_header_name")!;
+            table.Error(node, "priority_header_name", $"\"{config.PriorityHeader}\" names the tenant already");
+        }
+        return config;
+    }
+
+    /// <summary>The name of a header field; null when the key is absent or wrong.</summary>
+    private static string? Header(TableReader table, string key, string usual)
+    {
+        if (table.Text(key, usual) is not { } name)
         {
             return null;
         }
@@ -70,7 +118,7 @@ internal static class TenantReader
         {
             return name;
         }
-        table.Error(table.Node("tenant_header_name")!, "tenant_header_name", $"\"{name}\" is no name of a header field: 1 to {HeaderMax} characters without spaces and colons, as in \"{UsualHeader}\"");
+        table.Error(table.Node(key)!, key, $"\"{name}\" is no name of a header field: 1 to {HeaderMax} characters without spaces and colons, as in \"{usual}\"");
         return null;
     }
 
@@ -88,6 +136,14 @@ internal static class TenantReader
             if (tenant.Source.Length > 0)
             {
                 text.Append(CultureInfo.InvariantCulture, $"source = {quote(tenant.Source)}\n");
+            }
+            if (tenant.Priority is { } priority)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"priority = {quote(priority.Word())}\n");
+            }
+            if (tenant.Bounce is { } bounce)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"bounce = {quote(Word(bounce))}\n");
             }
         }
     }

@@ -58,6 +58,9 @@ public ref struct EventLine
         return Add(key, utf8[..written]);
     }
 
+    /// <summary>Adds how urgent it is; nothing for an empty word.</summary>
+    public EventLine AddPriority(scoped ReadOnlySpan<byte> word) => word.IsEmpty ? this : Add("priority"u8, word);
+
     /// <summary>Adds whose mail it is; the default tenant's has no such field.</summary>
     public EventLine AddTenant(scoped ReadOnlySpan<byte> tenant) => tenant.IsEmpty ? this : Add("tenant"u8, tenant);
 

@@ -29,6 +29,15 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
     /// <summary>Nothing follows: says what is still missing.</summary>
     public void End() => TryTellGap();
 
+    /// <summary>True when so many lines would find room now.</summary>
+    public bool HasRoom(int lines) => sink.HasRoom((lines + 1L) * LineBytes);
+
+    /// <summary>Where the stream ends now: what was written before is in the system's hands when <see cref="IsPassed"/> says so.</summary>
+    public long Mark => sink.Taken;
+
+    /// <summary>True when a kill of the process would not lose the lines before a <see cref="Mark"/> any more.</summary>
+    public bool IsPassed(long mark) => sink.Passed >= mark;
+
     internal void Take(ReadOnlySpan<byte> line)
     {
         if (TryTellGap() && sink.TryWrite(line))

@@ -152,7 +152,7 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Start, "the next start: the relay is stopping, and takes up no delivery");
         }
-        if (destination is { Ready: > 0, NextInSite: null, Planning: true })
+        if (destination is { Ready: > 0, InSite: false, Planning: true })
         {
             return new WaitReason(WaitKind.Dns, "DNS, being asked for its hosts");
         }
@@ -208,7 +208,7 @@ public sealed class Explainer
             string failures = site.Failures > 0 ? $" after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
             return new WaitReason(WaitKind.Backoff, $"the end of the site's backoff, in {Span(site.BackoffUntilMs - now)}{failures}{Because(site.BackoffReason)}");
         }
-        if (destination is { Ready: > 0, Lane: { Open: 0 } lane, NextInSite: not null })
+        if (destination is { Ready: > 0, Lane: { Open: 0 } lane, InSite: true })
         {
             return new WaitReason(WaitKind.Session, $"its tenant: {lane.InFlight} of its messages are under way at this site, and [[tenant]] \"{lane.Tenant.Name}\" may have {lane.Tenant.Sessions}");
         }
@@ -234,7 +234,8 @@ public sealed class Explainer
                     ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
                     : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");
         }
-        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site{(site.Lanes.Count > 1 ? $", of {site.Lanes.Count} tenants who take turns" : "")}");
+        string urgent = site.Lanes.ReadyHigh + site.Lanes.ReadyLow == 0 ? "" : $" ({site.Lanes.ReadyHigh} of high priority, {site.Lanes.ReadyLow} of low)";
+        return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site{urgent}{(site.Lanes.Count > 1 ? $", of {site.Lanes.Count} tenants who take turns" : "")}");
     }
 
     private List<LimitUse> LimitsOf(Site? site, TenantLane? lane)

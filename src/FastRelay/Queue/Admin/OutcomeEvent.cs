@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Smtp;
@@ -28,6 +29,7 @@ internal static class OutcomeEvent
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))
             .AddTenant(envelope.Tenant)
+            .AddPriority(envelope.Priority.Utf8Said())
             .Add("destination"u8, delivery.Destination.Key)
             .Add("site"u8, delivery.SiteOrNone?.Key)
             .Add("source"u8, delivery.Destination.Source?.Name)

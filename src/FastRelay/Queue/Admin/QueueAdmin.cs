@@ -1,4 +1,5 @@
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Routing;
@@ -46,7 +47,11 @@ public sealed class QueueAdmin
             _queue.CountOf(EntryState.Held),
             _queue.CountOf(EntryState.Settling),
             _queue.Destinations.Count,
-            _queue.Sites.Count);
+            _queue.Sites.Count)
+        {
+            ReadyHigh = _queue.ReadyOf(MailPriority.High),
+            ReadyLow = _queue.ReadyOf(MailPriority.Low),
+        };
     }
 
     /// <summary>The sites with the most ready work.</summary>
@@ -298,7 +303,7 @@ public sealed class QueueAdmin
             }
         }
         return destinations.Count == 0 ? null
-            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations) { Tenant = Encoding.ASCII.GetString(envelope.Tenant) };
+            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations) { Tenant = Encoding.ASCII.GetString(envelope.Tenant), Priority = envelope.Priority };
     }
 
     private QueuedDestination View(int handle, MessageHandle message, in Envelope envelope)
@@ -366,6 +371,8 @@ public sealed class QueueAdmin
         _queue.Gears.EndOf(site) is var end && end == long.MaxValue ? end : Math.Max(0, end - _loop.NowMs),
         _queue.Gears.ReasonOf(site))
     {
+        ReadyHigh = site.Lanes.ReadyHigh,
+        ReadyLow = site.Lanes.ReadyLow,
         Taken = site.Taken,
         Stopped = site.Stopped,
         Learned = _queue.Shaper.View(site),

@@ -1,3 +1,4 @@
+using FastRelay.Config;
 using FastRelay.Journal;
 
 namespace FastRelay.Queue;
@@ -12,6 +13,9 @@ public sealed record QueuedMessage(MessageId Id, long ArrivalUnixMs, long Size, 
 {
     /// <summary>Whose mail it is; empty for the default tenant.</summary>
     public string Tenant { get; init; } = "";
+
+    /// <summary>How urgent it is among its tenant's.</summary>
+    public MailPriority Priority { get; init; }
 }
 
 /// <summary>The pending mail of one destination of a message.</summary>
@@ -55,7 +59,14 @@ public sealed record QueueListing(IReadOnlyList<QueuedMessage> Messages, int Nex
 /// <param name="Ending">See <see cref="QueuedState.Ending"/>.</param>
 /// <param name="Destinations">Destinations known.</param>
 /// <param name="Sites">Sites known.</param>
-public sealed record QueueCounts(long Ready, long InFlight, long Deferred, long Held, long Ending, int Destinations, int Sites);
+public sealed record QueueCounts(long Ready, long InFlight, long Deferred, long Held, long Ending, int Destinations, int Sites)
+{
+    /// <summary>Those of <see cref="Ready"/> with high priority.</summary>
+    public long ReadyHigh { get; init; }
+
+    /// <summary>Those of <see cref="Ready"/> with low priority.</summary>
+    public long ReadyLow { get; init; }
+}
 
 /// <summary>A site, as it was when it was looked at.</summary>
 /// <param name="Key">Its key.</param>
@@ -75,6 +86,12 @@ public sealed record SiteView(string Key, string Provider, int Ready, int InFlig
 
     /// <summary>Deliveries that wait until their tenant, whom the operator has suspended, is resumed; none of <see cref="Ready"/>.</summary>
     public long Stopped { get; init; }
+
+    /// <summary>What is ready for it with high priority, also what its tenants may not have under way yet.</summary>
+    public int ReadyHigh { get; init; }
+
+    /// <summary>The same with low priority.</summary>
+    public int ReadyLow { get; init; }
 
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }

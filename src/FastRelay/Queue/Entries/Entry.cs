@@ -1,3 +1,5 @@
+using FastRelay.Config;
+
 namespace FastRelay.Queue;
 
 /// <summary>Where an entry is.</summary>
@@ -92,11 +94,25 @@ internal struct Entry
     /// <summary>Attempts that ended in a deferral; saturates.</summary>
     public ushort Attempts;
 
-    /// <summary>Where it is.</summary>
-    public EntryState State;
+    // The state in the low half, the priority in the high one.
+    private byte _stateAndPriority;
 
     /// <summary>Facts.</summary>
     public EntryFlags Flags;
+
+    /// <summary>Where it is.</summary>
+    public EntryState State
+    {
+        readonly get => (EntryState)(_stateAndPriority & 0x0F);
+        set => _stateAndPriority = (byte)((_stateAndPriority & 0xF0) | (byte)value);
+    }
+
+    /// <summary>How urgent its message is.</summary>
+    public MailPriority Priority
+    {
+        readonly get => (MailPriority)(_stateAndPriority >> 4);
+        set => _stateAndPriority = (byte)((_stateAndPriority & 0x0F) | ((byte)value << 4));
+    }
 
     /// <summary>The operator removes it and nobody is told.</summary>
     public readonly bool IsDropped => (Flags & EntryFlags.Bouncing) == EntryFlags.Removing;

@@ -32,7 +32,7 @@ internal sealed class Replayer(QueueState queue)
             if (isNew)
             {
                 destination.LastAdded = order;
-                destination.LastEntry = first = queue.New(message, destination, expire, flags);
+                destination.LastEntry = first = queue.New(message, destination, expire, flags, envelope.Priority);
                 queue.Slab[first].DueSeconds = due;
             }
             MoveTarget? move = tried ? MoveTable.Recall(destination, set.Move) : null;

@@ -188,8 +188,8 @@ internal sealed class Shaper(QueueState queue)
         }
     }
 
-    // A rate holds its whole site back, so the head of the destination whose turn it is is what goes next.
-    private long NextOctets(Site site) => site.Turn is { } destination ? OctetsOf(destination.ReadyList.First) : 0;
+    // A rate holds its whole site back, so what goes next is known.
+    private long NextOctets(Site site) => site.Lanes.TurnEntry is int entry and not 0 ? OctetsOf(entry) : 0;
 
     private long OctetsOf(int entry) => queue.Journal.BodyLength(new MessageHandle(queue.Slab[entry].Message));
 }

@@ -20,11 +20,20 @@ internal sealed class SiteLanes
     /// <summary>Deliveries that wait until their tenant is resumed.</summary>
     public int Stopped { get; private set; }
 
+    /// <summary>What is ready or capped with high priority.</summary>
+    public int ReadyHigh { get; private set; }
+
+    /// <summary>The same with low priority.</summary>
+    public int ReadyLow { get; private set; }
+
     /// <summary>Tenants with a destination or a delivery here.</summary>
     public int Count => (_only is null ? 0 : 1) + (_more?.Count ?? 0);
 
     /// <summary>The destination whose turn is next; null when nothing may be taken.</summary>
     public Destination? Turn => _turn?.Turn;
+
+    /// <summary>The entry of <see cref="Turn"/> that goes next; 0 when nothing may be taken.</summary>
+    public int TurnEntry => _turn?.TurnEntry ?? 0;
 
     /// <summary>A destination was linked to the site.</summary>
     public void Link(Destination destination)
@@ -47,6 +56,8 @@ internal sealed class SiteLanes
     {
         TenantLane lane = destination.Lane!;
         lane.Join(destination);
+        ReadyHigh += destination.Lanes[0].List.Count;
+        ReadyLow += destination.Lanes[2].List.Count;
         Update(lane);
     }
 
@@ -55,13 +66,20 @@ internal sealed class SiteLanes
     {
         TenantLane lane = destination.Lane!;
         lane.Leave(destination);
+        ReadyHigh -= destination.Lanes[0].List.Count;
+        ReadyLow -= destination.Lanes[2].List.Count;
         Update(lane);
     }
 
-    /// <summary>A destination in the ring has one more ready, or one fewer.</summary>
-    public void Changed(Destination destination, int by)
+    /// <summary>A destination that has joined has one more ready of a priority, or one fewer.</summary>
+    /// <param name="destination">Which.</param>
+    /// <param name="rank">See <see cref="Config.MailPriorities.Rank"/>.</param>
+    /// <param name="by">1 or -1.</param>
+    public void Changed(Destination destination, int rank, int by)
     {
-        destination.Lane!.Ready += by;
+        destination.Lane!.Changed(destination, rank, by);
+        ReadyHigh += rank == 0 ? by : 0;
+        ReadyLow += rank == 2 ? by : 0;
         Update(destination.Lane);
     }
 

@@ -29,6 +29,9 @@ public sealed class Tenant
     /// <summary>Where its mail leaves from, by name; empty where that is nothing of its own.</summary>
     public string Source { get; private set; } = "";
 
+    /// <summary>Its senders get no reports by mail: who reads the event stream is told of what fails.</summary>
+    public bool TellsByEvent { get; private set; }
+
     internal byte[] Utf8Name { get; }
 
     /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
@@ -45,8 +48,9 @@ public sealed class Tenant
     /// <summary>Those that get its new mail.</summary>
     internal IEnumerable<Destination> Current => _byDomain.Values.Concat(_byRoute.Values).SelectMany(static head => head.All);
 
-    internal void Set(TenantConfig? config)
+    internal void Set(TenantConfig? config, QueueOptions options)
     {
+        TellsByEvent = (config?.Bounce ?? options.Bounce) == BounceNotice.Event;
         Weight = Math.Clamp(config?.Weight ?? 1, 1, TenantReader.WeightMax);
         Sessions = config?.Sessions ?? 0;
         Source = config?.Source ?? "";

@@ -13,12 +13,13 @@ internal sealed class TenantTable
     private readonly Dictionary<string, Tenant>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly Tenant _default = new("");
     private Dictionary<string, TenantConfig> _rules = [];
+    private QueueOptions _options = new();
 
-    public TenantTable(IReadOnlyList<TenantConfig> rules)
+    public TenantTable(QueueOptions options)
     {
         _lookup = _tenants.GetAlternateLookup<ReadOnlySpan<char>>();
         _tenants.Add("", _default);
-        Change(rules);
+        Change(options);
     }
 
     /// <summary>Told of one that is new.</summary>
@@ -42,7 +43,7 @@ internal sealed class TenantTable
             return known;
         }
         var made = new Tenant(text[..length].ToString());
-        made.Set(_rules.GetValueOrDefault(made.Name));
+        made.Set(_rules.GetValueOrDefault(made.Name), _options);
         _tenants.Add(made.Name, made);
         Made?.Invoke(made);
         return made;
@@ -77,12 +78,13 @@ internal sealed class TenantTable
     }
 
     /// <summary>Puts other weights and bounds in force.</summary>
-    public void Change(IReadOnlyList<TenantConfig> rules)
+    public void Change(QueueOptions options)
     {
-        _rules = rules.ToDictionary(static rule => rule.Name, StringComparer.Ordinal);
+        _options = options;
+        _rules = options.Tenants.ToDictionary(static rule => rule.Name, StringComparer.Ordinal);
         foreach (Tenant tenant in _tenants.Values)
         {
-            tenant.Set(_rules.GetValueOrDefault(tenant.Name));
+            tenant.Set(_rules.GetValueOrDefault(tenant.Name), options);
         }
     }
 }

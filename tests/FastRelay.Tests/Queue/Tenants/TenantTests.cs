@@ -37,6 +37,7 @@ public class TenantTests
     /// <summary>As a report of a delivery that took the message.</summary>
     private static void Land(QueueRig rig, in Delivery delivery)
     {
+        rig.Queue.State.Flights.TryEnd(delivery);
         DeliveryReporter.Landed(delivery);
         rig.Queue.State.Free(delivery.Entry);
     }

@@ -33,6 +33,8 @@ public sealed class AppendFile : Output, IDisposable
     private bool _reopenFailed;
     private bool _stopping;
     private long _dropped;
+    private long _taken;
+    private long _passed;
     private int _errno;
 
     /// <summary>
@@ -54,8 +56,23 @@ public sealed class AppendFile : Output, IDisposable
     /// <inheritdoc/>
     public override long Dropped => Interlocked.Read(ref _dropped);
 
+    /// <inheritdoc/>
+    public override long Taken => Interlocked.Read(ref _taken);
+
+    /// <inheritdoc/>
+    public override long Passed => Interlocked.Read(ref _passed);
+
     /// <summary>The error that writing or opening meets now; 0 while all is well. Any thread.</summary>
     public int Errno => Volatile.Read(ref _errno);
+
+    /// <inheritdoc/>
+    public override bool HasRoom(long octets)
+    {
+        lock (_gate)
+        {
+            return _count == 0 || octets <= _ring.Length - _count;
+        }
+    }
 
     /// <inheritdoc/>
     public override bool TryWrite(ReadOnlySpan<byte> line)
@@ -76,6 +93,7 @@ public sealed class AppendFile : Output, IDisposable
                 Monitor.Pulse(_gate);
             }
             _count += line.Length;
+            Interlocked.Add(ref _taken, line.Length);
             return true;
         }
     }
@@ -175,6 +193,7 @@ public sealed class AppendFile : Output, IDisposable
             _midLine = _ring[(_start + written - 1) % _ring.Length] != '\n';
             _start = (_start + written) % _ring.Length;
             _count -= written;
+            Interlocked.Add(ref _passed, written);
         }
     }
 

@@ -1,0 +1,173 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using FastRelay.Journal;
+using FastRelay.Outside;
+using FastRelay.Queue;
+using Xunit;
+
+namespace FastRelay.Tests.Queue;
+
+/// <summary>Planted faults are found and healed, and what is only slow is left alone.</summary>
+public class WatchdogTests
+{
+    private const int BoundMs = 60_000;
+    private static readonly Limits s_limits = new() { SegmentBytes = 4 << 20, WatchdogMs = BoundMs };
+
+    private static QueueRig Rig(QueueOptions? options = null) => new QueueRig(options ?? new QueueOptions { SweepMs = 3_600_000 }, s_limits).Domain("a.test");
+
+    private static string[] Found(QueueRig rig) => [.. rig.Output.Lines.Where(static line => line.Contains("event=stuck", StringComparison.Ordinal))];
+
+    [Fact]
+    public void A_delivery_that_nobody_works_at_is_tried_again_and_its_late_report_does_not_count()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test", "v@a.test");
+        rig.Dispatcher.Holds = false;
+        Delivery lost = rig.Take("mx.a.test");
+        rig.Loop.Pass(BoundMs / 2, 1_000);
+        Assert.Empty(Found(rig));
+        rig.Loop.Pass(BoundMs + 2_000, 1_000);
+        Assert.Contains("state=delivering what=", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        Assert.Equal((1, 1, 0L, 1L), (rig.Counters.Stuck, rig.Counters.InDoubt, rig.Queue.InFlight, rig.Queue.Deferred));
+        Assert.Equal(0, rig.SiteOf("mx.a.test").InFlight);
+        QueueRules.Hold(rig);
+        // It comes after all.
+        Assert.Equal("", rig.Report(lost, _ => QueueRig.Ok));
+        Assert.Equal(1, rig.Messages);
+        // Once; whoever says it again is wrong as ever.
+        Assert.Throws<CheckFailedException>(() => rig.Queue.Release(lost));
+        Assert.Equal(1, rig.Output.Lines.Count(static line => line.Contains("event=late_report", StringComparison.Ordinal)));
+        QueueRules.Hold(rig);
+        rig.Loop.Pass(400_000, 1_000);
+        Assert.Equal("u@a.test v@a.test", rig.Deliver("mx.a.test"));
+        Assert.Equal((0L, 1L), (rig.Messages, rig.Counters.Stuck));
+    }
+
+    [Fact]
+    public void A_long_delivery_with_a_session_is_left_alone()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        Delivery slow = rig.Take("mx.a.test");
+        rig.Loop.Pass(100 * BoundMs, 10_000);
+        Assert.Empty(Found(rig));
+        Assert.Equal("u@a.test", rig.Report(slow, _ => QueueRig.Ok));
+        Assert.Equal(0, rig.Messages);
+    }
+
+    [Fact]
+    public void A_plan_that_never_comes_is_made_again_and_the_old_one_does_not_count()
+    {
+        QueueRig rig = Rig();
+        rig.Dns.Mx("slow.test", "10 mx.slow.test", 86_400).A("mx.slow.test", "8.8.8.8", 86_400).Aaaa("mx.slow.test", "nodata", 3_600);
+        rig.Dns.Hold = true;
+        rig.Accept("s@x.test", "u@slow.test");
+        Destination destination = rig.Queue.State.Destinations.Find("slow.test")!;
+        Assert.True(destination.Planning);
+        // As if its task had been lost: nobody will say how the plan ended.
+        destination.PlanNumber++;
+        rig.Dns.Hold = false;
+        rig.Dns.LetGo();
+        rig.Loop.Pass(BoundMs / 2, 1_000);
+        Assert.Null(destination.Plan);
+        rig.Loop.Pass(BoundMs + 2_000, 1_000);
+        Assert.Contains("state=planning what=slow.test", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        Assert.Equal("u@slow.test", rig.Deliver("mx.slow.test"));
+        Assert.Equal((0L, 1L), (rig.Messages, rig.Counters.Stuck));
+    }
+
+    [Fact]
+    public void A_plan_whose_questions_wait_is_left_alone_for_longer()
+    {
+        QueueRig rig = Rig();
+        rig.Dns.Hold = true;
+        rig.Accept("s@x.test", "u@slow.test");
+        rig.Loop.Pass(5 * BoundMs, 1_000);
+        Assert.Empty(Found(rig));
+        rig.Dns.Hold = false;
+        rig.Dns.LetGo();
+        rig.Loop.Settle();
+        Assert.Equal(0, rig.Counters.Stuck);
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_timer")]
+    private static extern ref LoopTimer TimerOf(QueueClock clock);
+
+    [Fact]
+    public void A_wheel_that_stands_still_is_turned()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Report(rig.Take("mx.a.test"), _ => QueueRig.Later);
+        // As if its timer had never been set.
+        TimerOf(rig.Queue.State.Clock).Cancel();
+        rig.Loop.Pass(400_000, 1_000);
+        Assert.Contains("state=deferred", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        rig.Deliver("mx.a.test");
+        Assert.Equal(0, rig.Messages);
+    }
+
+    [Fact]
+    public void A_site_whose_waking_is_lost_is_looked_at()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Deliver("mx.a.test");
+        Site site = rig.SiteOf("mx.a.test");
+        site.Sessions = 0;
+        rig.Loop.Settle();
+        rig.Dispatcher.Calls.Clear();
+        // It says that it waits to be looked at, and is in no list.
+        site.WakeQueued = true;
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Loop.Pass(BoundMs / 2, 1_000);
+        Assert.Empty(rig.Dispatcher.Calls);
+        rig.Loop.Pass(2 * BoundMs, 1_000);
+        Assert.Equal(["mx.a.test"], rig.Dispatcher.Calls);
+        Assert.Contains("state=ready what=mx.a.test", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        rig.Deliver("mx.a.test");
+        Assert.Equal(0, rig.Messages);
+    }
+
+    [Fact]
+    public void A_backoff_whose_timer_is_lost_ends()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        Site site = rig.SiteOf("mx.a.test");
+        rig.Queue.SiteFailed(site, QueueRig.Unreachable, "no route"u8);
+        site.Sessions = 0;
+        Assert.True(site.BackoffUntilMs > 0);
+        site.BackoffUntilMs = long.MaxValue;
+        site.Timer!.Cancel();
+        rig.Loop.Pass(3 * BoundMs, 1_000);
+        Assert.Contains("state=ready what=mx.a.test", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        rig.Deliver("mx.a.test");
+        Assert.Equal(0, rig.Messages);
+    }
+
+    [Fact]
+    public void What_waits_for_time_for_dns_or_for_the_operator_is_left_alone()
+    {
+        QueueRig rig = Rig(new QueueOptions());
+        rig.Dns.Mx("dark.test", "servfail", 60);
+        rig.Accept("1@x.test", "u@a.test");
+        rig.Accept("2@x.test", "u@dark.test");
+        Held(rig, "3@x.test", "u@a.test");
+        rig.Report(rig.Take("mx.a.test"), _ => QueueRig.Later);
+        rig.Queue.SiteFailed(rig.SiteOf("mx.a.test"), QueueRig.Unreachable, Encoding.ASCII.GetBytes("no route"));
+        rig.SiteOf("mx.a.test").Sessions = 0;
+        rig.Loop.Pass(20 * BoundMs, 1_000);
+        rig.SiteOf("mx.a.test").Sessions = 0;
+        rig.Queue.Stopping = true;
+        rig.Loop.Pass(20 * BoundMs, 1_000);
+        Assert.Empty(Found(rig));
+        Assert.Equal(0, rig.Counters.Stuck);
+    }
+
+    private static void Held(QueueRig rig, string from, string to)
+    {
+        MessageHandle message = rig.Accept(from, to);
+        rig.Loop.Wait(rig.Queue.Admin.HoldAsync(new QueueFilter { Id = rig.Journal.IdOf(message) }));
+    }
+}
