@@ -303,28 +303,6 @@ public sealed class Deliverer : Dispatcher
         Queue.Report(delivery, envelope, attempt, _reports.AsSpan(0, count));
     }
 
-    /// <summary>True when the only thing that went wrong is that we stop.</summary>
-    internal static bool WasCutShort(TransactionLedger ledger) => IsAll(ledger, static outcome => outcome.Cause == OutcomeCause.ShuttingDown);
-
-    /// <summary>The host would not serve, and said nothing of the message, its recipients or who we are: another one of its site may take it.</summary>
-    internal static bool ConcernsHost(TransactionLedger ledger) => IsAll(ledger, static outcome =>
-        outcome is { Class: OutcomeClass.Deferred, Reach: Reach.Host, EnhancedCode.Subject: not 7 } && outcome.Cause != OutcomeCause.ShuttingDown);
-
-    /// <summary>The host asks for TLS or a login before anything else.</summary>
-    internal static bool ConcernsSite(TransactionLedger ledger) => IsAll(ledger, static outcome => outcome is { Class: OutcomeClass.Deferred, Reach: Reach.Site });
-
-    private static bool IsAll(TransactionLedger ledger, Func<Outcome, bool> holds)
-    {
-        for (int i = 0; i < ledger.Count; i++)
-        {
-            if (!holds(ledger.OutcomeAt(i)))
-            {
-                return false;
-            }
-        }
-        return true;
-    }
-
     internal void LogFailedDial(Site site, PlanHost host, IPEndPoint address, in Outcome failure, ReadOnlySpan<byte> reason, SmtpStage stage, long startedMs)
     {
         _log.Warn("connect"u8).Add("status"u8, "failed"u8).Add("site"u8, site.Key).Add("host"u8, host.Name).Add("address"u8, address)

@@ -312,7 +312,7 @@ internal sealed class SendSession
 
     private void Report(Site site, in Delivery delivery, in Envelope envelope)
     {
-        if (_machine.NotAttempted || (!_owner.MaySend && Deliverer.WasCutShort(_machine.Ledger)))
+        if (_machine.NotAttempted || (!_owner.MaySend && _machine.Ledger.WasCutShort))
         {
             if (_machine.NotAttempted && _machine.Failure.Cause is OutcomeCause.Reply or OutcomeCause.ConnectionLost)
             {
@@ -327,7 +327,7 @@ internal sealed class SendSession
         }
         Judge(site);
         TransactionLedger ledger = _machine.Ledger;
-        if (Deliverer.ConcernsSite(ledger))
+        if (ledger.ConcernsSite)
         {
             // Nothing was said of the message, and all others would hear the same.
             RefusedUntilTls(ledger.OutcomeAt(0));
@@ -335,7 +335,7 @@ internal sealed class SendSession
             _owner.Queue.SiteFailed(site, ledger.OutcomeAt(0), ledger.TextAt(0).Span);
             return;
         }
-        bool toAnother = Deliverer.ConcernsHost(ledger) && LeaveHost(site);
+        bool toAnother = ledger.ConcernsHost && LeaveHost(site);
         if (toAnother && ledger.OutcomeAt(0) is { Cause: not OutcomeCause.Reply } or { EnhancedCode.Subject: 3 })
         {
             // The connection or the host's system failed: the next host gets it at once (RFC 5321 5.1). Another 421 may be about us.

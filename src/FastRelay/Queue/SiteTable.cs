@@ -391,10 +391,7 @@ internal sealed class SiteTable : LoopItem
         protected override void Run()
         {
             site.BackoffLasts = false;
-            if (site.Failures == 0)
-            {
-                site.BackoffReason = "";
-            }
+            site.BackoffReason = site.Failures == 0 ? "" : site.BackoffReason;
             table.Wake(site);
         }
     }

@@ -68,9 +68,8 @@ internal static class HelpTopics
             name = "bulk"                        # each message leaves from one of its sources, by their weight
             sources = ["out1", "out2"]
 
-            A tenant's high mail goes before its normal, that before its low (priority in [[tenant]], [[listen]], [[relay_for]]; a
-            header field where priority_header = true); one in ten is of what waits below. bounce = "event" mails no reports:
-            the failed event is the notice.
+            A tenant's high mail goes before its normal, that before its low (priority in [[tenant]], [[listen]], [[relay_for]],
+            a header field); one in ten is of what waits below. bounce = "event" mails no reports: the failed event is the notice.
 
             A message's tenant is what its header field says (tenant_header), else what its [[relay_for]] row says, else its
             user, else its listener's tenant. Connections, rates and backoff belong to a site and a source together.

@@ -128,6 +128,28 @@ public sealed class TransactionLedger
         DecideAll(State.Accepted, outcome, text);
     }
 
+    /// <summary>Nothing but the stop of the relay kept its recipients from being told.</summary>
+    public bool WasCutShort => IsAll(static outcome => outcome.Cause == OutcomeCause.ShuttingDown);
+
+    /// <summary>The host would not serve, and said nothing of the message, its recipients or who we are: another one of its site may take it.</summary>
+    public bool ConcernsHost => IsAll(static outcome =>
+        outcome is { Class: OutcomeClass.Deferred, Reach: Reach.Host, EnhancedCode.Subject: not 7 } && outcome.Cause != OutcomeCause.ShuttingDown);
+
+    /// <summary>The host asks for TLS or a login before anything else.</summary>
+    public bool ConcernsSite => IsAll(static outcome => outcome is { Class: OutcomeClass.Deferred, Reach: Reach.Site });
+
+    private bool IsAll(Func<Outcome, bool> holds)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            if (!holds(OutcomeAt(i)))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void DecideAll(State from, Outcome outcome, ReadOnlySpan<byte> text)
     {
         int start = -1;

@@ -200,7 +200,7 @@ internal sealed class WindowSession
         _flights[Window.HeadPlace] = default;
         TransactionLedger ledger = Window.Head.Ledger;
         _owner.Report(flight.Delivery, flight.Body.Envelope, ledger, _session.Attempt(reused));
-        if (Deliverer.ConcernsSite(ledger))
+        if (ledger.ConcernsSite)
         {
             _session.RefusedUntilTls(ledger.OutcomeAt(0));
             _owner.Queue.SiteFailed(_site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
