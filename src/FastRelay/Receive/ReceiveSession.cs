@@ -24,6 +24,7 @@ internal sealed class ReceiveSession
     private readonly EnvelopeBuilder _envelope = new();
     private readonly Signal<Link> _next;
     private readonly SessionClock _clock;
+    private readonly SessionTally _tally;
     private readonly SessionOutput _output;
     // Not before they are needed: thousands of sessions are silent, and these are half of what one would cost.
     private MessageReceiver? _message;
@@ -46,7 +47,8 @@ internal sealed class ReceiveSession
         _receiver = receiver;
         _next = new Signal<Link>(Loop);
         _clock = new SessionClock(Loop);
-        _output = new SessionOutput(_clock, receiver.Tap());
+        _tally = new SessionTally(receiver, _envelope);
+        _output = new SessionOutput(_clock, receiver.Tap(), _tally);
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate, known: _kind != ProxiedKind.Unknown) };
     }
 
@@ -100,7 +102,7 @@ internal sealed class ReceiveSession
                 _machine.Options = _receiver.Options;
                 await ServeAsync();
                 _clock.Stop();
-                _receiver.Ended(this, _client, _admitted, _machine.Messages);
+                _receiver.Ended(this, _client, _admitted, _machine.Messages, _tally);
                 _link = null!;
             }
         }
@@ -121,7 +123,7 @@ internal sealed class ReceiveSession
         {
             if (_receiver.Draining && !_machine.InTransaction)
             {
-                _output.Reply(Replies.ShuttingDown);
+                _output.Bye(SessionEnd.Shutdown);
                 await FlushAsync();
                 break;
             }
@@ -131,7 +133,7 @@ internal sealed class ReceiveSession
             if (read.IsCanceled)
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                _output.Reply(_receiver.Draining ? Replies.ShuttingDown : Replies.TimedOut);
+                _output.Bye(_receiver.Draining ? SessionEnd.Shutdown : SessionEnd.Timeout);
                 await FlushAsync();
                 break;
             }
@@ -195,6 +197,7 @@ internal sealed class ReceiveSession
     private async ValueTask<bool> OpenAsync()
     {
         _machine.Reset();
+        _tally.Start();
         _kind = ProxiedKind.Client;
         if (_listener.Proxies is not null)
         {
@@ -232,10 +235,7 @@ internal sealed class ReceiveSession
     private ReceiveAction Answer(in ReadOnlySequence<byte> buffer, out long consumed, out int commands, out bool more)
     {
         ReadOnlySpan<byte> input = buffer.FirstSpan;
-        consumed = 0;
-        more = false;
-        _delayMs = 0;
-        commands = 0;
+        (consumed, commands, more, _delayMs) = (0, 0, false, 0);
         while (true)
         {
             // When the relay stops, what a client sent ahead starts no new transaction.
@@ -257,15 +257,14 @@ internal sealed class ReceiveSession
             {
                 continue;
             }
-            _output.Heard(status, line, _machine.Exchange is not null);
+            bool secret = _machine.Exchange is not null;
+            _output.Heard(status, line, secret);
             bool wasInTransaction = _machine.InTransaction;
+            Envelope before = _tally.Before;
             Span<byte> reply = _output.Room();
             _machine.Users = _receiver.Users;
             ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
-            if (step.ReplyLength > 0)
-            {
-                _receiver.Count(reply);
-            }
+            _tally.Line(step, reply, line, secret, before);
             _output.Gather(step.ReplyLength);
             _octets = step.Octets;
             if (wasInTransaction && !_machine.InTransaction)
@@ -304,7 +303,7 @@ internal sealed class ReceiveSession
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 _message?.Abandon();
-                _output.Reply(Replies.TimedOut);
+                _output.Bye(SessionEnd.Timeout);
                 await FlushAsync();
                 return false;
             }
@@ -337,13 +336,14 @@ internal sealed class ReceiveSession
             // The commit is never given up: a client that leaves now has its message delivered all the same.
             await Message.CommitAsync();
         }
+        Envelope before = _tally.Before;
         Span<byte> reply = _output.Room();
         ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, Message.Reply(reply)) : Message.ReplyToChunk(reply);
         if (!_machine.InTransaction)
         {
             _message?.Abandon();
         }
-        _receiver.Count(reply);
+        _tally.Answer(step, reply, "data"u8, before);
         _output.Gather(step.ReplyLength);
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
@@ -389,7 +389,7 @@ internal sealed class ReceiveSession
     {
         Span<byte> reply = _output.Room();
         ReceiveStep step = matches is { } known ? _machine.PasswordChecked(known, reply) : _machine.PasswordUnchecked(reply);
-        _receiver.Count(reply);
+        _tally.Answer(step, reply, "auth"u8, default);
         _output.Gather(step.ReplyLength);
         return step;
     }

@@ -115,7 +115,8 @@ public sealed class Receiver
     /// <param name="client">The client's address.</param>
     /// <param name="admitted">It was counted.</param>
     /// <param name="messages">Taken.</param>
-    internal void Ended(ReceiveSession session, IPEndPoint client, bool admitted, int messages)
+    /// <param name="tally">What it was refused, and how it ended.</param>
+    internal void Ended(ReceiveSession session, IPEndPoint client, bool admitted, int messages, SessionTally tally)
     {
         _serving.Remove(session);
         _resting.Push(session);
@@ -124,7 +125,7 @@ public sealed class Receiver
         {
             _clients.Leave(client.Address);
         }
-        _log.Line("disconnect"u8).Add("peer"u8, client).Add("messages"u8, messages).Write();
+        _log.Line("disconnect"u8).Add("peer"u8, client).Add("messages"u8, messages).Add("refused"u8, tally.Refused).Add("reason"u8, Name(tally.End)).Write();
     }
 
     /// <summary>A connection to a listener for proxies brought no header, or came from no proxy: it is closed without a word.</summary>
@@ -152,6 +153,19 @@ public sealed class Receiver
         _counters.ConnectionsRefused++;
         _log.Warn("refuse"u8).Add("peer"u8, client).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
     }
+
+    /// <summary>Begins the line of a refusal within a session.</summary>
+    internal LogLine RejectLine() => _log.Warn("reject"u8);
+
+    private static ReadOnlySpan<byte> Name(SessionEnd end) => end switch
+    {
+        SessionEnd.Lost => "lost"u8,
+        SessionEnd.Quit => "quit"u8,
+        SessionEnd.Timeout => "timeout"u8,
+        SessionEnd.Errors => "errors"u8,
+        SessionEnd.Tls => "tls"u8,
+        _ => "shutdown"u8,
+    };
 
     internal void Count(ReadOnlySpan<byte> reply)
     {

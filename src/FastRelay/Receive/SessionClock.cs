@@ -39,10 +39,14 @@ internal sealed class SessionClock : LoopItem
     /// <summary>What is waited for.</summary>
     public SessionWait Waiting { get; private set; }
 
+    /// <summary>A wait for a client that could not be told anything was over, and its connection was cut.</summary>
+    public bool HasCut { get; private set; }
+
     /// <summary>A connection begins.</summary>
     public void Start(Link link)
     {
         _link = link;
+        HasCut = false;
         Waiting = SessionWait.Nothing;
     }
 
@@ -85,6 +89,7 @@ internal sealed class SessionClock : LoopItem
                 break;
             case SessionWait.Flush:
             case SessionWait.Handshake:
+                HasCut = true;
                 _link.Abort();
                 break;
         }
