@@ -162,6 +162,9 @@ public sealed record StatusView
     /// <summary>group or none.</summary>
     public string Sync { get; init; } = "";
 
+    /// <summary>The configuration file that a reload reads, absolute; null when it was started without one.</summary>
+    public string? Config { get; init; }
+
     /// <summary>Addresses that are listened on.</summary>
     public IReadOnlyList<string> Listening { get; init; } = [];
 

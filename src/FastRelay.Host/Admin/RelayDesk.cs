@@ -31,6 +31,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     private readonly QueueAdmin _queue = source.Queue.Admin;
     private readonly DateTimeOffset _started = source.World.Time.GetUtcNow();
 
+    /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
+    public string? ConfigPath { get; init; }
+
     /// <summary>True once the relay stops; any thread.</summary>
     public bool Stopping { get; set; }
 
@@ -149,6 +152,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         HostName = config.HostName,
         UptimeSeconds = (long)(source.World.Time.GetUtcNow() - _started).TotalSeconds,
         Sync = config.Sync == SyncKind.Group ? "group" : "none",
+        Config = ConfigPath,
         Listening = listening,
         Stopping = Stopping,
     };

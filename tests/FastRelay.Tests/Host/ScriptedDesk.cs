@@ -96,7 +96,10 @@ internal class ScriptedDesk : AdminDesk
 
     public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
 
-    public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test" };
+    public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test", Config = ConfigPath };
+
+    /// <summary>The file that the relay says it reads.</summary>
+    public string? ConfigPath { get; set; }
 
     private static bool Matches(QueueItem item, QueueQuery query) =>
         (query.Sender is null || query.Sender == item.Sender)
@@ -126,6 +129,8 @@ internal sealed class ScriptedAdmin : IAsyncDisposable
     }
 
     public ScriptedDesk Desk { get; }
+
+    public AdminServer Server => _server;
 
     public string ConfigFile { get; }
 
