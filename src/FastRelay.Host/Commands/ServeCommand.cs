@@ -67,7 +67,7 @@ public static class ServeCommand
             return ExitCode.BadConfig;
         }
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
-        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets });
+        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets, JournalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM") });
         try
         {
             return Serve(world, config, path, files, new StartScreen(config, files, bundle), error);
