@@ -138,7 +138,11 @@ public enum QueueAction
 /// <param name="Site">A site, a provider, or a domain that hosts are or are below.</param>
 /// <param name="ForSeconds">For how long; null until it is resumed.</param>
 /// <param name="Until">When it ends, UTC; null when it is resumed. Not read.</param>
-public sealed record SiteSuspension(string Site, long? ForSeconds = null, DateTimeOffset? Until = null);
+public sealed record SiteSuspension(string Site, long? ForSeconds = null, DateTimeOffset? Until = null)
+{
+    /// <summary>Sites of now that it is for; in the answer to suspend, for the name that was given. Not read.</summary>
+    public int? Sites { get; init; }
+}
 
 /// <summary>The suspensions in force.</summary>
 /// <param name="Suspensions">All of them, oldest first.</param>

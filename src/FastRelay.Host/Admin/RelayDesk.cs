@@ -113,7 +113,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             async () =>
             {
                 string wrong = suspend ? await source.Queue.SiteAdmin.SuspendAsync(site, (wanted.ForSeconds ?? 0) * 1000) : await source.Queue.SiteAdmin.ResumeAsync(site);
-                return wrong.Length == 0 ? Suspensions() : throw new AdminException(wrong);
+                return wrong.Length == 0 ? Suspensions(suspend ? site : "") : throw new AdminException(wrong);
             },
             s_soon);
     }
@@ -157,8 +157,11 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Stopping = Stopping,
     };
 
-    private SiteSuspensions Suspensions() => new([.. source.Queue.SiteAdmin.Suspensions.Select(static one =>
-        new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs)))]);
+    private SiteSuspensions Suspensions(string counted = "") => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
+        new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs))
+        {
+            Sites = one.Name == counted ? source.Queue.SiteAdmin.Matching(counted) : null,
+        })]);
 
     /// <summary>What is asked for, checked.</summary>
     /// <exception cref="AdminException">The text is wrong.</exception>

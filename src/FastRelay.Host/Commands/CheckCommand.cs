@@ -56,16 +56,16 @@ public static class CheckCommand
             return ExitCode.BadConfig;
         }
         int problems = 0;
-        foreach (string problem in ConfigFiles.Problems(config))
+        foreach (string problem in ConfigFiles.Problems(config, path))
         {
-            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            error.WriteLine(problem);
             problems++;
         }
         if (problems > 0)
         {
             return ExitCode.BadConfig;
         }
-        foreach (string warning in ConfigFiles.Warnings(config))
+        foreach (string warning in ConfigFiles.Warnings(config).Concat(ConfigFiles.Doubts(config)))
         {
             error.WriteLine($"warning: {warning}");
         }

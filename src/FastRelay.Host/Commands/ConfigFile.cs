@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.IO.Enumeration;
 using FastRelay.Config;
+using FastRelay.Host.Secrets;
 using FastRelay.Routing;
 
 namespace FastRelay.Host.Commands;
@@ -51,7 +52,7 @@ public static class ConfigFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {e.Message}")], []);
+            return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {Unreadable.Text(path, e)}")], []);
         }
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included);
@@ -98,7 +99,7 @@ public static class ConfigFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new IncludedFile(path, null, $"cannot be read: {e.Message}");
+            return new IncludedFile(path, null, $"cannot be read: {Unreadable.Text(path, e)}");
         }
     }
 

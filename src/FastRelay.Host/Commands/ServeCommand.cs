@@ -40,10 +40,10 @@ public static class ServeCommand
         }
         // Before the first certificate is looked at.
         string? bundle = TrustStore.Prepare(config.Tls.Authorities);
-        string[] problems = [.. ConfigFiles.Problems(config)];
+        string[] problems = [.. ConfigFiles.Problems(config, path)];
         foreach (string problem in problems)
         {
-            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            error.WriteLine(problem);
         }
         if (problems.Length > 0)
         {

@@ -211,7 +211,7 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
                 string where = path.Length == 0 ? "here" : $"in [{path}]";
                 note(line, Key(key), near is not null
                     ? $"unknown key; did you mean \"{near}\"?"
-                    : $"unknown key; {where} may stand: {string.Join(", ", _known)}");
+                    : $"unknown key; {where} may stand: {string.Join(", ", _known.Distinct())}");
             }
         }
     }

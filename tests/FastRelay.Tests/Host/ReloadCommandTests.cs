@@ -61,7 +61,9 @@ public sealed class ReloadCommandTests : IAsyncLifetime
     public void Check_compares_with_what_is_in_force()
     {
         (int code, string output, string error) = Run("check --diff");
-        Assert.Equal((0, ""), (code, error));
+        Assert.Equal(0, code);
+        // This machine's own name may be a short one.
+        Assert.True(error.Length == 0 || error.StartsWith("warning: hostname: ", StringComparison.Ordinal), error);
         // The scripted relay knows two keys; of those only the host name is another one.
         Assert.Contains($"  hostname: \"relay.test\" -> \"{Environment.MachineName.ToLowerInvariant()}\"\n", output);
         Assert.DoesNotContain("limits.hops", output);

@@ -59,7 +59,7 @@ internal class ScriptedDesk : AdminDesk
     public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)
     {
         Asked.Add($"{(suspend ? "suspend" : "resume")} {wanted.Site} {wanted.ForSeconds}");
-        return wanted.Site == "wrong" ? throw new AdminException("\"wrong\" is not suspended") : SuspensionsAsync();
+        return wanted.Site == "wrong" ? throw new AdminException("\"wrong\" is not suspended") : wanted.Site != "typo.test" ? SuspensionsAsync() : Task.FromResult(new SiteSuspensions([new SiteSuspension("typo.test") { Sites = 0 }]));
     }
 
     public override Task<SiteSuspensions> SuspensionsAsync() => Task.FromResult(new SiteSuspensions(

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using FastRelay.Config;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -24,9 +25,6 @@ public sealed class AdminServer : IDisposable
     private readonly RequestGuard _guard;
     private readonly Dictionary<EndPoint, Socket> _bound = [];
     private KestrelServer? _server;
-
-    /// <summary>Connections at one time, by both doors together.</summary>
-    public const int ConnectionsMax = 512;
 
     /// <summary>How long a connection may be silent, before its first request or between two: many silent ones would shut everybody else out.</summary>
     public const int SilenceSeconds = 10;
@@ -75,7 +73,7 @@ public sealed class AdminServer : IDisposable
             return problems;
         }
         var options = new KestrelServerOptions { ApplicationServices = _services, AddServerHeader = false };
-        options.Limits.MaxConcurrentConnections = ConnectionsMax;
+        options.Limits.MaxConcurrentConnections = RelayConfig.AdminConnectionsMax;
         options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(SilenceSeconds);
         options.Limits.MaxRequestBodySize = 1 << 20;
         options.Limits.MaxRequestHeadersTotalSize = 16 << 10;

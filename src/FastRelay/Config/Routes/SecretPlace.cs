@@ -15,10 +15,12 @@ public static class SecretPlace
     /// <summary>Reads a secret's place from the two keys that may say it: <c>KEY_file</c> or <c>KEY_env</c>.</summary>
     /// <param name="table">Has them.</param>
     /// <param name="key">As in <c>password</c>.</param>
-    /// <param name="file">What <c>KEY_file</c> says, resolved; null when it is not there.</param>
+    /// <param name="example">What <c>KEY_file</c> may say.</param>
+    /// <param name="owner">Resolves paths.</param>
     /// <returns>Null when neither is there, or they are wrong.</returns>
-    internal static string? Read(TableReader table, string key, string? file)
+    internal static string? Read(TableReader table, string key, string example, ConfigReader owner)
     {
+        string? file = owner.PathOf(table, key + "_file", example);
         string variable = key + "_env";
         if (table.Text(variable, Example) is not { } name)
         {
@@ -33,6 +35,6 @@ public static class SecretPlace
         {
             table.Error(node, variable, $"and {key}_file both say where it is: keep one of them");
         }
-        return OfVariable(name);
+        return owner.Keep(table, variable, OfVariable(name));
     }
 }

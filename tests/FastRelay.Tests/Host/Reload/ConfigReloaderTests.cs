@@ -64,6 +64,9 @@ public sealed class ConfigReloaderTests : IDisposable
         Assert.StartsWith("RELOADING=1\n", Told());
         Assert.StartsWith("READY=1\nSTATUS=not reloaded, goes on as before: ", Told());
         Assert.Same(before, _rig.Relay.Config);
+        // SIGHUP looks at certificates and users then: nothing of them has changed.
+        _secrets.Look();
+        Assert.False(_rig.Logged("event=renewed"));
     }
 
     [Fact]
