@@ -47,7 +47,7 @@ public static class CheckCommand
 
     private static int Run(ParseResult result, Option<string?> option, bool diff, string? network)
     {
-        string? path = result.GetValue(option);
+        string? path = diff ? ConfigFile.OfClient(result.GetValue(option)) : result.GetValue(option);
         TextWriter output = result.InvocationConfiguration.Output;
         TextWriter error = result.InvocationConfiguration.Error;
         RelayConfig? config = ConfigFile.Load(path, error, warnings: true);

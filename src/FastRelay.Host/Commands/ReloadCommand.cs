@@ -20,7 +20,7 @@ public static class ReloadCommand
         var json = new Option<bool>("--json") { Description = "What was done, as JSON" };
         command.Options.Add(config);
         command.Options.Add(json);
-        command.SetAction(result => QueueCommand.Ask(result, config, (client, output) => RunAsync(client, result.GetValue(config), result.GetValue(json), output)));
+        command.SetAction(result => QueueCommand.Ask(result, config, (client, output) => RunAsync(client, ConfigFile.OfClient(result.GetValue(config)), result.GetValue(json), output)));
         return command;
     }
 

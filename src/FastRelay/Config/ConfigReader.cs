@@ -320,7 +320,7 @@ public sealed class ConfigReader
         {
             config = config with { AdminHttp = EndPoint(table, "http", "127.0.0.1:2580", -1) };
         }
-        config = config with { AdminTokenFile = SecretPlace.Read(table, "token", "admin.token", this) };
+        config = config with { AdminTokenFile = SecretPlace.Read(table, "token", PathOf(table, "token_file", "admin.token"), this) };
         if (config is { AdminHttp: { } http, AdminTokenFile: null } && !IPAddress.IsLoopback(http.Address))
         {
             table.Error(table.Node("http")!, "http", $"{http} is reached from elsewhere, and whoever reaches it could read and empty the queue: name a token_file, or listen on a loopback address");

@@ -33,7 +33,7 @@ public static class QueueCommand
     internal static int Ask(ParseResult result, Option<string?> config, Func<AdminClient, TextWriter, Task<int>> ask)
     {
         TextWriter error = result.InvocationConfiguration.Error;
-        RelayConfig? loaded = ConfigFile.Load(result.GetValue(config), error);
+        RelayConfig? loaded = ConfigFile.Load(ConfigFile.OfClient(result.GetValue(config)), error);
         if (loaded is null)
         {
             return ExitCode.BadConfig;

@@ -15,12 +15,11 @@ public static class SecretPlace
     /// <summary>Reads a secret's place from the two keys that may say it: <c>KEY_file</c> or <c>KEY_env</c>.</summary>
     /// <param name="table">Has them.</param>
     /// <param name="key">As in <c>password</c>.</param>
-    /// <param name="example">What <c>KEY_file</c> may say.</param>
-    /// <param name="owner">Resolves paths.</param>
+    /// <param name="file">What <c>KEY_file</c> says, resolved; null when it is not there.</param>
+    /// <param name="owner">Remembers where it stands.</param>
     /// <returns>Null when neither is there, or they are wrong.</returns>
-    internal static string? Read(TableReader table, string key, string example, ConfigReader owner)
+    internal static string? Read(TableReader table, string key, string? file, ConfigReader owner)
     {
-        string? file = owner.PathOf(table, key + "_file", example);
         string variable = key + "_env";
         if (table.Text(variable, Example) is not { } name)
         {
