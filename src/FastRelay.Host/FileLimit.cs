@@ -44,20 +44,9 @@ public static partial class FileLimit
         {
             return config;
         }
-        // The defaults shrink in the order in which a relay misses them least.
-        RelayConfig fitted = config;
-        foreach (string key in (ReadOnlySpan<string>)["receive_sessions", "send_sessions", "dns_queries"])
-        {
-            LimitRow row = LimitTable.Find(key)!;
-            long over = MemoryEstimate.Descriptors(fitted) - allowed;
-            long now = row.Get(fitted.Limits);
-            if (over > 0 && now > FewestSessions && !config.LimitsSet.Contains(key))
-            {
-                long lowered = Math.Max(FewestSessions, now - over);
-                fitted = fitted with { Limits = row.Set(fitted.Limits, lowered) };
-                warning = $"{(warning is null ? "" : warning + ", ")}{key} {now} -> {lowered}";
-            }
-        }
+        // Mail that comes in has to go out: both kinds of sessions shrink by the same share, and name servers are asked less only then.
+        RelayConfig fitted = Shrink(["send_sessions", "receive_sessions"], config, allowed, ref warning);
+        fitted = Shrink(["dns_queries"], fitted, allowed, ref warning);
         if (MemoryEstimate.Descriptors(fitted) > allowed)
         {
             warning = null;
@@ -66,6 +55,38 @@ public static partial class FileLimit
         }
         warning = $"the system allows {allowed} open files and the default limits need {needed}: lowered {warning}; raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd) to have them all";
         return fitted;
+    }
+
+    /// <summary>Lowers limits that the configuration does not set, each by the same share, to the floor at most.</summary>
+    /// <param name="keys">The smallest first: what its floor takes is missing in the others.</param>
+    /// <param name="config">With what was lowered before.</param>
+    /// <param name="allowed">Open files.</param>
+    /// <param name="warning">Takes what is lowered.</param>
+    private static RelayConfig Shrink(string[] keys, RelayConfig config, long allowed, ref string? warning)
+    {
+        LimitRow[] rows = [.. keys.Where(key => !config.LimitsSet.Contains(key)).Select(static key => LimitTable.Find(key)!)];
+        long over = MemoryEstimate.Descriptors(config) - allowed;
+        long total = rows.Sum(row => row.Get(config.Limits));
+        long room = total - over;
+        if (over <= 0)
+        {
+            return config;
+        }
+        Limits limits = config.Limits;
+        for (int i = 0; i < rows.Length; i++)
+        {
+            long now = rows[i].Get(limits);
+            long share = i == rows.Length - 1 ? room : now * room / total;
+            long lowered = Math.Min(now, Math.Max(FewestSessions, share));
+            room -= lowered;
+            total -= now;
+            if (lowered < now)
+            {
+                limits = rows[i].Set(limits, lowered);
+                warning = $"{(warning is null ? "" : warning + ", ")}{rows[i].Key} {now} -> {lowered}";
+            }
+        }
+        return config with { Limits = limits };
     }
 
     [LibraryImport("libc", EntryPoint = "getrlimit")]

@@ -9,6 +9,9 @@ public abstract class Output
     /// <returns>False when it was dropped.</returns>
     public abstract bool TryWrite(ReadOnlySpan<byte> line);
 
+    /// <summary>Lines go to systemd's journal, which takes a level in front of a line, as in <c>&lt;4&gt;</c> (sd-daemon(3)).</summary>
+    public virtual bool IsJournal => false;
+
     /// <summary>Lines dropped since the start.</summary>
     public abstract long Dropped { get; }
 

@@ -15,18 +15,25 @@ public sealed class AdminClientException(string message, bool unreachable) : Exc
     public bool Unreachable => unreachable;
 }
 
-/// <summary>Asks a running relay by its admin, at an address or a unix socket. It connects by address: no name is ever resolved.</summary>
+/// <summary>
+/// Asks a running relay by its admin, at an address or a unix socket. It connects by address: no name is ever resolved. Where both
+/// are there the socket is asked when nobody answers at the address, or does not know the token.
+/// </summary>
 public sealed class AdminClient : IDisposable
 {
-    private readonly HttpClient _http;
-    private readonly string _address;
+    private readonly string? _other;
+    private HttpClient _http;
+    private string _address;
+    private bool _switched;
 
     /// <summary>A client of the admin at an address.</summary>
     /// <param name="address">As configured; all addresses means this host's loopback.</param>
     /// <param name="token">Shown with each question; null when none is asked for.</param>
-    public AdminClient(IPEndPoint address, string? token = null)
+    /// <param name="socket">Path of its unix socket, for when the address does not answer; null for none.</param>
+    public AdminClient(IPEndPoint address, string? token = null, string? socket = null)
         : this(Reached(address).ToString(), Reached(address))
     {
+        _other = socket;
         if (token is not null)
         {
             _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
@@ -44,6 +51,11 @@ public sealed class AdminClient : IDisposable
     private AdminClient(string host, EndPoint door)
     {
         _address = host;
+        _http = Http(host, door);
+    }
+
+    private static HttpClient Http(string host, EndPoint door)
+    {
         var handler = new SocketsHttpHandler
         {
             UseProxy = false,
@@ -69,24 +81,28 @@ public sealed class AdminClient : IDisposable
                 }
             },
         };
-        _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{host}/"), Timeout = TimeSpan.FromMinutes(10) };
+        return new HttpClient(handler) { BaseAddress = new Uri($"http://{host}/"), Timeout = TimeSpan.FromMinutes(10) };
     }
 
     /// <summary>GET; null for 404.</summary>
     /// <exception cref="AdminClientException">Nobody answers, or the relay refuses.</exception>
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type)
         where T : class =>
-        await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), type);
+        await SendAsync(() => new HttpRequestMessage(HttpMethod.Get, path), type);
 
     /// <summary>POST of JSON.</summary>
     /// <exception cref="AdminClientException">Nobody answers, or the relay refuses.</exception>
     public async Task<T> PostAsync<TBody, T>(string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type)
         where T : class
     {
-        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType));
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
-        return await SendAsync(request, type) ?? throw new AdminClientException($"the relay on {_address} does not know {path}: is it of another release?", unreachable: false);
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(body, bodyType);
+        HttpRequestMessage Request()
+        {
+            var content = new ByteArrayContent(json);
+            content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            return new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
+        }
+        return await SendAsync(Request, type) ?? throw new AdminClientException($"the relay on {_address} does not know {path}: is it of another release?", unreachable: false);
     }
 
     /// <summary>GET of lines that come as they happen; it returns when the relay ends them.</summary>
@@ -98,7 +114,7 @@ public sealed class AdminClient : IDisposable
     {
         try
         {
-            using HttpResponseMessage response = await _http.GetAsync(new Uri(path, UriKind.Relative), HttpCompletionOption.ResponseHeadersRead);
+            using HttpResponseMessage response = await AskAsync(() => new HttpRequestMessage(HttpMethod.Get, path));
             await using Stream body = await response.Content.ReadAsStreamAsync();
             if (!response.IsSuccessStatusCode)
             {
@@ -137,12 +153,39 @@ public sealed class AdminClient : IDisposable
         : address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, address.Port)
         : address;
 
-    private async Task<T?> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type)
+    /// <summary>Sends a request, and once more by the other door when it was not heard at this one.</summary>
+    private async Task<HttpResponseMessage> AskAsync(Func<HttpRequestMessage> request)
+    {
+        try
+        {
+            using HttpRequestMessage first = request();
+            HttpResponseMessage response = await _http.SendAsync(first, HttpCompletionOption.ResponseHeadersRead);
+            if (response.StatusCode != HttpStatusCode.Unauthorized || !HasOther)
+            {
+                return response;
+            }
+            response.Dispose();
+        }
+        catch (HttpRequestException) when (HasOther)
+        {
+            // Nobody listens there, or has a place for one more.
+        }
+        _switched = true;
+        _http.Dispose();
+        _http = Http("localhost", new UnixDomainSocketEndPoint(_other!));
+        _address = _other!;
+        using HttpRequestMessage second = request();
+        return await _http.SendAsync(second, HttpCompletionOption.ResponseHeadersRead);
+    }
+
+    private bool HasOther => !_switched && _other is not null && File.Exists(_other);
+
+    private async Task<T?> SendAsync<T>(Func<HttpRequestMessage> request, JsonTypeInfo<T> type)
         where T : class
     {
         try
         {
-            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            using HttpResponseMessage response = await AskAsync(request);
             await using Stream body = await response.Content.ReadAsStreamAsync();
             if (response.IsSuccessStatusCode)
             {
@@ -166,10 +209,6 @@ public sealed class AdminClient : IDisposable
         catch (JsonException)
         {
             throw new AdminClientException($"what answers on {_address} is no fastrelay of this release", unreachable: false);
-        }
-        finally
-        {
-            request.Dispose();
         }
     }
 }

@@ -154,7 +154,11 @@ public enum QueueAction
 /// <param name="Site">A site, a provider, or a domain that hosts are or are below; source:NAME; tenant:NAME.</param>
 /// <param name="ForSeconds">For how long; null until it is resumed.</param>
 /// <param name="Until">When it ends, UTC; null when it is resumed. Not read.</param>
-public sealed record SiteSuspension(string Site, long? ForSeconds = null, DateTimeOffset? Until = null);
+public sealed record SiteSuspension(string Site, long? ForSeconds = null, DateTimeOffset? Until = null)
+{
+    /// <summary>Sites of now that it is for; in the answer to suspend, for the name that was given. Not read.</summary>
+    public int? Sites { get; init; }
+}
 
 /// <summary>The suspensions in force.</summary>
 /// <param name="Suspensions">All of them, oldest first.</param>
@@ -177,6 +181,9 @@ public sealed record StatusView
 
     /// <summary>group or none.</summary>
     public string Sync { get; init; } = "";
+
+    /// <summary>The configuration file that a reload reads, absolute; null when it was started without one.</summary>
+    public string? Config { get; init; }
 
     /// <summary>Addresses that are listened on.</summary>
     public IReadOnlyList<string> Listening { get; init; } = [];

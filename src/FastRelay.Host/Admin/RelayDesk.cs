@@ -31,6 +31,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     private readonly QueueAdmin _queue = source.Queue.Admin;
     private readonly DateTimeOffset _started = source.World.Time.GetUtcNow();
 
+    /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
+    public string? ConfigPath { get; init; }
+
     /// <summary>True once the relay stops; any thread.</summary>
     public bool Stopping { get; set; }
 
@@ -113,7 +116,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             async () =>
             {
                 string wrong = suspend ? await source.Queue.SiteAdmin.SuspendAsync(site, (wanted.ForSeconds ?? 0) * 1000) : await source.Queue.SiteAdmin.ResumeAsync(site);
-                return wrong.Length == 0 ? Suspensions() : throw new AdminException(wrong);
+                return wrong.Length == 0 ? Suspensions(suspend ? site : "") : throw new AdminException(wrong);
             },
             s_soon);
     }
@@ -152,12 +155,16 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         HostName = config.HostName,
         UptimeSeconds = (long)(source.World.Time.GetUtcNow() - _started).TotalSeconds,
         Sync = config.Sync == SyncKind.Group ? "group" : "none",
+        Config = ConfigPath,
         Listening = listening,
         Stopping = Stopping,
     };
 
-    private SiteSuspensions Suspensions() => new([.. source.Queue.SiteAdmin.Suspensions.Select(static one =>
-        new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs)))]);
+    private SiteSuspensions Suspensions(string counted = "") => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
+        new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs))
+        {
+            Sites = one.Name == counted ? source.Queue.SiteAdmin.Matching(counted) : null,
+        })]);
 
     /// <summary>What is asked for, checked.</summary>
     /// <exception cref="AdminException">The text is wrong.</exception>

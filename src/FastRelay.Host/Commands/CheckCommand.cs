@@ -47,7 +47,7 @@ public static class CheckCommand
 
     private static int Run(ParseResult result, Option<string?> option, bool diff, string? network)
     {
-        string? path = result.GetValue(option);
+        string? path = diff ? ConfigFile.OfClient(result.GetValue(option)) : result.GetValue(option);
         TextWriter output = result.InvocationConfiguration.Output;
         TextWriter error = result.InvocationConfiguration.Error;
         RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
@@ -56,16 +56,16 @@ public static class CheckCommand
             return ExitCode.BadConfig;
         }
         int problems = 0;
-        foreach (string problem in ConfigFiles.Problems(config))
+        foreach (string problem in ConfigFiles.Problems(config, path))
         {
-            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            error.WriteLine(problem);
             problems++;
         }
         if (problems > 0)
         {
             return ExitCode.BadConfig;
         }
-        foreach (string warning in ConfigFiles.Warnings(config))
+        foreach (string warning in ConfigFiles.Warnings(config).Concat(ConfigFiles.Doubts(config)))
         {
             error.WriteLine($"warning: {warning}");
         }

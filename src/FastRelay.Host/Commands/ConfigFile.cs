@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.IO.Enumeration;
 using FastRelay.Config;
+using FastRelay.Host.Secrets;
 using FastRelay.Routing;
 
 namespace FastRelay.Host.Commands;
@@ -11,9 +12,40 @@ public static class ConfigFile
     /// <summary>A new option for one command.</summary>
     public static Option<string?> Option() => new("--config", "-c")
     {
-        Description = "Configuration file (TOML); without it the relay serves this host on 127.0.0.1:2525",
+        Description = "Configuration file (TOML); without it serve is a relay for this host on 127.0.0.1:2525, and commands that ask a running relay read $FASTRELAY_CONFIG or " + Packaged,
         HelpName = "FILE",
     };
+
+    /// <summary>The variable of the environment that names the file of commands which are given none.</summary>
+    public const string Variable = "FASTRELAY_CONFIG";
+
+    /// <summary>Where the packages put it.</summary>
+    public const string Packaged = "/etc/fastrelay/fastrelay.toml";
+
+    /// <summary>
+    /// The file of a command that is about a relay that runs, or has run: the one that is given; that of the environment; the package's,
+    /// unless a relay that was started here without one is meant. No file of the folder that one happens to be in is ever read: it could
+    /// send a token anywhere.
+    /// </summary>
+    /// <param name="given">By <c>--config</c>.</param>
+    /// <returns>Null for what holds without a file.</returns>
+    public static string? OfClient(string? given) => OfClient(given, Environment.GetEnvironmentVariable(Variable), Packaged, Environment.CurrentDirectory);
+
+    internal static string? OfClient(string? given, string? named, string packaged, string folder) =>
+        given ?? (string.IsNullOrEmpty(named) ? Directory.Exists(Path.Combine(folder, "spool")) || !IsReadable(packaged) ? null : packaged : named);
+
+    private static bool IsReadable(string path)
+    {
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Reads the configuration; what is wrong goes to <paramref name="error"/>, one line each.</summary>
     /// <param name="path">The file, or null for what holds without one.</param>
@@ -51,7 +83,7 @@ public static class ConfigFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {e.Message}")], []);
+            return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {Unreadable.Text(path, e)}")], []);
         }
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included);
@@ -98,7 +130,7 @@ public static class ConfigFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new IncludedFile(path, null, $"cannot be read: {e.Message}");
+            return new IncludedFile(path, null, $"cannot be read: {Unreadable.Text(path, e)}");
         }
     }
 

@@ -8,43 +8,42 @@ namespace FastRelay.Host.Commands;
 /// <summary>The files that a configuration names: whether they can be read and hold what they should.</summary>
 public static class ConfigFiles
 {
-    /// <summary>What is wrong with them, one text each; nothing when all is well.</summary>
-    public static IEnumerable<string> Problems(RelayConfig config)
+    /// <summary>What is wrong with them, one text each, behind the place of the key that names the file; nothing when all is well.</summary>
+    /// <param name="config">Names them.</param>
+    /// <param name="path">The configuration's own file, for what has no place; null for none.</param>
+    public static IEnumerable<string> Problems(RelayConfig config, string? path)
     {
+        string? At(string key, string value, string? problem) =>
+            problem is null ? null : $"{config.Places.GetValueOrDefault((key, value)) ?? path ?? "fastrelay"}: {problem}";
+        var found = new List<string?> { At("spool", config.Spool, Spool(config.Spool)) };
         foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
             string table = pair.Certificate == config.Tls.Certificate ? "tls" : "tls.also";
-            if ((Readable($"{table}.certificate", pair.Certificate) ?? Readable($"{table}.key", pair.Key) ?? Pair(pair.Certificate, pair.Key)) is { } problem)
-            {
-                yield return problem;
-            }
+            string certificate = table + ".certificate";
+            found.Add(At(certificate, pair.Certificate, Readable(certificate, pair.Certificate))
+                ?? At(table + ".key", pair.Key, Readable(table + ".key", pair.Key))
+                ?? At(certificate, pair.Certificate, Pair(pair.Certificate, pair.Key)));
         }
         if (config.UsersFile is { } users && UserFile.Load(users, out string wrong) is null)
         {
-            yield return wrong;
+            found.Add(At("auth.users", users, wrong));
         }
-        if (config.AdminTokenFile is { } tokens && TokenFile.Load(tokens, out string noToken) is null)
+        if (config.AdminTokenFile is { } token && TokenFile.Load(token, out string noToken) is null)
         {
-            yield return noToken;
+            found.Add(At("admin." + SecretText.Key("token", token), token, noToken));
         }
         foreach (RouteConfig route in config.Routes.Where(static route => route.User is not null))
         {
             if (PasswordFile.Load(route, out string missing) is null)
             {
-                yield return missing;
+                found.Add(At("route." + SecretText.Key("password", route.PasswordFile!), route.PasswordFile!, missing));
             }
         }
         if (config.Tls.Authorities is { } authorities)
         {
-            if (Readable("tls.ca", authorities) is { } problem)
-            {
-                yield return problem;
-            }
-            else if (Bundle(authorities) is { } empty)
-            {
-                yield return empty;
-            }
+            found.Add(At("tls.ca", authorities, Readable("tls.ca", authorities) ?? Bundle(authorities)));
         }
+        return found.OfType<string>();
     }
 
     /// <summary>Certificates that ended or end within 14 days, and those that no client can ask for, in words. They keep nobody from starting.</summary>
@@ -66,6 +65,44 @@ public static class ConfigFiles
         }
     }
 
+    /// <summary>What keeps nobody from starting and is probably not meant, in words: names without a dot, folders that are not there, secrets that everybody may read.</summary>
+    public static IEnumerable<string> Doubts(RelayConfig config)
+    {
+        if (!config.HostName.Contains('.', StringComparison.Ordinal))
+        {
+            yield return $"hostname: \"{config.HostName}\" has no dot: many hosts refuse mail from who says such a name in EHLO";
+        }
+        if (config.EventsFile is { } events && events != "-" && !Directory.Exists(Path.GetDirectoryName(events)))
+        {
+            yield return $"events.file: there is no folder {Path.GetDirectoryName(events)}: events wait in memory until it is there";
+        }
+        IEnumerable<(string Key, string? File)> secrets =
+        [
+            .. config.Tls.Pairs.Select(static pair => ("tls.key", (string?)pair.Key)),
+            ("auth.users", config.UsersFile),
+            ("admin.token_file", config.AdminTokenFile),
+            .. config.Routes.Select(static route => ("route.password_file", route.PasswordFile)),
+        ];
+        foreach ((string key, string? file) in secrets.Distinct())
+        {
+            if (file is not null && SecretPlace.VariableOf(file) is null && File.Exists(file) && (File.GetUnixFileMode(file) & UnixFileMode.OtherRead) != 0)
+            {
+                yield return $"{key}: {file} can be read by every user of this host: chmod o-r";
+            }
+        }
+    }
+
+    /// <summary>Why the spool cannot be there, for people; null when nothing stands in its way.</summary>
+    private static string? Spool(string path)
+    {
+        string? above = path;
+        while (above is not null && !Path.Exists(above))
+        {
+            above = Path.GetDirectoryName(above);
+        }
+        return above is null || Directory.Exists(above) ? null : $"spool: {path} cannot be made: {above} is no directory";
+    }
+
     private static string? Readable(string key, string path)
     {
         try
@@ -75,7 +112,7 @@ public static class ConfigFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"{key}: cannot be read: {e.Message}";
+            return $"{key}: cannot be read: {Unreadable.Text(path, e)}";
         }
     }
 

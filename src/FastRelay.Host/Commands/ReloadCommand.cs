@@ -20,12 +20,18 @@ public static class ReloadCommand
         var json = new Option<bool>("--json") { Description = "What was done, as JSON" };
         command.Options.Add(config);
         command.Options.Add(json);
-        command.SetAction(result => QueueCommand.Ask(result, config, (client, output) => RunAsync(client, result.GetValue(json), output)));
+        command.SetAction(result => QueueCommand.Ask(result, config, (client, output) => RunAsync(client, ConfigFile.OfClient(result.GetValue(config)), result.GetValue(json), output)));
         return command;
     }
 
-    private static async Task<int> RunAsync(AdminClient client, bool json, TextWriter output)
+    private static async Task<int> RunAsync(AdminClient client, string? path, bool json, TextWriter output)
     {
+        StatusView? running = path is null ? null : await client.GetAsync("/api/status", AdminJson.Default.StatusView);
+        if (running?.Config is { } read && !IsSameFile(path!, read))
+        {
+            // It reads its own again and no other: "nothing has changed" would be no answer to who means the other.
+            throw new AdminClientException($"nothing was reloaded: the relay that answers reads {read}, and not {Path.GetFullPath(path!)}", unreachable: false);
+        }
         ReloadView done = await client.PostAsync("/api/reload", new ReloadOrder(), AdminJson.Default.ReloadOrder, AdminJson.Default.ReloadView);
         if (json)
         {
@@ -44,6 +50,24 @@ public static class ReloadCommand
             await output.WriteLineAsync($"note: {note}");
         }
         return ExitCode.Ok;
+    }
+
+    private static bool IsSameFile(string one, string other) => Final(one) == Final(other);
+
+    // Links along the way are resolved too: /etc may be one.
+    private static string Final(string path)
+    {
+        string full = Path.GetFullPath(path);
+        try
+        {
+            string folder = Path.GetDirectoryName(full)!;
+            full = Path.Combine(Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName ?? folder, Path.GetFileName(full));
+            return File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return full;
+        }
     }
 
     /// <summary>Changes for people, one a line.</summary>

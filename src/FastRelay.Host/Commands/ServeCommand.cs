@@ -40,10 +40,10 @@ public static class ServeCommand
         }
         // Before the first certificate is looked at.
         string? bundle = TrustStore.Prepare(config.Tls.Authorities);
-        string[] problems = [.. ConfigFiles.Problems(config)];
+        string[] problems = [.. ConfigFiles.Problems(config, path)];
         foreach (string problem in problems)
         {
-            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            error.WriteLine(problem);
         }
         if (problems.Length > 0)
         {
@@ -67,7 +67,7 @@ public static class ServeCommand
             return ExitCode.BadConfig;
         }
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
-        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets });
+        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets, JournalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM") });
         try
         {
             return Serve(world, config, path, files, new StartScreen(config, files, bundle), error);
@@ -101,9 +101,10 @@ public static class ServeCommand
         using var secrets = new SecretsWatch(config, seen, relay, TimeSpan.FromSeconds(2));
         using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
         using var reloader = new ConfigReloader(path, files, relay, secrets, notifier) { Reopens = events };
-        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer);
+        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer) { ConfigPath = path is null ? null : Path.GetFullPath(path) };
         string? token = config.AdminTokenFile is { } tokens ? TokenFile.Load(tokens, out _) : null;
         using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
+        secrets.TokenRenewed = renewed => admin?.Renew(renewed);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
         using var signals = new SignalHandlers(relay, desk, reloader, secrets, notifier);
         error.Write(screen.Write(relay, listening));
@@ -207,7 +208,7 @@ public static class ServeCommand
             catch (Exception)
             {
                 // The log has it, whatever it was. Certificates and users may have changed for all that.
-                _secrets.Look(always: true);
+                _secrets.Look();
             }
         }
 

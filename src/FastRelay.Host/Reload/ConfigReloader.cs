@@ -92,7 +92,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         {
             throw new AdminException(string.Join('\n', read.Errors));
         }
-        ThrowOn(ConfigFiles.Problems(wanted));
+        ThrowOn(ConfigFiles.Problems(wanted, path));
         var notes = new List<string>(read.Warnings.Select(static warning => warning.ToString()));
         RelayConfig next = FileLimit.Fit(ConfigReload.Merge(_running, wanted), files, out string? lowered, out string? tooFew);
         if (tooFew is not null)
@@ -104,7 +104,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
             notes.Add(lowered);
         }
         // What it keeps may name files that are gone. The admin's token is not read again.
-        ThrowOn(ConfigFiles.Problems(next with { AdminTokenFile = null }));
+        ThrowOn(ConfigFiles.Problems(next with { AdminTokenFile = null }, path));
         string before = Effective;
         string after = EffectiveConfig.Write(next);
         IReadOnlyList<ConfigChange> restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _)));
@@ -150,9 +150,9 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         return kept;
     }
 
-    private void ThrowOn(IEnumerable<string> problems)
+    private static void ThrowOn(IEnumerable<string> problems)
     {
-        string text = string.Join('\n', problems.Select(problem => $"{path}: {problem}"));
+        string text = string.Join('\n', problems);
         if (text.Length > 0)
         {
             throw new AdminException(text);

@@ -28,7 +28,7 @@ public static class PasswordFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problem = $"cannot be read: {e.Message}";
+            problem = $"cannot be read: {Unreadable.Text(path, e)}";
         }
         problem = $"route \"{route.Domain}\": {SecretText.Name("password", path)}: {problem}";
         return null;

@@ -6,8 +6,8 @@ using FastRelay.Receive;
 namespace FastRelay.Host.Secrets;
 
 /// <summary>
-/// Looks every now and then whether the files with certificates and users have changed, and puts what they hold in
-/// force. A file that is wrong, or half written, changes nothing: it is named in the log once and looked at again.
+/// Looks every now and then whether the files with certificates, users and the admin's token have changed, and puts what they
+/// hold in force. A file that is wrong, or half written, changes nothing: it is named in the log once and looked at again.
 /// </summary>
 public sealed class SecretsWatch : IDisposable
 {
@@ -17,6 +17,8 @@ public sealed class SecretsWatch : IDisposable
     private readonly Lock _lock = new();
     private string _seen;
     private string _complaint = "";
+    private string _tokenSeen;
+    private string _tokenComplaint = "";
 
     /// <summary>Begins to look.</summary>
     /// <param name="config">In force; names the files.</param>
@@ -28,8 +30,12 @@ public sealed class SecretsWatch : IDisposable
         _config = config;
         _relay = relay;
         _seen = seen;
-        _timer = new Timer(_ => Look(always: false), null, every, every);
+        _tokenSeen = TokenFingerprint();
+        _timer = new Timer(_ => Look(), null, every, every);
     }
+
+    /// <summary>Told the admin's token when its file holds another one.</summary>
+    public Action<string>? TokenRenewed { get; set; }
 
     /// <summary>Another configuration is in force.</summary>
     /// <param name="config">Names the files.</param>
@@ -41,17 +47,18 @@ public sealed class SecretsWatch : IDisposable
             _config = config;
             _seen = seen;
             _complaint = "";
+            LookAtToken();
         }
     }
 
     /// <summary>Looks now.</summary>
-    /// <param name="always">Read the files though they look unchanged.</param>
-    public void Look(bool always)
+    public void Look()
     {
         lock (_lock)
         {
+            LookAtToken();
             string now = Fingerprint(_config);
-            if (!always && now == _seen)
+            if (now == _seen)
             {
                 return;
             }
@@ -77,7 +84,9 @@ public sealed class SecretsWatch : IDisposable
     /// What can be seen of the files without reading them. Taken before they are read: what changes meanwhile is looked at again.
     /// Of a link it is what it leads to: Kubernetes mounts a secret behind links, and renews it by moving one of them.
     /// </summary>
-    public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(path =>
+    public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(Seen));
+
+    private static string Seen(string path)
     {
         try
         {
@@ -89,7 +98,33 @@ public sealed class SecretsWatch : IDisposable
         {
             return "none";
         }
-    }));
+    }
+
+    // A variable of the environment is what it was when we were started.
+    private string TokenFingerprint() => _config.AdminTokenFile is { } path && SecretPlace.VariableOf(path) is null ? Seen(path) : "";
+
+    // By itself: a certificate that is wrong keeps no operator out.
+    private void LookAtToken()
+    {
+        string now = TokenFingerprint();
+        if (now.Length == 0 || now == _tokenSeen)
+        {
+            return;
+        }
+        if (TokenFile.Load(_config.AdminTokenFile!, out string problem) is not { } token)
+        {
+            if (problem != _tokenComplaint)
+            {
+                _relay.Log.Warn("renewal_failed"u8).Add("error"u8, problem).Write();
+            }
+            _tokenComplaint = problem;
+            return;
+        }
+        _tokenSeen = now;
+        _tokenComplaint = "";
+        TokenRenewed?.Invoke(token);
+        _relay.Log.Line("renewed"u8).Add("key"u8, "admin.token_file").Write();
+    }
 
     private string? Load(out ServerTls? tls, out UserTable? users)
     {

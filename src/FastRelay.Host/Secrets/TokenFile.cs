@@ -25,7 +25,7 @@ public static class TokenFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problem = $"admin.{SecretText.Key("token", path)}: cannot be read: {e.Message}";
+            problem = $"admin.{SecretText.Key("token", path)}: cannot be read: {Unreadable.Text(path, e)}";
         }
         return null;
     }

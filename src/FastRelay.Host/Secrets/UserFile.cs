@@ -23,7 +23,7 @@ public static class UserFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problem = $"auth.users: cannot be read: {e.Message}; \"fastrelay user add\" makes it";
+            problem = $"auth.users: cannot be read: {Unreadable.Text(path, e)}; \"fastrelay user add\" makes it";
             return null;
         }
     }

@@ -17,6 +17,7 @@ public sealed class ConfigReader
     private KeyRecorder? _recorder;
     private readonly List<ConfigError> _errors = [];
     private readonly List<ConfigError> _warnings = [];
+    private readonly Dictionary<(string Key, string Value), string> _places = [];
 
     private ConfigReader(string folder, TargetCheck checkTarget, IncludeFinder? include)
     {
@@ -36,7 +37,7 @@ public sealed class ConfigReader
     {
         var reader = new ConfigReader(folder, checkTarget, include);
         ConfigNode root = reader._files.Read(text, file, Path.GetFullPath(Path.GetFileName(file), folder));
-        RelayConfig? config = reader._errors.Count == 0 ? reader.Root(root, RelayConfig.Default(systemName, folder)) : null;
+        RelayConfig? config = reader._errors.Count == 0 ? reader.Root(root, RelayConfig.Default(systemName, folder)) with { Places = reader._places } : null;
         List<ConfigError> errors = [.. reader._errors.OrderBy(e => reader._files.OrderOf(e.File)).ThenBy(e => e.Line)];
         return new ConfigResult(errors.Count == 0 ? config : null, errors, reader._warnings);
     }
@@ -70,7 +71,7 @@ public sealed class ConfigReader
         config = HostName(root, config);
         if (root.Text("spool", "/var/lib/fastrelay") is { } spool)
         {
-            config = config with { Spool = Path.GetFullPath(spool, _folder) };
+            config = config with { Spool = Keep(root, "spool", Path.GetFullPath(spool, _folder)) };
         }
         if (root.Choice("sync", "group", "none") == 1)
         {
@@ -150,7 +151,18 @@ public sealed class ConfigReader
 
     /// <summary>A path, resolved; null when the key is absent or wrong.</summary>
     internal string? PathOf(TableReader table, string key, string example) =>
-        table.Text(key, example, "path") is { } path ? Path.GetFullPath(path, _folder) : null;
+        table.Text(key, example, "path") is { } path ? Keep(table, key, Path.GetFullPath(path, _folder)) : null;
+
+    /// <summary>Remembers where a key stands that names a file: what is wrong with the file is told there.</summary>
+    internal string Keep(TableReader table, string key, string value)
+    {
+        if (table.Node(key) is { } node)
+        {
+            (string file, int line) = _files.PlaceOf(node.Line);
+            _places[(table.Key(key), value)] = $"{file}:{line}";
+        }
+        return value;
+    }
 
     /// <summary>An address with a port; null when the key is absent, which is an error, or wrong.</summary>
     internal IPEndPoint? EndPoint(TableReader table, string key, string example, int defaultPort)
@@ -297,7 +309,7 @@ public sealed class ConfigReader
     {
         string? file = table.Text("file", "/var/log/fastrelay/events.ndjson");
         table.Finish();
-        return config with { EventsFile = string.IsNullOrEmpty(file) ? null : file == "-" ? file : Path.GetFullPath(file, _folder) };
+        return config with { EventsFile = string.IsNullOrEmpty(file) ? null : file == "-" ? file : Keep(table, "file", Path.GetFullPath(file, _folder)) };
     }
 
     private RelayConfig Admin(TableReader table, RelayConfig config)
@@ -311,7 +323,7 @@ public sealed class ConfigReader
         {
             config = config with { AdminHttp = EndPoint(table, "http", "127.0.0.1:2580", -1) };
         }
-        config = config with { AdminTokenFile = SecretPlace.Read(table, "token", PathOf(table, "token_file", "admin.token")) };
+        config = config with { AdminTokenFile = SecretPlace.Read(table, "token", PathOf(table, "token_file", "admin.token"), this) };
         if (config is { AdminHttp: { } http, AdminTokenFile: null } && !IPAddress.IsLoopback(http.Address))
         {
             table.Error(table.Node("http")!, "http", $"{http} is reached from elsewhere, and whoever reaches it could read and empty the queue: name a token_file, or listen on a loopback address");

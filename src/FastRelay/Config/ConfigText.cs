@@ -72,7 +72,8 @@ public static class ConfigText
     {
         foreach ((string name, long factor) in s_sizes)
         {
-            if (name.Length == 3 && bytes >= factor && bytes % factor == 0)
+            // Powers of two come first in the list, and thousands are for what was given in them.
+            if (bytes >= factor && bytes % factor == 0)
             {
                 return Invariant($"{bytes / factor}{name}");
             }

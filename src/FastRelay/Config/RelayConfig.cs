@@ -163,6 +163,9 @@ public sealed record RelayConfig
     /// <summary>The admin's unix socket, resolved; null when it is off.</summary>
     public string? AdminSocket { get; init; }
 
+    /// <summary>Where the keys that name files stand, as <c>file:line</c>; by the key with its tables, and what it says.</summary>
+    public IReadOnlyDictionary<(string Key, string Value), string> Places { get; init; } = new Dictionary<(string, string), string>();
+
     /// <summary>The unix socket of a spool that is told of none; null where the path is longer than a socket's name may be.</summary>
     /// <param name="spool">The spool, resolved.</param>
     public static string? UsualSocket(string spool) =>
@@ -170,6 +173,9 @@ public sealed record RelayConfig
 
     /// <summary>The socket's name in the spool.</summary>
     public const string SocketName = "admin.sock";
+
+    /// <summary>Connections of the admin at one time, by address and socket together; each is a descriptor.</summary>
+    public const int AdminConnectionsMax = 512;
 
     /// <summary>Octets of a unix socket's path (sun_path of unix(7), less its end).</summary>
     public const int SocketPathMax = 107;

@@ -3,6 +3,28 @@ namespace FastRelay.Config;
 /// <summary>Finds what somebody probably meant.</summary>
 public static class Suggestion
 {
+    /// <summary>Where what Postfix calls so is said here: the names that a first file is most often written with.</summary>
+    internal static IReadOnlyDictionary<string, string> Postfix { get; } = new Dictionary<string, string>
+    {
+        ["myhostname"] = "hostname at the top",
+        ["mynetworks"] = "networks in [[relay_for]]",
+        ["relay_domains"] = "domains in [[relay_for]]",
+        ["relayhost"] = "to in [[route]] with domain = \"*\"",
+        ["transport_maps"] = "to in [[route]]",
+        ["inet_interfaces"] = "address in [[listen]]",
+        ["queue_directory"] = "spool at the top",
+        ["message_size_limit"] = "message_bytes in [limits]",
+        ["smtpd_recipient_limit"] = "recipients in [limits]",
+        ["default_destination_concurrency_limit"] = "send_sessions_per_site in [limits]",
+        ["maximal_queue_lifetime"] = "expire in [queue]",
+        ["minimal_backoff_time"] = "retry in [queue]",
+        ["smtpd_tls_cert_file"] = "certificate in [tls]",
+        ["smtpd_tls_key_file"] = "key in [tls]",
+        ["smtp_tls_security_level"] = "tls in [deliver]",
+        ["smtp_bind_address"] = "source in [deliver]",
+        ["smtp_sasl_password_maps"] = "user in [[route]], and password_file",
+    };
+
     /// <summary>The word with the least edit distance, when at most a third of its letters differ; else null.</summary>
     public static string? Nearest(string word, IEnumerable<string> words)
     {

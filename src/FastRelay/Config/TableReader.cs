@@ -209,9 +209,11 @@ internal sealed class TableReader(ConfigNode table, string path, Action<int, str
             {
                 string? near = Suggestion.Nearest(key, _known);
                 string where = path.Length == 0 ? "here" : $"in [{path}]";
-                note(line, Key(key), near is not null
+                note(line, Key(key), Suggestion.Postfix.TryGetValue(key, out string? ours)
+                    ? $"unknown key; what Postfix calls so is {ours}"
+                    : near is not null
                     ? $"unknown key; did you mean \"{near}\"?"
-                    : $"unknown key; {where} may stand: {string.Join(", ", _known)}");
+                    : $"unknown key; {where} may stand: {string.Join(", ", _known.Distinct())}");
             }
         }
     }

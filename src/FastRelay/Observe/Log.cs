@@ -24,13 +24,13 @@ public sealed class Log(Output output, TimeProvider time)
     public long Dropped => output.Dropped;
 
     /// <summary>Begins a line about the normal course of things.</summary>
-    public LogLine Line(ReadOnlySpan<byte> name) => Begin("info"u8, name);
+    public LogLine Line(ReadOnlySpan<byte> name) => Begin("info"u8, default, name);
 
     /// <summary>Begins a line that an operator should look at.</summary>
-    public LogLine Warn(ReadOnlySpan<byte> name) => Begin("warn"u8, name);
+    public LogLine Warn(ReadOnlySpan<byte> name) => Begin("warn"u8, "<4>"u8, name);
 
     /// <summary>Begins a line about something broken.</summary>
-    public LogLine Error(ReadOnlySpan<byte> name) => Begin("error"u8, name);
+    public LogLine Error(ReadOnlySpan<byte> name) => Begin("error"u8, "<3>"u8, name);
 
     /// <summary>What became of mail, for programs; null when nobody asked for it. Set before the loop turns.</summary>
     public EventStream? Events { get; set; }
@@ -40,11 +40,12 @@ public sealed class Log(Output output, TimeProvider time)
 
     internal void Write(ReadOnlySpan<byte> line) => output.TryWrite(line);
 
-    private LogLine Begin(ReadOnlySpan<byte> level, ReadOnlySpan<byte> name)
+    // Without a level of its own a line of the journal is info (SyslogLevel= of systemd.exec(5)).
+    private LogLine Begin(ReadOnlySpan<byte> level, ReadOnlySpan<byte> priority, ReadOnlySpan<byte> name)
     {
         byte[] buffer = t_buffer ??= new byte[LineBytes];
         var line = new LogLine(this, buffer);
-        line.Start((t_stamp ??= new LogStamp()).Of(time.GetUtcNow()), level, name);
+        line.Start(output.IsJournal ? priority : default, (t_stamp ??= new LogStamp()).Of(time.GetUtcNow()), level, name);
         return line;
     }
 }

@@ -31,8 +31,9 @@ public ref struct LogLine
 
     private const int Tail = 10;
 
-    internal void Start(scoped ReadOnlySpan<byte> stamp, scoped ReadOnlySpan<byte> level, scoped ReadOnlySpan<byte> name)
+    internal void Start(scoped ReadOnlySpan<byte> priority, scoped ReadOnlySpan<byte> stamp, scoped ReadOnlySpan<byte> level, scoped ReadOnlySpan<byte> name)
     {
+        Raw(priority);
         Raw("ts="u8);
         Raw(stamp);
         Raw(" level="u8);

@@ -234,10 +234,14 @@ internal sealed class Settler
     {
         text = text.IsEmpty ? "returned by the operator"u8 : text;
         Outcome outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator) with { EnhancedCode = new EnhancedCode(5, 7, 1) };
-        return EnhancedCode.TryParse(text, out EnhancedCode code, out int consumed)
-            ? (outcome with { EnhancedCode = code }, Encoding.ASCII.GetString(text[consumed..]).TrimStart())
-            : (outcome, Encoding.ASCII.GetString(text));
+        return Coded(outcome, text);
     }
+
+    // Whoever fails mail may say the code, and of a failure it is of class 5 (RFC 3464 2.3.4): any other is a part of the text.
+    private static (Outcome Outcome, string Text) Coded(Outcome failed, ReadOnlySpan<byte> text) =>
+        EnhancedCode.TryParse(text, out EnhancedCode code, out int consumed) && code.Class == 5
+            ? (failed with { EnhancedCode = code }, Encoding.ASCII.GetString(text[consumed..]).TrimStart())
+            : (failed, Encoding.ASCII.GetString(text));
 
     private static (Outcome Outcome, string Text) Verdict(Plan plan)
     {
@@ -246,11 +250,7 @@ internal sealed class Settler
             case PlanStatus.Discard:
                 return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Discarded), "discarded by the operator's route");
             case PlanStatus.Error:
-                ReadOnlySpan<byte> text = Encoding.ASCII.GetBytes(plan.Reason);
-                Outcome byRoute = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByRoute);
-                return EnhancedCode.TryParse(text, out EnhancedCode code, out int consumed)
-                    ? (byRoute with { EnhancedCode = code }, plan.Reason[consumed..].TrimStart())
-                    : (byRoute, plan.Reason);
+                return Coded(OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByRoute), Encoding.ASCII.GetBytes(plan.Reason));
             case PlanStatus.NullMx:
                 return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.NullMx), plan.Reason);
             case PlanStatus.Loop:

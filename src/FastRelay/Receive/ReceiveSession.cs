@@ -23,6 +23,7 @@ internal sealed class ReceiveSession
     private readonly Receiver _receiver;
     private readonly ReceiveMachine _machine;
     private readonly EnvelopeBuilder _envelope = new();
+    private readonly SessionTally _tally;
     private readonly SessionOutput _output;
     private readonly Action _onServed;
     // Not before they are needed.
@@ -44,7 +45,8 @@ internal sealed class ReceiveSession
     {
         _receiver = receiver;
         _onServed = Served;
-        _output = new SessionOutput(receiver.Tap());
+        _tally = new SessionTally(receiver, _envelope);
+        _output = new SessionOutput(receiver.Tap(), _tally);
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(Peer, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(Peer, rate, known: _connection.Kind != ProxiedKind.Unknown) };
     }
 
@@ -74,6 +76,7 @@ internal sealed class ReceiveSession
     {
         connection.Session = this;
         (_connection, _link, _clock) = (connection, connection.Link, connection.Clock);
+        _tally.Connection = connection;
         _machine.Options = connection.Options;
         _pace = new ContentPace(Limits.MinimumRateBytes);
         _lines.Reset();
@@ -133,7 +136,7 @@ internal sealed class ReceiveSession
         {
             if (_receiver.Draining && !_machine.InTransaction)
             {
-                _output.Reply(Replies.ShuttingDown);
+                _output.Bye(SessionEnd.Shutdown);
                 await FlushAsync();
                 break;
             }
@@ -148,7 +151,7 @@ internal sealed class ReceiveSession
             if (read.IsCanceled)
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                _output.Reply(_receiver.Draining ? Replies.ShuttingDown : Replies.TimedOut);
+                _output.Bye(_receiver.Draining ? SessionEnd.Shutdown : SessionEnd.Timeout);
                 await FlushAsync();
                 break;
             }
@@ -229,10 +232,7 @@ internal sealed class ReceiveSession
     private ReceiveAction Answer(in ReadOnlySequence<byte> buffer, out long consumed, out int commands, out bool more)
     {
         ReadOnlySpan<byte> input = buffer.FirstSpan;
-        consumed = 0;
-        more = false;
-        _delayMs = 0;
-        commands = 0;
+        (consumed, commands, more, _delayMs) = (0, 0, false, 0);
         while (true)
         {
             // When the relay stops, what a client sent ahead starts no new transaction.
@@ -254,15 +254,14 @@ internal sealed class ReceiveSession
             {
                 continue;
             }
-            _output.Heard(status, line, _machine.Exchange is not null);
+            bool secret = _machine.Exchange is not null;
+            _output.Heard(status, line, secret);
             bool wasInTransaction = _machine.InTransaction;
+            Envelope before = _tally.Before;
             Span<byte> reply = _output.Room();
             _machine.Users = _receiver.Users;
             ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
-            if (step.ReplyLength > 0)
-            {
-                _receiver.Count(reply);
-            }
+            _tally.Line(step, reply, line, secret, before);
             _output.Gather(step.ReplyLength);
             _octets = step.Octets;
             if (wasInTransaction && !_machine.InTransaction)
@@ -302,7 +301,7 @@ internal sealed class ReceiveSession
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 _message?.Abandon();
-                _output.Reply(Replies.TimedOut);
+                _output.Bye(SessionEnd.Timeout);
                 await FlushAsync();
                 return false;
             }
@@ -335,13 +334,14 @@ internal sealed class ReceiveSession
             // The commit is never given up: a client that leaves now has its message delivered all the same.
             await Message.CommitAsync();
         }
+        Envelope before = _tally.Before;
         Span<byte> reply = _output.Room();
         ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, Message.Reply(reply)) : Message.ReplyToChunk(reply);
         if (!_machine.InTransaction)
         {
             _message?.Abandon();
         }
-        _receiver.Count(reply);
+        _tally.Answer(step, reply, "data"u8, before);
         _output.Gather(step.ReplyLength);
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
@@ -387,7 +387,7 @@ internal sealed class ReceiveSession
     {
         Span<byte> reply = _output.Room();
         ReceiveStep step = matches is { } known ? _machine.PasswordChecked(known, reply) : _machine.PasswordUnchecked(reply);
-        _receiver.Count(reply);
+        _tally.Answer(step, reply, "auth"u8, default);
         _output.Gather(step.ReplyLength);
         return step;
     }

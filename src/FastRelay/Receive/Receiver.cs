@@ -126,7 +126,8 @@ public sealed class Receiver
         {
             _clients.Leave(connection.Peer.Address);
         }
-        _log.Line("disconnect"u8).Add("peer"u8, connection.Peer).Add("messages"u8, connection.Client?.Messages ?? 0).Write();
+        _log.Line("disconnect"u8).Add("peer"u8, connection.Peer).Add("messages"u8, connection.Client?.Messages ?? 0)
+            .Add("refused"u8, connection.Refused).Add("reason"u8, Name(connection.End)).Write();
     }
 
     /// <summary>A connection to a listener for proxies brought no header, or came from no proxy: it is closed without a word.</summary>
@@ -154,6 +155,19 @@ public sealed class Receiver
         _counters.ConnectionsRefused++;
         _log.Warn("refuse"u8).Add("peer"u8, client).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
     }
+
+    /// <summary>Begins the line of a refusal within a session.</summary>
+    internal LogLine RejectLine() => _log.Warn("reject"u8);
+
+    private static ReadOnlySpan<byte> Name(SessionEnd end) => end switch
+    {
+        SessionEnd.Lost => "lost"u8,
+        SessionEnd.Quit => "quit"u8,
+        SessionEnd.Timeout => "timeout"u8,
+        SessionEnd.Errors => "errors"u8,
+        SessionEnd.Tls => "tls"u8,
+        _ => "shutdown"u8,
+    };
 
     internal void Count(ReadOnlySpan<byte> reply)
     {

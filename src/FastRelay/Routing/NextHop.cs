@@ -48,7 +48,9 @@ public readonly record struct NextHop(NextHopKind Kind, string Host, int Port, b
         switch (scheme)
         {
             case "mx":
-                return Nothing(rest, scheme, out error);
+                bool alone = Nothing(rest, scheme, out error);
+                error = alone ? "" : $"{error}, which means the recipient's own domain: the MX hosts of another one are \"smtp:{rest}\"";
+                return alone;
             case "discard":
                 hop = new NextHop(NextHopKind.Discard, "", 0, false, "");
                 return Nothing(rest, scheme, out error);

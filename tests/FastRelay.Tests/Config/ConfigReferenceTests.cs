@@ -78,4 +78,17 @@ public sealed class ConfigReferenceTests
         }
         Assert.True(compared >= 10, $"{compared} defaults were compared");
     }
+
+    [Fact]
+    public void A_key_of_Postfix_is_told_where_it_stands_here_and_that_is_a_key()
+    {
+        foreach ((string name, string ours) in Suggestion.Postfix)
+        {
+            ConfigError error = Assert.Single(ConfigReader.Read($"{name} = \"x\"\n", "f", "/", "h.test", static _ => null).Errors);
+            Assert.Equal($"f:1: {name}: unknown key; what Postfix calls so is {ours}", error.ToString());
+            string[] words = ours.Split(' ', ',');
+            string table = ours.EndsWith(" at the top", StringComparison.Ordinal) ? "" : words[2].Trim('[', ']');
+            Assert.Contains(ConfigReference.Keys(), key => key.Table == table && key.Name == words[0] && key.IsList == ours.Contains("[[", StringComparison.Ordinal));
+        }
+    }
 }

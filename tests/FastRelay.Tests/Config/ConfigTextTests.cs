@@ -61,12 +61,20 @@ public sealed class ConfigTextTests
             Assert.True(ConfigText.TryParseDuration(ConfigText.FormatDuration(ms), out long read));
             Assert.Equal(ms, read);
         }
-        foreach (long bytes in (long[])[0, 1, 1023, 1024, 1536, 1 << 20, 50 << 20, 1L << 40])
+        foreach (long bytes in (long[])[0, 1, 1023, 1024, 1536, 1 << 20, 50 << 20, 1L << 40, 60_000_000, 1_500_000, 1_000])
         {
             Assert.True(ConfigText.TryParseSize(ConfigText.FormatSize(bytes), out long read));
             Assert.Equal(bytes, read);
         }
     }
+
+    [Theory]
+    [InlineData(60_000_000, "60MB")]
+    [InlineData(1_500_000, "1500kB")]
+    [InlineData(1_536_000, "1500KiB")]
+    [InlineData(1_048_576, "1MiB")]
+    [InlineData(1_023, "1023B")]
+    public void A_size_is_written_as_it_was_probably_given(long bytes, string text) => Assert.Equal(text, ConfigText.FormatSize(bytes));
 
     [Theory]
     [InlineData(512, "512 B")]

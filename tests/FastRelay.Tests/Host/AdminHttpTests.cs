@@ -119,6 +119,8 @@ public sealed class AdminHttpTests : IAsyncLifetime
     [InlineData("/api/queue/0000000000009", 404, "no message 0000000000009 in the queue")]
     [InlineData("/api/queue/xyz", 400, "is no id")]
     [InlineData("/api/queue/retry", 405, "by POST")]
+    [InlineData("/api/trace?domain=a%20b", 400, "is no domain: write it as DNS has it")]
+    [InlineData("/api/trace?domain=", 400, "is no domain")]
     [InlineData("/nothing", 404, "there is /healthz")]
     public async Task A_wrong_question_is_told_what_would_be_right(string path, int expected, string message)
     {
@@ -165,7 +167,18 @@ public sealed class AdminHttpTests : IAsyncLifetime
         (int status, string body) = await PostAsync("/api/queue/remove", json);
         Assert.Equal(400, status);
         Assert.Contains("\"error\":", body);
+        Assert.DoesNotContain("FastRelay", body);
+        Assert.DoesNotContain(".NET", body);
         Assert.Empty(_admin.Desk.Asked);
+    }
+
+    [Fact]
+    public async Task A_key_that_nobody_knows_is_named()
+    {
+        (_, string body) = await PostAsync("/api/queue/remove", "{\"al\":true}");
+        Assert.Contains("as /openapi.json describes it: \"$.al\" is no key of it", System.Text.RegularExpressions.Regex.Unescape(body));
+        (_, body) = await PostAsync("/api/queue/remove", "{\"ids\":7}");
+        Assert.Contains("\"$.ids\" is no key of it, or has a wrong value", System.Text.RegularExpressions.Regex.Unescape(body));
     }
 
     [Theory]

@@ -75,6 +75,42 @@ public sealed class AdminSocketTests : IAsyncLifetime
     public void Commands_use_it_without_an_address_and_without_a_token_that_they_can_read(string admin)
         => Assert.Equal((0, "3\n", ""), Run(Config(admin), "queue", "list", "--count"));
 
+    [Theory]
+    [InlineData("127.0.0.1:1")]
+    [InlineData("")]
+    public void Commands_use_it_where_nobody_answers_at_the_address_or_it_knows_another_token(string address)
+    {
+        File.WriteAllText(Path.Combine(Folder, "old"), "the-token-of-yesterday\n");
+        string http = address.Length > 0 ? address : $"127.0.0.1:{_admin.Port}";
+        string config = Config($"http = \"{http}\"\ntoken_file = \"old\"\nsocket = \"admin.sock\"\n");
+        Assert.Equal((0, "3\n", ""), Run(config, "queue", "list", "--count"));
+        (int code, _, string error) = Run(config, "queue", "retry", "--all");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains(_admin.Desk.Asked, static asked => asked.StartsWith("Retry", StringComparison.Ordinal));
+        (code, _, error) = Run(Config($"http = \"{http}\"\ntoken_file = \"old\"\nsocket = \"other.sock\"\n"), "queue", "list");
+        Assert.Equal(address.Length > 0 ? ExitCode.Unreachable : ExitCode.Failure, code);
+        Assert.Contains(address.Length > 0 ? "no relay answers on 127.0.0.1:1" : "the token shown is not the admin's", error);
+    }
+
+    [Fact]
+    public async Task Many_silent_connections_shut_nobody_out_and_are_closed()
+    {
+        var silent = new List<TcpClient>();
+        for (int i = 0; i < 100; i++)
+        {
+            silent.Add(new TcpClient());
+            await silent[i].ConnectAsync(System.Net.IPAddress.Loopback, _admin.Port);
+        }
+        using var http = new HttpClient();
+        Assert.Equal("ok\n", await http.GetStringAsync(new Uri($"http://127.0.0.1:{_admin.Port}/healthz")));
+        foreach (TcpClient one in silent)
+        {
+            one.ReceiveTimeout = 60_000;
+            Assert.Equal(0, await one.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
+            one.Dispose();
+        }
+    }
+
     [Fact]
     public void A_token_that_cannot_be_read_is_named_where_there_is_no_socket_either()
     {

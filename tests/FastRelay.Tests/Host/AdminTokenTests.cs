@@ -63,6 +63,55 @@ public sealed class AdminTokenTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, await AskAsync("/", null));
     }
 
+    [Theory]
+    [InlineData("admin.example.net", "Origin: https://relay.example.net\n")]
+    [InlineData("admin.example.net:8443", "Origin: https://admin.example.net:8443\n")]
+    [InlineData("prometheus-target", "")]
+    public async Task Who_shows_the_token_may_come_by_any_name(string host, string headers)
+    {
+        string shown = $"Authorization: Bearer {Token}\n";
+        Assert.Equal(200, await RawAsync($"POST /api/queue/retry HTTP/1.0\nHost: {host}\n{headers}{shown}Content-Type: application/json\nContent-Length: 12\n\n{{\"all\":true}}"));
+        Assert.Equal(200, await RawAsync($"GET /metrics HTTP/1.0\nHost: {host}\n{shown}\n"));
+        Assert.Equal(401, await RawAsync($"GET /metrics HTTP/1.0\nHost: {host}\n\n"));
+        Assert.Equal(401, await RawAsync($"POST /api/queue/retry HTTP/1.0\nHost: {host}\nContent-Type: application/json\nContent-Length: 12\n\n{{\"all\":true}}"));
+        // A proxy shows the page by its own name, and a load balancer asks for health by any.
+        Assert.Equal(200, await RawAsync($"GET / HTTP/1.0\nHost: {host}\n\n"));
+        Assert.Equal(200, await RawAsync($"GET /healthz HTTP/1.0\nHost: {host}\n\n"));
+    }
+
+    [Fact]
+    public async Task A_page_of_another_site_is_refused_and_a_link_to_ours_is_not()
+    {
+        string shown = $"Authorization: Bearer {Token}\nSec-Fetch-Site: cross-site\n";
+        Assert.Equal(403, await RawAsync($"GET /api/queue HTTP/1.0\nHost: localhost\n{shown}\n"));
+        Assert.Equal(403, await RawAsync($"POST /api/queue/retry HTTP/1.0\nHost: localhost\n{shown}Content-Type: application/json\nContent-Length: 12\n\n{{\"all\":true}}"));
+        Assert.Equal(403, await RawAsync($"POST / HTTP/1.0\nHost: localhost\n{shown}Content-Length: 0\n\n"));
+        Assert.Equal(200, await RawAsync($"GET / HTTP/1.0\nHost: localhost\n{shown}\n"));
+        Assert.Equal(200, await RawAsync($"GET /api/queue HTTP/1.0\nHost: localhost\nAuthorization: Bearer {Token}\nSec-Fetch-Site: same-origin\n\n"));
+        Assert.DoesNotContain(_admin.Desk.Asked, static asked => asked.StartsWith("Retry", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Another_token_holds_at_once_and_the_old_one_is_told_so()
+    {
+        _admin.Server.Renew("another-token-0123456789");
+        Assert.Equal(HttpStatusCode.OK, await AskAsync("/metrics", new("Bearer", "another-token-0123456789")));
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_admin.Port}/metrics"));
+        request.Headers.Authorization = new("Bearer", Token);
+        using HttpResponseMessage answer = await _http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Contains("the token shown is not the admin's", System.Text.RegularExpressions.Regex.Unescape(await answer.Content.ReadAsStringAsync()));
+    }
+
+    private async Task<int> RawAsync(string request)
+    {
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, _admin.Port);
+        await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes(request.Replace("\n", "\r\n", StringComparison.Ordinal)));
+        using var reader = new StreamReader(client.GetStream());
+        return int.Parse((await reader.ReadToEndAsync()).AsSpan(9, 3), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
     [Fact]
     public void Commands_show_the_token_of_their_configuration()
     {

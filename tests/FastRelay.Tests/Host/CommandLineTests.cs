@@ -129,6 +129,23 @@ public sealed class CommandLineTests
         Assert.Contains("/nowhere/at/all.toml: cannot be read: ", error);
     }
 
+    [Fact]
+    public void A_command_without_a_file_takes_that_of_the_environment_or_of_the_package()
+    {
+        string packaged = Write("");
+        string folder = Directory.CreateTempSubdirectory("fastrelay-").FullName;
+        Assert.Equal("given", ConfigFile.OfClient("given", "named", packaged, folder));
+        Assert.Equal("named", ConfigFile.OfClient(null, "named", packaged, folder));
+        Assert.Equal(packaged, ConfigFile.OfClient(null, null, packaged, folder));
+        Assert.Equal(packaged, ConfigFile.OfClient(null, "", packaged, folder));
+        Assert.Null(ConfigFile.OfClient(null, null, packaged + ".none", folder));
+        // What lies about in the folder is never read.
+        File.WriteAllText(Path.Combine(folder, "fastrelay.toml"), "");
+        Assert.Equal(packaged, ConfigFile.OfClient(null, null, packaged, folder));
+        Directory.CreateDirectory(Path.Combine(folder, "spool"));
+        Assert.Null(ConfigFile.OfClient(null, null, packaged, folder));
+    }
+
     private static string Write(string text)
     {
         string file = Path.Combine(Directory.CreateTempSubdirectory("fastrelay-").FullName, "fastrelay.toml");

@@ -32,6 +32,17 @@ public sealed class FileLimitTests
     }
 
     [Fact]
+    public void Mail_that_is_taken_can_also_leave_both_kinds_of_sessions_shrink_by_the_same_share()
+    {
+        RelayConfig fitted = FileLimit.Fit(s_default, 2_000, out string? warning, out string? error);
+        Assert.Null(error);
+        Assert.Equal(2_000, MemoryEstimate.Descriptors(fitted));
+        Assert.InRange(fitted.Limits.ReceiveSessions, (fitted.Limits.SendSessions * 5) - 5, (fitted.Limits.SendSessions * 5) + 10);
+        Assert.Equal(s_default.Limits.DnsQueries, fitted.Limits.DnsQueries);
+        Assert.Contains($"send_sessions 2000 -> {fitted.Limits.SendSessions}, receive_sessions 10000 -> {fitted.Limits.ReceiveSessions};", warning);
+    }
+
+    [Fact]
     public void What_the_configuration_asks_for_is_refused_rather_than_lowered()
     {
         RelayConfig asked = s_default with

@@ -195,6 +195,14 @@ public sealed class QueueCommandTests : IAsyncLifetime
         Assert.Equal(2, json.RootElement.GetProperty("suspensions").GetArrayLength());
     }
 
+    [Fact]
+    public void A_suspension_that_is_for_nobody_now_says_so()
+    {
+        (int code, string output, string error) = Run("queue suspend --site typo.test");
+        Assert.Equal((0, "typo.test  until it is resumed\n"), (code, output));
+        Assert.StartsWith("fastrelay: no site of now is \"typo.test\" or at it: it waits for one", error);
+    }
+
     [Theory]
     [InlineData("queue resume", 2, "--site")]
     [InlineData("queue suspend --for 2h", 2, "--for needs --site")]

@@ -42,10 +42,28 @@ public sealed class ReloadCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public void Another_file_than_the_relays_is_not_taken_for_read()
+    {
+        _admin.Desk.Reloaded = new ReloadView([], [], []);
+        _admin.Desk.ConfigPath = "/etc/fastrelay/fastrelay.toml";
+        (int code, string output, string error) = Run("reload");
+        Assert.Equal((1, ""), (code, output));
+        Assert.Equal($"fastrelay: nothing was reloaded: the relay that answers reads /etc/fastrelay/fastrelay.toml, and not {_admin.ConfigFile}\n", error);
+        Assert.Empty(_admin.Desk.Asked);
+        // The same file by another path is the same.
+        string folder = Path.GetDirectoryName(_admin.ConfigFile)!;
+        File.CreateSymbolicLink(Path.Combine(folder, "link.toml"), _admin.ConfigFile);
+        _admin.Desk.ConfigPath = Path.Combine(folder, "link.toml");
+        Assert.Equal((0, "nothing has changed\n", ""), Run("reload"));
+    }
+
+    [Fact]
     public void Check_compares_with_what_is_in_force()
     {
         (int code, string output, string error) = Run("check --diff");
-        Assert.Equal((0, ""), (code, error));
+        Assert.Equal(0, code);
+        // This machine's own name may be a short one.
+        Assert.True(error.Length == 0 || error.StartsWith("warning: hostname: ", StringComparison.Ordinal), error);
         // The scripted relay knows two keys; of those only the host name is another one.
         Assert.Contains($"  hostname: \"relay.test\" -> \"{Environment.MachineName.ToLowerInvariant()}\"\n", output);
         Assert.DoesNotContain("limits.hops", output);

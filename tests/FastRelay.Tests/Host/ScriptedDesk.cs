@@ -59,7 +59,7 @@ internal class ScriptedDesk : AdminDesk
     public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)
     {
         Asked.Add($"{(suspend ? "suspend" : "resume")} {wanted.Site} {wanted.ForSeconds}");
-        return wanted.Site == "wrong" ? throw new AdminException("\"wrong\" is not suspended") : SuspensionsAsync();
+        return wanted.Site == "wrong" ? throw new AdminException("\"wrong\" is not suspended") : wanted.Site != "typo.test" ? SuspensionsAsync() : Task.FromResult(new SiteSuspensions([new SiteSuspension("typo.test") { Sites = 0 }]));
     }
 
     public override Task<SiteSuspensions> SuspensionsAsync() => Task.FromResult(new SiteSuspensions(
@@ -96,7 +96,10 @@ internal class ScriptedDesk : AdminDesk
 
     public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
 
-    public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test" };
+    public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test", Config = ConfigPath };
+
+    /// <summary>The file that the relay says it reads.</summary>
+    public string? ConfigPath { get; set; }
 
     private static bool Matches(QueueItem item, QueueQuery query) =>
         (query.Sender is null || query.Sender == item.Sender)
@@ -126,6 +129,8 @@ internal sealed class ScriptedAdmin : IAsyncDisposable
     }
 
     public ScriptedDesk Desk { get; }
+
+    public AdminServer Server => _server;
 
     public string ConfigFile { get; }
 

@@ -131,9 +131,9 @@ public sealed class TraceCommandTests : IDisposable
         await using ScriptedAdmin admin = await ScriptedAdmin.StartAsync();
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = CommandLine.Run(["trace", "--domain", "a b.test", "--config", admin.ConfigFile], output, error);
+        int code = CommandLine.Run(["trace", "--peer", "2001:db8::/32", "--domain", "a.test", "--config", admin.ConfigFile], output, error);
         Assert.Equal((0, "watching; Ctrl-C ends it\n"), (code, error.ToString()));
-        Assert.Equal(["trace  a b.test "], admin.Desk.Asked);
+        Assert.Equal(["trace 2001:db8::/32 a.test "], admin.Desk.Asked);
         string[] lines = output.ToString().Split('\n');
         Assert.Matches(@"^\d\d:\d\d:05\.000 out #7 mx\.test \[192\.0\.2\.1:25\] S: 250 \\x1b\[31m$", lines[0]);
         Assert.Equal("(12 lines are missing here: they came faster than they were shown)", lines[1]);

@@ -21,6 +21,18 @@ public class LogTests
     }
 
     [Fact]
+    public void The_journal_is_told_how_serious_a_line_is()
+    {
+        var kept = new Kept { Journal = true };
+        var log = new Log(kept, TimeProvider.System);
+        log.Line("accept"u8).Write();
+        log.Warn("reject"u8).Write();
+        log.Error("fatal"u8).Write();
+        Assert.Equal(["ts=", "<4>ts=", "<3>ts="], kept.Lines.Select(static line => line[..(line.IndexOf('=', StringComparison.Ordinal) + 1)]));
+        Assert.All(kept.Lines, static line => Assert.EndsWith("\n", line));
+    }
+
+    [Fact]
     public void The_time_of_a_line_is_its_own_within_a_second_and_past_it()
     {
         var time = new ManualTime();
@@ -99,6 +111,10 @@ public class LogTests
     private sealed class Kept : Output
     {
         public List<string> Lines { get; } = [];
+
+        public bool Journal { get; init; }
+
+        public override bool IsJournal => Journal;
 
         public override long Dropped => 0;
 

@@ -22,6 +22,8 @@ public class QueueDeedTests
     [Theory]
     [InlineData("returned by the operator", "5.7.1", "returned by the operator")]
     [InlineData("5.2.1 the mailbox is closed", "5.2.1", "the mailbox is closed")]
+    [InlineData("4.2.1 mailbox busy", "5.7.1", "4.2.1 mailbox busy")]
+    [InlineData("2.0.0 fine", "5.7.1", "2.0.0 fine")]
     public void Bounced_mail_fails_and_its_sender_is_told_why(string text, string code, string reply)
     {
         _rig.Accept("s@x.test", "u@a.test", "v@a.test", "w@b.test");

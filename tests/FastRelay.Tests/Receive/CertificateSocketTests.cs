@@ -81,7 +81,7 @@ public sealed class CertificateSocketTests : IDisposable
         old.Hello();
         using var watch = new SecretsWatch(named, SecretsWatch.Fingerprint(named), _rig.Relay, TimeSpan.FromHours(1));
         Make("other", "new.other.test", "one.more.test").Dispose();
-        watch.Look(always: false);
+        watch.Look();
         _rig.WaitForLog("event=renewed");
         using SmtpTalk fresh = _rig.Talk(1).Secure("new.other.test");
         Assert.Equal("CN=other", fresh.ServerSubject);

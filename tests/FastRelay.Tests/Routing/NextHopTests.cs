@@ -75,4 +75,13 @@ public class NextHopTests
         Assert.True(NextHop.TryParse(hop.ToString(), out NextHop again, out _));
         Assert.Equal(hop, again);
     }
+
+    [Fact]
+    public void Who_means_the_MX_hosts_of_another_domain_is_told_how_to_say_it()
+    {
+        Assert.False(NextHop.TryParse("mx:other.example", out _, out string error));
+        Assert.EndsWith("the MX hosts of another one are \"smtp:other.example\"", error);
+        Assert.True(NextHop.TryParse("smtp:other.example", out NextHop hop, out _));
+        Assert.Equal((NextHopKind.Smtp, "other.example", true), (hop.Kind, hop.Host, hop.LookupMx));
+    }
 }

@@ -23,6 +23,8 @@ internal static unsafe partial class Libc
     private const int MAP_SHARED = 1;
     private const int DirentNameOffset = 19;
     private const uint STATX_TYPE_MODE_UID_GID = 0x1 | 0x2 | 0x8 | 0x10;
+    private const uint STATX_INO = 0x100;
+    private const int AT_EMPTY_PATH = 0x1000;
     private const int StatxBytes = 256;
 
     /// <summary>O_DIRECTORY is one of the few flags that differ between architectures.</summary>
@@ -69,6 +71,18 @@ internal static unsafe partial class Libc
     public static int ChangeOwner(int fd, int owner, int group) => Checked(fchown(fd, owner, group));
 
     public static int ChangeMode(int fd, int mode) => Checked(fchmod(fd, mode));
+
+    /// <summary>What a descriptor is, by statx(2): device, as makedev(3) puts it together, and inode.</summary>
+    public static int Identity(int fd, out ulong device, out ulong inode)
+    {
+        byte* fields = stackalloc byte[StatxBytes];
+        int result = Checked(statx(fd, "", AT_EMPTY_PATH, STATX_INO, fields));
+        inode = result < 0 ? 0 : *(ulong*)(fields + 32);
+        ulong major = result < 0 ? 0 : *(uint*)(fields + 136);
+        ulong minor = result < 0 ? 0 : *(uint*)(fields + 140);
+        device = ((major & ~0xFFFUL) << 32) | ((major & 0xFFF) << 8) | ((minor & ~0xFFUL) << 12) | (minor & 0xFF);
+        return result;
+    }
 
     /// <summary>Owner, and mode with the type's bits, by statx(2), whose fields stand at the same places on every architecture.</summary>
     public static int OwnerAndMode(string path, out int owner, out int group, out int mode)

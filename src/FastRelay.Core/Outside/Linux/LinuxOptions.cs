@@ -22,4 +22,7 @@ public sealed record LinuxOptions
 
     /// <summary>Where log lines go; 1 is standard output.</summary>
     public int OutputFd { get; init; } = 1;
+
+    /// <summary>JOURNAL_STREAM of systemd.exec(5), "device:inode" of the descriptor that leads to the journal; null when there is none.</summary>
+    public string? JournalStream { get; init; }
 }

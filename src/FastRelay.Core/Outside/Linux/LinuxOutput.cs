@@ -29,12 +29,19 @@ public sealed class LinuxOutput : Output, IDisposable
     private long _passed;
 
     /// <summary>Starts the thread. The descriptor stays the caller's.</summary>
-    public LinuxOutput(int fd)
+    /// <param name="fd">Where lines go.</param>
+    /// <param name="journalStream">"device:inode" of the descriptor that leads to the journal: another one, as behind a shell's redirection, does not.</param>
+    public LinuxOutput(int fd, string? journalStream = null)
     {
         _fd = fd;
+        IsJournal = journalStream is not null && Libc.Identity(fd, out ulong device, out ulong inode) >= 0
+            && journalStream == string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{device}:{inode}");
         _thread = new Thread(Work) { IsBackground = true, Name = "output" };
         _thread.Start();
     }
+
+    /// <inheritdoc/>
+    public override bool IsJournal { get; }
 
     /// <inheritdoc/>
     public override long Dropped => Interlocked.Read(ref _dropped);

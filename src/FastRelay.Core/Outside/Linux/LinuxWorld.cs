@@ -21,7 +21,7 @@ public static class LinuxWorld
             new LinuxResolver(loop, options.DnsServers, options.DnsTimeoutMs),
             offload,
             new Random(),
-            new LinuxOutput(options.OutputFd));
+            new LinuxOutput(options.OutputFd, options.JournalStream));
     }
 
     /// <summary>

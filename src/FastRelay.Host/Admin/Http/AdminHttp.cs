@@ -47,7 +47,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         catch (JsonException e)
         {
-            await ErrorAsync(context, StatusCodes.Status400BadRequest, $"the body is not the JSON that is wanted: {e.Message}");
+            await ErrorAsync(context, StatusCodes.Status400BadRequest, $"the body is not the JSON that is wanted, as /openapi.json describes it{(e.Path is { Length: > 1 } at ? $": \"{at}\" is no key of it, or has a wrong value" : "")}");
         }
         catch (TimeoutException)
         {

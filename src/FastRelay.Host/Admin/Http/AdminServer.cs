@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using FastRelay.Config;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -21,8 +22,12 @@ public sealed class AdminServer : IDisposable
     private readonly IPEndPoint? _address;
     private readonly string? _socket;
     private readonly AdminHttp _http;
+    private readonly RequestGuard _guard;
     private readonly Dictionary<EndPoint, Socket> _bound = [];
     private KestrelServer? _server;
+
+    /// <summary>How long a connection may be silent, before its first request or between two: many silent ones would shut everybody else out.</summary>
+    public const int SilenceSeconds = 10;
 
     /// <summary>Prepares a server; it does not listen yet.</summary>
     /// <param name="address">Port 0 lets the system choose; null for the socket alone.</param>
@@ -34,8 +39,13 @@ public sealed class AdminServer : IDisposable
     {
         _address = address;
         _socket = socket;
-        _http = new AdminHttp(desk, new RequestGuard(address ?? new IPEndPoint(IPAddress.Loopback, 0), hostName, token));
+        _guard = new RequestGuard(address ?? new IPEndPoint(IPAddress.Loopback, 0), hostName, token);
+        _http = new AdminHttp(desk, _guard);
     }
+
+    /// <summary>Another token is asked for from now on; any thread.</summary>
+    /// <param name="token">16 to 256 characters.</param>
+    public void Renew(string token) => _guard.Renew(token);
 
     /// <summary>The bound address; null when there is none. After <see cref="StartAsync"/>.</summary>
     public IPEndPoint? EndPoint { get; private set; }
@@ -63,10 +73,11 @@ public sealed class AdminServer : IDisposable
             return problems;
         }
         var options = new KestrelServerOptions { ApplicationServices = _services, AddServerHeader = false };
-        options.Limits.MaxConcurrentConnections = 64;
+        options.Limits.MaxConcurrentConnections = RelayConfig.AdminConnectionsMax;
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(SilenceSeconds);
         options.Limits.MaxRequestBodySize = 1 << 20;
         options.Limits.MaxRequestHeadersTotalSize = 16 << 10;
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(SilenceSeconds);
         foreach (EndPoint door in _bound.Keys)
         {
             options.Listen(door, listen => listen.Protocols = HttpProtocols.Http1);

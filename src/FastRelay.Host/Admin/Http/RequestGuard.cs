@@ -8,14 +8,19 @@ namespace FastRelay.Host.Admin;
 /// <summary>
 /// Keeps web pages away from the admin. A browser on this host can be made to send requests here: by a name that an
 /// attacker's DNS turns to a loopback address (then Host is not ours), or from a page of another site (then Origin is
-/// not ours, and a form cannot send JSON).
+/// not ours, and a form cannot send JSON). Where a token is asked for, a request that shows it may come by any name, a proxy's
+/// with TLS for one: no page of another site can put it in a header.
 /// </summary>
 /// <param name="address">Where the admin listens.</param>
 /// <param name="hostName">The relay's own name.</param>
 /// <param name="token">What whoever asks has to show (RFC 6750 2.1); null asks for nothing.</param>
 public sealed class RequestGuard(IPEndPoint address, string hostName, string? token = null)
 {
-    private readonly byte[] _digest = SHA256.HashData(Encoding.ASCII.GetBytes(token ?? ""));
+    private volatile byte[]? _digest = DigestOf(token);
+
+    /// <summary>Another token is asked for from now on; any thread.</summary>
+    /// <param name="renewed">16 to 256 characters.</param>
+    public void Renew(string renewed) => _digest = DigestOf(renewed);
 
     /// <summary>
     /// Null when a request by the unix socket may go on: no browser can be made to use one, and the file's permissions have
@@ -27,13 +32,22 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
     /// <summary>Null when a request by the address may go on; else the status and the reason.</summary>
     public (int Status, string Reason)? Refuse(HttpRequest request)
     {
-        if (!IsOurs(request.Host.Host))
+        byte[]? digest = _digest;
+        bool known = digest is not null && HasToken(request, digest);
+        if (digest is null && !IsOurs(request.Host.Host))
         {
-            return (StatusCodes.Status403Forbidden, $"\"{request.Host.Host}\" is no name of this admin: ask for localhost or its address");
+            return (StatusCodes.Status403Forbidden, $"\"{request.Host.Host}\" is no name of this admin: ask for localhost, {hostName} or its address, or configure a token");
         }
-        if (token is not null && !IsOpen(request.Path) && !HasToken(request))
+        // Browsers say so themselves, and no page can keep them from it (Fetch Metadata). A link to the page is all right.
+        if (string.Equals(request.Headers["Sec-Fetch-Site"], "cross-site", StringComparison.OrdinalIgnoreCase) && !(HttpMethods.IsGet(request.Method) && request.Path == "/"))
         {
-            return (StatusCodes.Status401Unauthorized, "the admin's token is asked for: Authorization: Bearer, with the first line of admin.token_file");
+            return (StatusCodes.Status403Forbidden, "a page of another site may not ask here");
+        }
+        if (digest is not null && !known && !IsOpen(request.Path))
+        {
+            return (StatusCodes.Status401Unauthorized, request.Headers.Authorization.Count > 0
+                ? "the token shown is not the admin's: that is the first line of admin.token_file as it is now"
+                : "the admin's token is asked for: Authorization: Bearer, with the first line of admin.token_file");
         }
         if (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
         {
@@ -44,7 +58,7 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
             return WrongMethod;
         }
         string origin = request.Headers.Origin.ToString();
-        if (origin.Length > 0 && !string.Equals(origin, $"http://{request.Host.Value}", StringComparison.OrdinalIgnoreCase))
+        if (!known && origin.Length > 0 && !string.Equals(origin, $"http://{request.Host.Value}", StringComparison.OrdinalIgnoreCase))
         {
             return (StatusCodes.Status403Forbidden, "a page of another site may change nothing here");
         }
@@ -60,12 +74,14 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
     // Health is for load balancers, and the page itself holds no data.
     private static bool IsOpen(PathString path) => path == "/healthz" || path == "/";
 
-    private bool HasToken(HttpRequest request)
+    private static byte[]? DigestOf(string? token) => token is null ? null : SHA256.HashData(Encoding.ASCII.GetBytes(token));
+
+    private static bool HasToken(HttpRequest request, byte[] digest)
     {
         const string bearer = "Bearer ";
         string shown = request.Headers.Authorization.ToString();
         return shown.StartsWith(bearer, StringComparison.OrdinalIgnoreCase)
-            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(shown[bearer.Length..])), _digest);
+            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(shown[bearer.Length..])), digest);
     }
 
     private bool IsOurs(string host)

@@ -2,6 +2,7 @@ using System.Net;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
+using FastRelay.Routing;
 
 namespace FastRelay.Host.Admin;
 
@@ -21,9 +22,9 @@ public sealed record TraceQuery(string? Peer = null, string? Domain = null, stri
             throw new AdminException($"\"{Peer}\" is no address and no network: write 192.0.2.1 or 2001:db8::/32");
         }
         string? domain = Domain?.ToLowerInvariant().TrimEnd('.');
-        if (domain?.Length is 0 or > 253)
+        if (domain is not null && !DomainNames.IsHostName(domain))
         {
-            throw new AdminException($"\"{Domain}\" is no domain");
+            throw new AdminException($"\"{Domain}\" is no domain: write it as DNS has it, as in example.com or xn--bcher-kva.example");
         }
         MessageId id = default;
         if (Id is not null && !MessageId.TryParse(Id, out id))

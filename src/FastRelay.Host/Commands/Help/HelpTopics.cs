@@ -48,7 +48,8 @@ internal static class HelpTopics
         ["routes"] = new("Where mail goes", () => """
             [[route]]
             domain = "example.com"               # ".example.com" for what is below, "*" for all; the first match counts
-            to = "smtp:[192.0.2.1]:25"           # smtp:host (A and AAAA), mx: (by DNS), discard:, error:5.1.2 text
+            to = "smtp:[relay.example.net]:587"  # that host; smtp:example.net is the MX hosts of that domain, mx: of the recipient's own
+                                                 # (as without a route); discard:, error:5.1.2 text
             user = "me"                          # AUTH, inside TLS only
             password_file = "password"           # its first line; or password_env = "VARIABLE"
 

@@ -57,7 +57,7 @@ public static class ExplainCommand
             {
                 return ExitCode.Ok;
             }
-            RelayConfig loaded = ConfigFile.Load(result.GetValue(config), TextWriter.Null)!;
+            RelayConfig loaded = ConfigFile.Load(ConfigFile.OfClient(result.GetValue(config)), TextWriter.Null)!;
             // JSON stays JSON: the dialogue then goes where complaints go.
             TextWriter dialogue = result.GetValue(json) ? result.InvocationConfiguration.Error : output;
             string recipient = view.Message is { Destinations: [{ Recipients: [var first, ..] }, ..] } ? first

@@ -33,7 +33,7 @@ public static class QueueCommand
     internal static int Ask(ParseResult result, Option<string?> config, Func<AdminClient, TextWriter, Task<int>> ask)
     {
         TextWriter error = result.InvocationConfiguration.Error;
-        RelayConfig? loaded = ConfigFile.Load(result.GetValue(config), error);
+        RelayConfig? loaded = ConfigFile.Load(ConfigFile.OfClient(result.GetValue(config)), error);
         if (loaded is null)
         {
             return ExitCode.BadConfig;
@@ -65,11 +65,11 @@ public static class QueueCommand
         }
         if (config.AdminTokenFile is not { } file)
         {
-            return new AdminClient(address);
+            return new AdminClient(address, socket: config.AdminSocket);
         }
         if (TokenFile.Load(file, out problem) is { } token)
         {
-            return new AdminClient(address, token);
+            return new AdminClient(address, token, config.AdminSocket);
         }
         // Who may write to the socket is asked for no token.
         return config.AdminSocket is { } socket && File.Exists(socket) ? new AdminClient(socket) : null;

@@ -64,6 +64,10 @@ public static class SuspendCommand
             SiteSuspensions all = Names(result.CommandResult) is [var named]
                 ? await client.PostAsync($"/api/sites/{name}", new SiteSuspension(named, seconds), AdminJson.Default.SiteSuspension, AdminJson.Default.SiteSuspensions)
                 : (await client.GetAsync("/api/sites/suspended", AdminJson.Default.SiteSuspensions))!;
+            if (all.Suspensions.FirstOrDefault(static one => one.Sites == 0) is { } none && !none.Site.StartsWith("tenant:", StringComparison.Ordinal))
+            {
+                await result.InvocationConfiguration.Error.WriteLineAsync($"fastrelay: no site of now is \"{QueueListCommand.Printable(none.Site)}\" or at it: it waits for one (queue top shows those that are there)");
+            }
             if (result.GetValue(json))
             {
                 await output.WriteLineAsync(JsonSerializer.Serialize(all, AdminJson.Default.SiteSuspensions));

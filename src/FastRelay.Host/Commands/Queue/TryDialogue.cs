@@ -93,7 +93,7 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
             Say('=', $"connecting to {host} ({end})");
             using var patience = new CancellationTokenSource(config.Limits.ConnectTimeoutMs);
             await socket.ConnectAsync(end, patience.Token);
-            Say('=', string.Create(CultureInfo.InvariantCulture, $"connected from {socket.LocalEndPoint} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms"));
+            Say('=', string.Create(CultureInfo.InvariantCulture, $"connected from {Shown((IPEndPoint)socket.LocalEndPoint!)} in {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms"));
             await connection.TalkAsync(new NetworkStream(socket), use, _credentials, recipient);
         }
         catch (OperationCanceledException)
@@ -115,6 +115,9 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
         "implicit" => TlsPolicy.Implicit,
         _ => TlsPolicy.Opportunistic,
     };
+
+    // A socket of both families names an IPv4 address as an IPv6 one.
+    private static IPEndPoint Shown(IPEndPoint end) => new(AddressRules.Normal(end.Address), end.Port);
 
     private void Say(char who, string text) => output.WriteLine($"{who} {QueueListCommand.Printable(text)}");
 }

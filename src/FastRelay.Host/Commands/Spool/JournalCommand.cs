@@ -80,7 +80,7 @@ public static class JournalCommand
             string? spool = result.GetValue(path);
             if (spool is null)
             {
-                if (ConfigFile.Load(result.GetValue(config), error) is not { } loaded)
+                if (ConfigFile.Load(ConfigFile.OfClient(result.GetValue(config)), error) is not { } loaded)
                 {
                     return ExitCode.BadConfig;
                 }

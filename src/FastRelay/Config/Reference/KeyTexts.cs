@@ -51,7 +51,7 @@ internal static class KeyTexts
         ["deliver.source"] = ("the system's choice", "our address for outgoing connections; or the [[source]] or [[pool]] of mail whose route and tenant name none"),
         ["deliver.connect_timeout"] = ("\"30s\"", "one address; the same as limits.connect_timeout"),
         ["route.domain"] = ("must be given", "a domain, \".example.com\" for what is below it, or \"*\"; the first route that matches counts"),
-        ["route.to"] = ("must be given", "smtp:host:port, smtp:[192.0.2.1]:25, mx:, discard: or error:5.1.2 text"),
+        ["route.to"] = ("must be given", "smtp:example.com (its MX hosts, or with a user the host of that name), smtp:[host.example.com]:587 and smtp:[192.0.2.1]:25 (just that host), mx: (those of the recipient's domain), discard: or error:5.1.2 text"),
         ["route.user"] = ("none", "who we are to the next hop"),
         ["route.password_file"] = ("none", "file whose first line is the password"),
         ["route.password_env"] = ("none", "variable of the environment that holds the password"),

@@ -77,7 +77,7 @@ internal static class RouteReader
     private static (string? User, string? File) Login(TableReader table, string? to, ConfigReader owner)
     {
         string? user = table.Text("user", "relay@example.net");
-        string? file = SecretPlace.Read(table, "password", owner.PathOf(table, "password_file", "/etc/fastrelay/password"));
+        string? file = SecretPlace.Read(table, "password", owner.PathOf(table, "password_file", "/etc/fastrelay/password"), owner);
         if (user is null && file is null)
         {
             return (null, null);

@@ -16,8 +16,9 @@ public static class SecretPlace
     /// <param name="table">Has them.</param>
     /// <param name="key">As in <c>password</c>.</param>
     /// <param name="file">What <c>KEY_file</c> says, resolved; null when it is not there.</param>
+    /// <param name="owner">Remembers where it stands.</param>
     /// <returns>Null when neither is there, or they are wrong.</returns>
-    internal static string? Read(TableReader table, string key, string? file)
+    internal static string? Read(TableReader table, string key, string? file, ConfigReader owner)
     {
         string variable = key + "_env";
         if (table.Text(variable, Example) is not { } name)
@@ -33,6 +34,6 @@ public static class SecretPlace
         {
             table.Error(node, variable, $"and {key}_file both say where it is: keep one of them");
         }
-        return OfVariable(name);
+        return owner.Keep(table, variable, OfVariable(name));
     }
 }

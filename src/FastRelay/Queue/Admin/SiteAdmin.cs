@@ -40,6 +40,13 @@ public sealed class SiteAdmin
         return wrong;
     }
 
+    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet.</summary>
+    public int Matching(string name)
+    {
+        _loop.CheckThread();
+        return _queue.Sites.All.Count(site => Queue.Suspensions.Holds(name, site.Plan, site.Source));
+    }
+
     /// <summary>Ends a suspension, by the name that it was made with.</summary>
     /// <returns>What went wrong; empty when nothing did.</returns>
     public async ValueTask<string> ResumeAsync(string name)

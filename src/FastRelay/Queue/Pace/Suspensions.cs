@@ -62,13 +62,17 @@ internal sealed class Suspensions(World world, string? file)
     {
         foreach (Suspension one in _all)
         {
-            if (IsInForce(one) && (string.Equals(plan.SiteKey, one.Name, StringComparison.OrdinalIgnoreCase) || plan.IsAt(one.Name) || (source is not null && IsOf(one.Name, plan, source))))
+            if (IsInForce(one) && Holds(one.Name, plan, source))
             {
                 return one;
             }
         }
         return null;
     }
+
+    /// <summary>True for a site that a suspension of this name is for.</summary>
+    public static bool Holds(string name, Plan plan, EgressSource? source) =>
+        string.Equals(plan.SiteKey, name, StringComparison.OrdinalIgnoreCase) || plan.IsAt(name) || (source is not null && IsOf(name, plan, source));
 
     private static bool IsOf(string name, Plan plan, EgressSource source) =>
         string.Equals(name, "source:" + source.Name, StringComparison.OrdinalIgnoreCase) || string.Equals(name, Site.KeyOf(plan, source), StringComparison.OrdinalIgnoreCase);

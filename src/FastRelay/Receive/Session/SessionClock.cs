@@ -31,6 +31,9 @@ internal sealed class SessionClock(Link link) : LoopTimer(link.Loop, null)
     /// <summary>What is waited for.</summary>
     public SessionWait Waiting { get; private set; }
 
+    /// <summary>A wait for a client that could not be told anything was over, and its connection was cut.</summary>
+    public bool HasCut { get; private set; }
+
     /// <summary>The connection ends.</summary>
     public void Stop()
     {
@@ -69,6 +72,7 @@ internal sealed class SessionClock(Link link) : LoopTimer(link.Loop, null)
                 break;
             case SessionWait.Flush:
             case SessionWait.Handshake:
+                HasCut = true;
                 link.Abort();
                 break;
         }

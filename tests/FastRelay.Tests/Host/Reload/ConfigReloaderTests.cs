@@ -64,6 +64,9 @@ public sealed class ConfigReloaderTests : IDisposable
         Assert.StartsWith("RELOADING=1\n", Told());
         Assert.StartsWith("READY=1\nSTATUS=not reloaded, goes on as before: ", Told());
         Assert.Same(before, _rig.Relay.Config);
+        // SIGHUP looks at certificates and users then: nothing of them has changed.
+        _secrets.Look();
+        Assert.False(_rig.Logged("event=renewed"));
     }
 
     [Fact]
@@ -95,16 +98,38 @@ public sealed class ConfigReloaderTests : IDisposable
     }
 
     [Fact]
+    public void A_token_that_changes_holds_without_a_restart_and_a_wrong_one_changes_nothing()
+    {
+        File.WriteAllText(PathOf("token"), "the-first-token-0123\n");
+        RelayConfig named = _rig.Relay.Config with { AdminTokenFile = PathOf("token") };
+        var told = new List<string>();
+        using var watch = new SecretsWatch(named, SecretsWatch.Fingerprint(named), _rig.Relay, TimeSpan.FromHours(1)) { TokenRenewed = told.Add };
+        watch.Look();
+        Assert.Empty(told);
+        File.WriteAllText(PathOf("token"), "short\n");
+        watch.Look();
+        watch.Look();
+        Assert.Empty(told);
+        Assert.Single(_rig.Output.Lines, static line => line.Contains("event=renewal_failed", StringComparison.Ordinal) && line.Contains("admin.token_file", StringComparison.Ordinal));
+        File.WriteAllText(PathOf("token"), "the-second-token-012\n");
+        // A reload that comes first puts it in force as well.
+        watch.Use(named, SecretsWatch.Fingerprint(named));
+        watch.Look();
+        Assert.Equal(["the-second-token-012"], told);
+        Assert.True(_rig.Logged("event=renewed", "key=admin.token_file"));
+    }
+
+    [Fact]
     public async Task Users_who_change_after_a_reload_read_them_are_seen()
     {
         UserFile.Set(PathOf("users"), "alice", "secret");
         Write("[auth]\nusers = \"users\"\n");
         await _reloader.ReloadAsync();
-        _secrets.Look(always: false);
+        _secrets.Look();
         Assert.Equal(1, await CountUsersAsync());
         Assert.False(_rig.Logged("event=renewed"));
         UserFile.Set(PathOf("users"), "bob", "builder");
-        _secrets.Look(always: false);
+        _secrets.Look();
         Assert.Equal(2, await CountUsersAsync());
     }
 
@@ -117,7 +142,7 @@ public sealed class ConfigReloaderTests : IDisposable
         string seen = SecretsWatch.Fingerprint(_rig.Relay.Config);
         UserFile.Set(PathOf("users"), "bob", "builder");
         using var watch = new SecretsWatch(_rig.Relay.Config, seen, _rig.Relay, TimeSpan.FromHours(1));
-        watch.Look(always: false);
+        watch.Look();
         Assert.Equal(2, await CountUsersAsync());
     }
 
@@ -138,7 +163,7 @@ public sealed class ConfigReloaderTests : IDisposable
         UserFile.Set(PathOf("..v2/users"), "bob", "builder");
         Directory.Delete(PathOf("..data"));
         File.CreateSymbolicLink(PathOf("..data"), "..v2");
-        watch.Look(always: false);
+        watch.Look();
         Assert.Equal(2, await CountUsersAsync());
     }
 

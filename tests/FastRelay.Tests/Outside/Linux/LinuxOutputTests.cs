@@ -26,6 +26,22 @@ public sealed class LinuxOutputTests
     }
 
     [Fact]
+    public void It_leads_to_the_journal_when_it_is_the_descriptor_that_systemd_names()
+    {
+        using var pipe = new AnonymousPipeServerStream(PipeDirection.In);
+        using var other = new AnonymousPipeServerStream(PipeDirection.In);
+        // What stat(1) calls it is what systemd writes into JOURNAL_STREAM.
+        using var stat = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("stat", ["-L", "-c", "%d:%i", $"/proc/{Environment.ProcessId}/fd/{Fd(pipe)}"]) { RedirectStandardOutput = true })!;
+        string stream = stat.StandardOutput.ReadToEnd().Trim();
+        Assert.Matches("^[0-9]+:[0-9]+$", stream);
+        foreach ((AnonymousPipeServerStream to, string? named, bool expected) in ((AnonymousPipeServerStream, string?, bool)[])[(pipe, stream, true), (other, stream, false), (pipe, null, false), (pipe, "", false), (pipe, "1:2", false)])
+        {
+            using var output = new LinuxOutput(Fd(to), named);
+            Assert.Equal(expected, output.IsJournal);
+        }
+    }
+
+    [Fact]
     public void A_reader_that_has_stopped_costs_lines_and_no_time_and_the_lines_that_arrive_are_whole()
     {
         using var pipe = new AnonymousPipeServerStream(PipeDirection.In);
