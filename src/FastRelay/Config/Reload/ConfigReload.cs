@@ -42,6 +42,7 @@ public static class ConfigReload
             AdminTokenFile = running.AdminTokenFile,
             AdminSocket = running.AdminSocket,
             EventsFile = running.EventsFile,
+            EventsAgeMs = running.EventsAgeMs,
             Limits = limits,
         };
     }
