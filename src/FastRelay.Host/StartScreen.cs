@@ -22,7 +22,7 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
         Line(text, "relays for", WhoMayRelay());
         Line(text, "delivers", Delivery());
         Line(text, "spool", Spool(relay.World));
-        Line(text, "queue", $"{relay.Journal.Stats.Messages} messages, from {relay.Recovery.Segments} segments{(relay.Recovery.CleanEnd || relay.Recovery.Segments == 0 ? "" : ", after an end that was not clean")}");
+        Line(text, "queue", $"{relay.Journal.Stats.Messages} messages, from {relay.Recovery.Segments} segments in {relay.RecoveryMs / 1000.0:F2} s{(relay.Recovery.CleanEnd || relay.Recovery.Segments == 0 ? "" : ", after an end that was not clean")}");
         Line(text, "sync", config.Sync == SyncKind.Group ? "group: 250 only after the commit group's fdatasync" : "none: FOR COMPARISONS ONLY, a crash of the machine loses mail");
         Line(text, "limits", $"at most {ConfigText.ShowSize(MemoryEstimate.Total(config))} of memory and {MemoryEstimate.Descriptors(config)} open files ({openFiles} allowed)");
         Line(text, "admin", string.Join(", ", Admin() is { Count: > 0 } doors ? doors : ["off"]));

@@ -67,6 +67,9 @@ public sealed class Relay : LoopItem
     /// <summary>What recovery found in the spool.</summary>
     public RecoveryReport Recovery { get; private set; } = null!;
 
+    /// <summary>How long it took to read, ms: the larger part of a start with much mail.</summary>
+    public long RecoveryMs { get; private set; }
+
     /// <summary>Builds and starts a relay on a world whose loop does not turn yet.</summary>
     /// <param name="world">The doors.</param>
     /// <param name="config">Checked configuration.</param>
@@ -162,6 +165,7 @@ public sealed class Relay : LoopItem
         Queue = new MessageQueue(World, Router, QueueOf(Config), limits, Log, Counters);
 
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
+        long began = World.Time.GetTimestamp();
         // Every start is a recovery: the journal replays what is live into the queue.
         JournalOpenResult opened = MessageJournal.Open(World, new JournalOptions { Path = Config.Spool, Sync = sync, Limits = limits }, Queue);
         if (opened.Journal is null)
@@ -170,6 +174,7 @@ public sealed class Relay : LoopItem
         }
         Journal = opened.Journal;
         Recovery = opened.Report;
+        RecoveryMs = (long)World.Time.GetElapsedTime(began).TotalMilliseconds;
         // Under the spool's lock, like the journal.
         if (Queue.RecallSuspensions() is { Length: > 0 } unread)
         {
@@ -195,6 +200,7 @@ public sealed class Relay : LoopItem
             .Add("spool"u8, Config.Spool)
             .Add("sync"u8, Config.Sync == SyncKind.Group ? "group"u8 : "none"u8)
             .Add("queued"u8, Journal.Stats.Messages)
+            .AddSeconds("recovery"u8, RecoveryMs)
             .Write();
         return "";
     }

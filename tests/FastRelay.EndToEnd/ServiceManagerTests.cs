@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -13,10 +14,15 @@ public sealed class ServiceManagerTests : IDisposable
     private readonly List<string> _lines = [];
     private readonly Process _manager;
 
+    /// <summary>When clients were told something.</summary>
+    private readonly ConcurrentQueue<long> _replies = new();
+
     public ServiceManagerTests()
     {
         // Only its configuration and its command line are used: the manager starts the program.
-        _relay = new RelayProcess(RelayProcess.SmarthostConfig(_sink.EndPoint));
+        // Nobody answers on that port: what goes to stays.test stays.
+        _relay = new RelayProcess(RelayProcess.SmarthostConfig(_sink.EndPoint)
+            .Replace("[[route]]", "[[route]]\ndomain = \"stays.test\"\nto = \"smtp:[127.0.0.1]:9\"\n[[route]]", StringComparison.Ordinal));
         _manager = Tool.Start("python3", [
             Path.Combine(Place.Root, "tests", "service_manager.py"), $"{_relay.Address}", $"{_relay.Port}",
             Place.Binary, "serve", "--config", _relay.ConfigFile]);
@@ -62,6 +68,35 @@ public sealed class ServiceManagerTests : IDisposable
         Assert.Equal(taken.Sum(), _sink.Arrivals.Select(static a => a.To.Single()).Distinct().Count());
         Assert.Equal(3, Count("ended 0"));
         Assert.Equal(3, Count("told STOPPING=1"));
+    }
+
+    [Fact]
+    public void An_upgrade_with_a_large_queue_leaves_nobody_without_an_answer_for_two_seconds()
+    {
+        const int clients = 3;
+        const int queued = 50_000;
+        Tool.Until(() => Count("told READY=1") == 1, 60, Text);
+        Tool.Run(Place.Binary, ["load", $"{_relay.Address}:{_relay.Port}", "-m", $"{queued}", "--to", "u{}@stays.test", "--spread", "1000", "--quiet"]).Ok();
+        var taken = new int[clients];
+        string[] failures = new string[clients];
+        using var done = new ManualResetEventSlim();
+        Thread[] threads = [.. Enumerable.Range(0, clients).Select(client => new Thread(() => Send(client, taken, failures, done)))];
+        Array.ForEach(threads, static thread => thread.Start());
+        Tool.Until(() => taken.Sum() >= 20 || failures.Any(static f => f is not null), 60, Text);
+        Order("restart");
+        Tool.Until(() => Count("told READY=1") == 2 || failures.Any(static f => f is not null), 60, Text);
+        int before = taken.Sum();
+        Tool.Until(() => taken.Sum() >= before + 20 || failures.Any(static f => f is not null), 60, Text);
+        done.Set();
+        Array.ForEach(threads, static thread => thread.Join());
+        Assert.All(failures, Assert.Null);
+        long[] replies = [.. _replies.Order()];
+        TimeSpan gap = replies.Zip(replies.Skip(1), static (one, next) => Stopwatch.GetElapsedTime(one, next)).Max();
+        Assert.InRange(gap.TotalSeconds, 0, 2);
+        Tool.Until(() => _relay.Command("queue", "list", "--domain", "a.test", "--count").Output == "0\n", 60, Text);
+        Assert.Equal(queued, _relay.QueueCount());
+        Assert.Equal(taken.Sum(), _sink.Arrivals.Select(static a => a.To.Single()).Distinct().Count());
+        Assert.Equal(taken.Sum(), _sink.Arrivals.Count);
     }
 
     [Fact]
@@ -120,6 +155,7 @@ public sealed class ServiceManagerTests : IDisposable
                         break;
                     }
                     reply = talk.Say(line);
+                    _replies.Enqueue(Stopwatch.GetTimestamp());
                 }
                 if (reply.StartsWith("250 2.0.0", StringComparison.Ordinal))
                 {

@@ -25,6 +25,22 @@ async function click(browser, name, width, height, colorScheme) {
   await page.waitForSelector('#queue tr');
   assert.equal(await page.textContent('#state'), 'running');
   await page.waitForFunction(() => document.querySelectorAll('#rates polyline').length === 4);
+  // A rate that was learned, at a site of a source; a time that mail waits for; whose it is.
+  await page.waitForFunction(() => [...document.querySelectorAll('#sites tr')].some(row => row.cells[0].textContent.includes('/out1') && row.textContent.includes('learned: ')), null, { timeout: 60000 });
+  await page.fill('#by-domain', 'later.test');
+  await page.click('#look');
+  await page.waitForFunction(() => [...document.querySelectorAll('#queue tr')].some(row => row.cells[3].textContent.startsWith('deferred') && /\d:\d\d/.test(row.cells[4].textContent)));
+  await page.fill('#by-domain', '');
+  await page.fill('#by-tenant', 'acme');
+  await page.click('#look');
+  await page.waitForFunction(() => { const rows = [...document.querySelectorAll('#queue tr')]; return rows.length === 3 && rows.every(row => row.cells[1].textContent.endsWith('tenant acme')); });
+  await page.click('#queue button.link');
+  await page.waitForSelector('#detail:not([hidden]) dl');
+  assert.match(await page.textContent('#detail-ways'), /tenantacme/);
+  await page.click('#close');
+  await page.fill('#by-tenant', '');
+  await page.click('#look');
+  await page.waitForFunction(() => document.querySelectorAll('#queue tr').length > 3);
   await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
 
   const id = await page.textContent('#queue button.link');
@@ -59,5 +75,7 @@ async function click(browser, name, width, height, colorScheme) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
   await click(browser, 'desktop-light', 1280, 900, 'light');
   await click(browser, 'phone-dark', 390, 844, 'dark');
+  await click(browser, 'phone-light', 390, 844, 'light');
+  await click(browser, 'desktop-dark', 1280, 900, 'dark');
   await browser.close();
 })().catch(error => { console.error(error); process.exit(1); });

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.IO.Enumeration;
+using System.Net;
+using System.Net.Sockets;
 using FastRelay.Config;
 using FastRelay.Host.Secrets;
 using FastRelay.Routing;
@@ -86,7 +88,7 @@ public static class ConfigFile
             return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {Unreadable.Text(path, e)}")], []);
         }
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included);
+        return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included, CheckSource);
     }
 
     /// <summary>The files of an <c>include</c>, read; a folder that cannot be looked into gives one without text.</summary>
@@ -131,6 +133,23 @@ public static class ConfigFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return new IncludedFile(path, null, $"cannot be read: {Unreadable.Text(path, e)}");
+        }
+    }
+
+    /// <summary>By what a dial from it does first.</summary>
+    private static string? CheckSource(IPAddress address)
+    {
+        try
+        {
+            using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(address, 0));
+            return null;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode == SocketError.AddressNotAvailable
+                ? "is no address of this machine: connections from it fail until it is one"
+                : $"cannot be used for connections: {e.Message}";
         }
     }
 

@@ -140,7 +140,8 @@ public static class ServeCommand
         {
             return null;
         }
-        AppendFile? file = path == "-" ? null : new AppendFile(path, Limits.EventBytes);
+        EventAge? age = path == "-" ? null : new EventAge(relay.World.Time, config.EventsAgeMs);
+        AppendFile? file = age is null ? null : new AppendFile(path, Limits.EventBytes, age);
         if (file is { Errno: not 0 })
         {
             // Mail goes on: events wait, and the file is tried again until it opens.
@@ -148,7 +149,7 @@ public static class ServeCommand
             error.WriteLine($"warning: {problem}");
             relay.Log.Warn("events_failed"u8).Add("error"u8, problem).Write();
         }
-        relay.Log.Events = new EventStream(file ?? relay.World.Output, relay.World.Time, relay.Counters, relay.Log);
+        relay.Log.Events = new EventStream(file ?? relay.World.Output, relay.World.Time, relay.Counters, relay.Log, age);
         return file;
     }
 

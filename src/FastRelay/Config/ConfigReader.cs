@@ -6,6 +6,9 @@ namespace FastRelay.Config;
 /// <summary>Judges a route's <c>to</c>: null when it is right, else what is wrong with it. What a next hop means is Routing's.</summary>
 public delegate string? TargetCheck(string to);
 
+/// <summary>Judges an address that mail is to leave from: null when connections can be made from it, else what is wrong with it. Which addresses a machine has is the host's to say.</summary>
+public delegate string? SourceCheck(IPAddress address);
+
 /// <summary>
 /// Reads a configuration from text into a <see cref="RelayConfig"/>. It collects every error, each with its line, and
 /// touches no file: whether paths can be read is the host's to say.
@@ -14,15 +17,17 @@ public sealed class ConfigReader
 {
     private readonly ConfigFileSet _files;
     private readonly string _folder;
+    private readonly SourceCheck? _checkSource;
     private KeyRecorder? _recorder;
     private readonly List<ConfigError> _errors = [];
     private readonly List<ConfigError> _warnings = [];
     private readonly Dictionary<(string Key, string Value), string> _places = [];
 
-    private ConfigReader(string folder, TargetCheck checkTarget, IncludeFinder? include)
+    private ConfigReader(string folder, TargetCheck checkTarget, IncludeFinder? include, SourceCheck? checkSource = null)
     {
         _folder = folder;
         CheckTarget = checkTarget;
+        _checkSource = checkSource;
         _files = new ConfigFileSet(include, _errors);
     }
 
@@ -33,9 +38,10 @@ public sealed class ConfigReader
     /// <param name="systemName">The system's host name, for a document that names none.</param>
     /// <param name="checkTarget">Judges the targets of routes.</param>
     /// <param name="include">Finds what it includes; null where nothing can be.</param>
-    public static ConfigResult Read(string text, string file, string folder, string systemName, TargetCheck checkTarget, IncludeFinder? include = null)
+    /// <param name="checkSource">Judges the addresses that mail leaves from: what it says is a warning, since an address may come later. Null takes any.</param>
+    public static ConfigResult Read(string text, string file, string folder, string systemName, TargetCheck checkTarget, IncludeFinder? include = null, SourceCheck? checkSource = null)
     {
-        var reader = new ConfigReader(folder, checkTarget, include);
+        var reader = new ConfigReader(folder, checkTarget, include, checkSource);
         ConfigNode root = reader._files.Read(text, file, Path.GetFullPath(Path.GetFileName(file), folder));
         RelayConfig? config = reader._errors.Count == 0 ? reader.Root(root, RelayConfig.Default(systemName, folder)) with { Places = reader._places } : null;
         List<ConfigError> errors = [.. reader._errors.OrderBy(e => reader._files.OrderOf(e.File)).ThenBy(e => e.Line)];
@@ -56,6 +62,15 @@ public sealed class ConfigReader
     internal void Error(int line, string key, string message) => _errors.Add(Place(line, key, message));
 
     internal void Warn(int line, string key, string message) => _warnings.Add(Place(line, key, message));
+
+    /// <summary>Warns of an address that no connection can be made from.</summary>
+    internal void DoubtSource(int line, string key, IPAddress address)
+    {
+        if (_checkSource?.Invoke(address) is { } wrong)
+        {
+            Warn(line, key, $"{address} {wrong}");
+        }
+    }
 
     private ConfigError Place(int line, string key, string message)
     {
@@ -268,7 +283,7 @@ public sealed class ConfigReader
         return config;
     }
 
-    private static RelayConfig Deliver(TableReader table, RelayConfig config)
+    private RelayConfig Deliver(TableReader table, RelayConfig config)
     {
         DeliverConfig deliver = config.Deliver;
         deliver = deliver with
@@ -284,6 +299,7 @@ public sealed class ConfigReader
             if (ConfigText.TryParseAddress(text, out IPAddress? source))
             {
                 deliver = deliver with { Source = source };
+                DoubtSource(table.Node("source")!.Line, table.Key("source"), source!);
             }
             else if (SourceReader.Knows(config, text))
             {
@@ -308,7 +324,10 @@ public sealed class ConfigReader
     private RelayConfig Events(TableReader table, RelayConfig config)
     {
         string? file = table.Text("file", "/var/log/fastrelay/events.ndjson");
+        const long day = 86_400_000;
+        long? age = table.Duration("max_age", 1_000, 30 * day);
         table.Finish();
+        config = config with { EventsAgeMs = age ?? config.EventsAgeMs };
         return config with { EventsFile = string.IsNullOrEmpty(file) ? null : file == "-" ? file : Keep(table, "file", Path.GetFullPath(file, _folder)) };
     }
 

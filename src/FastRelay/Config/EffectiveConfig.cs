@@ -94,6 +94,7 @@ public static class EffectiveConfig
         Line(text, "socket", Quote(config.AdminSocket ?? ""));
         text.Append("\n[events]\n");
         text.Append(config.EventsFile is { } events ? $"file = {Quote(events)}\n" : "# file: none\n");
+        Line(text, "max_age", Quote(ConfigText.FormatDuration(config.EventsAgeMs)));
     }
 
     /// <summary>A network as the configuration writes it; one host without its prefix length.</summary>

@@ -160,6 +160,9 @@ public sealed record RelayConfig
     /// <summary>The file of the event stream, resolved; <c>-</c> for standard output, null for none.</summary>
     public string? EventsFile { get; init; }
 
+    /// <summary>Events that have waited longer for that file, when it is one, are lost, and a gap is told; ms.</summary>
+    public long EventsAgeMs { get; init; } = 86_400_000;
+
     /// <summary>The admin's unix socket, resolved; null when it is off.</summary>
     public string? AdminSocket { get; init; }
 

@@ -47,6 +47,7 @@ public class ConfigReloadTests
             Listen = [new ListenConfig(new IPEndPoint(IPAddress.Any, 25), ListenTls.None)],
             DnsServers = [new IPEndPoint(IPAddress.Loopback, 53)],
             AdminHttp = null,
+            EventsAgeMs = 1_000,
             RetryMs = [1_000],
             RelayFor = [IPNetwork.Parse("192.0.2.0/24")],
             Limits = s_running.Limits with { SegmentBytes = 8 << 20, DnsTimeoutMs = 1_000, MxAddressesTried = 1, RecipientsPerTransaction = 1, FreeBytesFloor = 0, DamagedSegments = 0, Hops = 3 },
@@ -57,7 +58,7 @@ public class ConfigReloadTests
             ConfigReload.Compare(EffectiveConfig.Write(s_running), EffectiveConfig.Write(merged)).Select(c => c.Key));
         string[] restart = [.. ConfigReload.Compare(EffectiveConfig.Write(merged), EffectiveConfig.Write(wanted)).Select(c => c.Key)];
         Assert.Equal(
-            ["hostname", "spool", "sync", "listen[1].address", "limits.free_bytes_floor", "limits.segment_bytes", "limits.damaged_segments", "limits.dns_timeout", "limits.mx_addresses_tried", "limits.recipients_per_transaction", "dns.servers", "admin.http"],
+            ["hostname", "spool", "sync", "listen[1].address", "limits.free_bytes_floor", "limits.segment_bytes", "limits.damaged_segments", "limits.dns_timeout", "limits.mx_addresses_tried", "limits.recipients_per_transaction", "dns.servers", "admin.http", "events.max_age"],
             restart);
     }
 

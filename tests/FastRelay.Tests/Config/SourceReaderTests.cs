@@ -52,6 +52,22 @@ public sealed class SourceReaderTests
         Assert.Equal(IPAddress.Parse("192.0.2.9"), Read("[deliver]\nsource = \"192.0.2.9\"").Config!.Deliver.Source);
     }
 
+    [Fact]
+    public void An_address_that_the_machine_has_not_is_a_warning_with_its_line()
+    {
+        string text = Two + "[deliver]\nsource = \"192.0.2.9\"\n";
+        ConfigResult result = ConfigReader.Read(text, "relay.toml", "/", "h", static _ => null, null, static address => address.ToString() is "192.0.2.1" ? null : "is not here");
+        Assert.Empty(result.Errors);
+        Assert.Equal(
+            [
+                "relay.toml:6: source.address: 2001:db8::1 is not here",
+                "relay.toml:6: source.address: 192.0.2.2 is not here",
+                "relay.toml:10: deliver.source: 192.0.2.9 is not here",
+            ],
+            result.Warnings.Select(static warning => warning.ToString()));
+        Assert.Empty(Read(text).Warnings);
+    }
+
     [Theory]
     [InlineData("[[source]]\naddress = \"192.0.2.1\"", "is missing")]
     [InlineData("[[source]]\nname = \"a\"", "is missing, as in address")]

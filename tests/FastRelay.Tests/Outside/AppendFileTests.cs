@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using FastRelay.Outside;
 using FastRelay.Outside.Linux;
 
 namespace FastRelay.Tests.Outside;
@@ -90,6 +91,59 @@ public sealed class AppendFileTests : IDisposable
         file.Dispose();
         string[] lines = File.ReadAllLines(PathOf("events"));
         Assert.Equal([.. Enumerable.Range(0, taken).Select(i => $"line {i}"), "last"], lines);
+    }
+
+    [Fact]
+    public void Lines_that_wait_too_long_make_room_and_one_line_stands_in_their_place()
+    {
+        File.CreateSymbolicLink(PathOf("events"), "/dev/full");
+        var stale = new Numbered();
+        // Seven lines and a half: they go round the ring's end in the middle, too.
+        using (var file = new AppendFile(PathOf("events"), 60, stale))
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                byte[] line = Line($"line {i:D2}");
+                stale.Below = Math.Max(0, i - 3);
+                Until(() => file.TryWrite(line));
+            }
+            File.Delete(PathOf("events"));
+            file.Reopen();
+        }
+        string[] lines = File.ReadAllLines(PathOf("events"));
+        string[] kept = [.. lines.Where(static line => line.StartsWith("line", StringComparison.Ordinal))];
+        int missing = lines.Except(kept).Sum(static line => int.Parse(line["missing ".Length..], System.Globalization.CultureInfo.InvariantCulture));
+        Assert.InRange(kept.Length, 4, 7);
+        Assert.Equal(Enumerable.Range(20 - kept.Length, kept.Length).Select(i => $"line {i:D2}"), kept);
+        Assert.Equal(20, kept.Length + missing);
+        Assert.Equal(kept, lines[^kept.Length..]);
+    }
+
+    private sealed class Numbered : StaleLines
+    {
+        private int _missing;
+
+        public int Below { get; set; }
+
+        public override bool Take(ReadOnlySpan<byte> line)
+        {
+            Assert.Equal(8, line.Length);
+            bool stale = int.Parse(line[5..7], System.Globalization.CultureInfo.InvariantCulture) < Below;
+            _missing += stale ? 1 : 0;
+            return stale;
+        }
+
+        public override int Instead(Span<byte> into)
+        {
+            if (_missing == 0)
+            {
+                return 0;
+            }
+            byte[] text = Line($"missing {_missing}");
+            text.CopyTo(into);
+            _missing = 0;
+            return text.Length;
+        }
     }
 
     [Fact]

@@ -20,6 +20,22 @@ public sealed class LoopTests
     }
 
     [Fact]
+    public void What_is_done_at_one_moment_sees_one_time_and_afterwards_it_goes_on()
+    {
+        using var rig = new ClockRig();
+        long before = rig.Loop.NowMs;
+        rig.Pass(5);
+        rig.Loop.AtOneMoment(() =>
+        {
+            Assert.Equal(before + 5, rig.Loop.NowMs);
+            rig.Pass(100);
+            rig.Loop.AtOneMoment(() => Assert.Equal(before + 5, rig.Loop.NowMs));
+            Assert.Equal(before + 5, rig.Loop.NowMs);
+        });
+        Assert.Equal(before + 105, rig.Loop.NowMs);
+    }
+
+    [Fact]
     public void An_item_that_is_queued_twice_runs_once()
     {
         using var rig = new ClockRig();

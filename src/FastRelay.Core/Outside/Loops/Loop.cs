@@ -57,6 +57,29 @@ public sealed class Loop
         }
     }
 
+    /// <summary>
+    /// Does something between turns for which all of it is one moment, as in a turn: a start that tells of a million messages
+    /// would read the clock some million times (measured: a sixth of it). Loop thread.
+    /// </summary>
+    public void AtOneMoment(Action work)
+    {
+        CheckThread();
+        bool before = _inTurn;
+        if (!before)
+        {
+            UpdateNow();
+        }
+        _inTurn = true;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            _inTurn = before;
+        }
+    }
+
     /// <summary>Turns begun: the unit in which links share the loop.</summary>
     public long Turns { get; private set; }
 

@@ -87,5 +87,6 @@ internal static class KeyTexts
         ["admin.token_env"] = ("none", "variable of the environment that holds the token"),
         ["admin.socket"] = ("admin.sock in the spool", "unix socket of the admin; \"\" turns it off"),
         ["events.file"] = ("none", "the event stream, a JSON line an event; \"-\" is standard output"),
+        ["events.max_age"] = ("\"1d\"", "events that have waited longer for a disk or reader of the file are lost, and a gap says how many"),
     };
 }

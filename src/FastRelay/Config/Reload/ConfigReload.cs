@@ -45,6 +45,7 @@ public static class ConfigReload
             // Without a stream that runs, the event is no notice.
             Bounce = running.EventsFile is null ? BounceNotice.Dsn : wanted.Bounce,
             Tenants = running.EventsFile is null ? [.. wanted.Tenants.Select(static tenant => tenant with { Bounce = null })] : wanted.Tenants,
+            EventsAgeMs = running.EventsAgeMs,
             Limits = limits,
         };
     }

@@ -130,6 +130,7 @@ internal static class SourceReader
                 owner.Error(item.Line, table.Key("address"), "holds two of one kind: a source has one IPv4 and one IPv6 address at most");
             }
             place = address;
+            owner.DoubtSource(item.Line, table.Key("address"), address);
         }
         if (four is null && six is null && node.Kind == NodeKind.List)
         {

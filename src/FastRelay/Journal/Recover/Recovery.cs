@@ -100,9 +100,10 @@ internal sealed class Recovery
         {
             return problem;
         }
-        journal = new MessageJournal(_world, _options, held, _store, _index, segments.NextGroup, FirstSequence());
-        Tell(journal, replay);
-        journal.Start();
+        var opened = new MessageJournal(_world, _options, held, _store, _index, segments.NextGroup, FirstSequence());
+        _world.Loop.AtOneMoment(() => Tell(opened, replay));
+        opened.Start();
+        journal = opened;
         return "";
     }
 

@@ -36,6 +36,10 @@ public ref struct EventLine
         Raw("\""u8);
     }
 
+    /// <summary>A whole line that says how many events are missing, and since when.</summary>
+    internal static ReadOnlySpan<byte> Gap(byte[] buffer, scoped ReadOnlySpan<byte> stamp, long lost, scoped ReadOnlySpan<byte> since) =>
+        new EventLine(null!, buffer, stamp, "gap"u8).Add("lost"u8, lost).Add("since"u8, since).End();
+
     /// <summary>Adds a text as a peer gave it.</summary>
     public EventLine Add(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> value)
     {

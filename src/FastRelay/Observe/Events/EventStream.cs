@@ -11,7 +11,8 @@ namespace FastRelay.Observe;
 /// <param name="time">Wall clock for <c>ts</c>.</param>
 /// <param name="counters">Counts events and those that were lost.</param>
 /// <param name="log">Told of a gap's begin and end.</param>
-public sealed class EventStream(Output sink, TimeProvider time, Counters counters, Log log)
+/// <param name="age">The bound in age of what waits in the sink; null for none.</param>
+public sealed class EventStream(Output sink, TimeProvider time, Counters counters, Log log, EventAge? age = null)
 {
     /// <summary>Octets of one line.</summary>
     public const int LineBytes = 8_192;
@@ -27,7 +28,11 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
     public EventLine Begin(ReadOnlySpan<byte> name) => new(this, _line, _stamp.Of(time.GetUtcNow()), name);
 
     /// <summary>Nothing follows: says what is still missing.</summary>
-    public void End() => TryTellGap();
+    public void End()
+    {
+        CountOld();
+        TryTellGap();
+    }
 
     /// <summary>True when so many lines would find room now.</summary>
     public bool HasRoom(int lines) => sink.HasRoom((lines + 1L) * LineBytes);
@@ -40,6 +45,7 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
 
     internal void Take(ReadOnlySpan<byte> line)
     {
+        CountOld();
         if (TryTellGap() && sink.TryWrite(line))
         {
             counters.Events++;
@@ -53,6 +59,16 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
         counters.EventsLost++;
     }
 
+    /// <summary>What grew too old is known to the thread that writes; it is counted with the next event.</summary>
+    private void CountOld()
+    {
+        if (age?.TakeLost() is > 0 and var lost)
+        {
+            counters.EventsLost += lost;
+            log.Warn("events_lost"u8).Add("reason"u8, "older than events.max_age"u8).Add("lost"u8, lost).Write();
+        }
+    }
+
     private bool TryTellGap()
     {
         if (_lost == 0)
@@ -60,7 +76,7 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
             return true;
         }
         // In a buffer of its own: the line that waits to be written is in the other one.
-        if (!sink.TryWrite(new EventLine(this, _gap, _stamp.Of(time.GetUtcNow()), "gap"u8).Add("lost"u8, _lost).Add("since"u8, _since).End()))
+        if (!sink.TryWrite(EventLine.Gap(_gap, _stamp.Of(time.GetUtcNow()), _lost, _since)))
         {
             return false;
         }

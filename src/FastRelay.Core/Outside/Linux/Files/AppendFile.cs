@@ -3,7 +3,8 @@ namespace FastRelay.Outside.Linux;
 /// <summary>
 /// Whole lines to the end of a file, by a thread of their own. The writer of a line copies it and goes on. What cannot be
 /// written (a full disk, a pipe that nobody reads) waits and is tried again, up to the ring's size; past it lines are
-/// refused, so that whoever writes them can say how many are missing.
+/// refused, so that whoever writes them can say how many are missing. What has waited for too long is dropped where a bound
+/// in age is given.
 /// </summary>
 public sealed class AppendFile : Output, IDisposable
 {
@@ -22,7 +23,12 @@ public sealed class AppendFile : Output, IDisposable
     private const short POLLOUT = 4;
 
     private readonly string _path;
+    private readonly StaleLines? _stale;
     private readonly byte[] _ring;
+    private readonly byte[] _instead = new byte[StaleLines.InsteadBytes];
+    private byte[] _wrapped = [];
+    private int _insteadAt;
+    private int _insteadEnd;
     private readonly object _gate = new();
     private readonly Thread _thread;
     private int _fd;
@@ -43,9 +49,11 @@ public sealed class AppendFile : Output, IDisposable
     /// </summary>
     /// <param name="path">Absolute.</param>
     /// <param name="bytes">Octets of lines that may wait.</param>
-    public AppendFile(string path, int bytes)
+    /// <param name="stale">Which lines have waited for too long; null when none can.</param>
+    public AppendFile(string path, int bytes, StaleLines? stale = null)
     {
         _path = path;
+        _stale = stale;
         _fd = OpenFile(path);
         _errno = Math.Max(0, -_fd);
         _ring = new byte[bytes];
@@ -140,15 +148,19 @@ public sealed class AppendFile : Output, IDisposable
         long endBy = long.MaxValue;
         while (true)
         {
+            if (!_midLine)
+            {
+                DropStale();
+            }
             int start;
             int count;
             lock (_gate)
             {
-                while (_count == 0 && !_reopening && !_stopping)
+                while (_count == 0 && _insteadAt == _insteadEnd && !_reopening && !_stopping)
                 {
                     Monitor.Wait(_gate);
                 }
-                if (_stopping && (_count == 0 || Environment.TickCount64 > endBy))
+                if (_stopping && ((_count == 0 && _insteadAt == _insteadEnd) || Environment.TickCount64 > endBy))
                 {
                     return;
                 }
@@ -165,8 +177,56 @@ public sealed class AppendFile : Output, IDisposable
                 OpenAnew();
                 continue;
             }
-            Take(WriteSome(Piece(start, count)));
+            bool instead = _insteadAt < _insteadEnd;
+            Take(WriteSome(instead ? _instead.AsSpan(_insteadAt, _insteadEnd - _insteadAt) : Piece(start, count)), instead);
         }
+    }
+
+    /// <summary>What is too old makes room, and a line in its place is written first. At the begin of a line: of one that is half written, the rest follows.</summary>
+    private void DropStale()
+    {
+        if (_stale is null)
+        {
+            return;
+        }
+        while (FirstLine() is { IsEmpty: false } line && _stale.Take(line))
+        {
+            lock (_gate)
+            {
+                _start = (_start + line.Length) % _ring.Length;
+                _count -= line.Length;
+            }
+        }
+        if (_insteadAt == _insteadEnd)
+        {
+            _insteadAt = 0;
+            _insteadEnd = _stale.Instead(_instead);
+        }
+    }
+
+    /// <summary>The oldest line that waits; empty when none does.</summary>
+    private ReadOnlySpan<byte> FirstLine()
+    {
+        int count;
+        lock (_gate)
+        {
+            count = _count;
+        }
+        ReadOnlySpan<byte> straight = _ring.AsSpan(_start, Math.Min(count, _ring.Length - _start));
+        int end = straight.IndexOf((byte)'\n') + 1;
+        if (end > 0 || count == 0)
+        {
+            return straight[..end];
+        }
+        // It goes on at the ring's begin.
+        int rest = _ring.AsSpan(0, count - straight.Length).IndexOf((byte)'\n') + 1;
+        if (_wrapped.Length < straight.Length + rest)
+        {
+            _wrapped = new byte[straight.Length + rest];
+        }
+        straight.CopyTo(_wrapped);
+        _ring.AsSpan(0, rest).CopyTo(_wrapped.AsSpan(straight.Length));
+        return _wrapped.AsSpan(0, straight.Length + rest);
     }
 
     // The rest of a line that is half written goes where its beginning is.
@@ -177,7 +237,7 @@ public sealed class AppendFile : Output, IDisposable
         return end < 0 ? piece : piece[..(end + 1)];
     }
 
-    private void Take(int written)
+    private void Take(int written, bool instead)
     {
         lock (_gate)
         {
@@ -189,6 +249,12 @@ public sealed class AppendFile : Output, IDisposable
             }
             _reopening |= _reopenFailed;
             Volatile.Write(ref _errno, _reopenFailed ? _errno : 0);
+            if (instead)
+            {
+                _insteadAt += written;
+                _midLine = _insteadAt < _insteadEnd;
+                return;
+            }
             // Only this thread moves the start, and nobody writes over what is counted.
             _midLine = _ring[(_start + written - 1) % _ring.Length] != '\n';
             _start = (_start + written) % _ring.Length;

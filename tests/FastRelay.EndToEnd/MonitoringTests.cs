@@ -1,0 +1,59 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using FastRelay.EndToEnd.Rig;
+
+namespace FastRelay.EndToEnd;
+
+/// <summary>Alert rules, dashboard and metrics as Prometheus' own tool reads them.</summary>
+public sealed class MonitoringTests
+{
+    private static readonly string s_rules = Path.Combine(Place.Root, "packaging", "prometheus", "fastrelay.rules.yml");
+
+    private static ToolResult Promtool(IEnumerable<string> arguments, string? input = null) =>
+        Tool.Run(Needs.Program("promtool"), arguments, input, folder: Path.Combine(Place.Root, "tests"));
+
+    [Fact]
+    public void Prometheus_reads_the_alert_rules_and_each_fires_when_it_should_and_only_then()
+    {
+        Assert.Contains("SUCCESS: 11 rules found", Promtool(["check", "rules", s_rules]).Ok().Output);
+        Promtool(["test", "rules", "fastrelay.rules.test.yml"]).Ok();
+    }
+
+    [Fact]
+    public void Every_expression_of_rules_and_dashboard_is_read_and_names_metrics_that_the_relay_has()
+    {
+        string page;
+        using (RelayProcess relay = new RelayProcess(RelayProcess.SmarthostConfig(new IPEndPoint(IPAddress.Loopback, 9))).Start())
+        {
+            page = Tool.Run("curl", ["-sS", $"http://127.0.0.1:{relay.AdminPort}/metrics"]).Ok().Output;
+        }
+        string[] there = [.. Regex.Matches(page, @"(?m)^(fastrelay_\w+)[ {]").Select(static match => match.Groups[1].Value)];
+        Assert.True(there.Length >= 60);
+        // 3: it would name things otherwise.
+        Assert.Contains(Promtool(["check", "metrics"], page).ExitCode, (int[])[0, 3]);
+
+        string[] shown = [.. Expressions()];
+        Assert.True(shown.Length >= 30);
+        string[] named = [.. shown.Append(File.ReadAllText(s_rules)).SelectMany(static text => Regex.Matches(text, @"\bfastrelay_\w+")).Select(static match => match.Value).Distinct()];
+        Assert.Empty(named.Except(there));
+
+        string file = Path.Combine(Place.NewFolder("dashboard"), "dashboard.yml");
+        File.WriteAllText(file, "groups:\n  - name: dashboard\n    rules:\n"
+            + string.Concat(shown.Select(static (expression, i) => $"      - record: panel:{i}\n        expr: '{expression.Replace("'", "''", StringComparison.Ordinal)}'\n")));
+        Assert.Contains($"SUCCESS: {shown.Length} rules found", Promtool(["check", "rules", file]).Ok().Output);
+    }
+
+    /// <summary>The dashboard's, with what Grafana puts in for its variables.</summary>
+    private static IEnumerable<string> Expressions()
+    {
+        using JsonDocument dashboard = JsonDocument.Parse(File.ReadAllText(Path.Combine(Place.Root, "packaging", "grafana", "fastrelay.json")));
+        foreach (JsonElement panel in dashboard.RootElement.GetProperty("panels").EnumerateArray())
+        {
+            foreach (JsonElement target in panel.TryGetProperty("targets", out JsonElement targets) ? targets.EnumerateArray() : default)
+            {
+                yield return target.GetProperty("expr").GetString()!.Replace("$__rate_interval", "5m", StringComparison.Ordinal).Replace("$instance", ".*", StringComparison.Ordinal);
+            }
+        }
+    }
+}
