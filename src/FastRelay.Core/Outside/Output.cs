@@ -21,6 +21,6 @@ public abstract class Output
     /// <summary>Octets of the lines taken since the start; any thread.</summary>
     public virtual long Taken => 0;
 
-    /// <summary>Those of <see cref="Taken"/> that are out of the process's hands: with the system, which keeps them when the process dies; any thread.</summary>
+    /// <summary>Those of <see cref="Taken"/> that are out of the process's hands: with the system, which keeps them when the process dies, or dropped for their age; any thread.</summary>
     public virtual long Passed => 0;
 }

@@ -40,6 +40,15 @@ public sealed class EventAgeTests
     }
 
     [Fact]
+    public void A_failure_never_grows_too_old_for_it_may_be_the_only_notice()
+    {
+        _events.Begin("failed"u8).Add("id"u8, "1"u8).Write();
+        _clock.Now = s_start.AddDays(40);
+        Assert.False(_age.Take(_waiting.Lines[0]));
+        Assert.Equal("", Gap());
+    }
+
+    [Fact]
     public void A_gap_that_grew_too_old_is_added_to_the_next_and_no_event_is_counted_twice()
     {
         _waiting.Full = true;

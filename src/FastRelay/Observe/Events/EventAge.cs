@@ -5,7 +5,7 @@ namespace FastRelay.Observe;
 
 /// <summary>
 /// The bound in age of the events that wait for a disk or a reader: what is older is lost, and a <c>gap</c> in its place says
-/// how many were and since when. Used by the thread that writes; <see cref="TakeLost"/> by any.
+/// how many were and since when. A failure never is: it may be the only notice of it, and what follows it waits. Used by the thread that writes; <see cref="TakeLost"/> by any.
 /// </summary>
 /// <param name="time">Wall clock, the one of the lines' <c>ts</c>.</param>
 /// <param name="maxAgeMs">Older lines are lost, ms.</param>
@@ -23,6 +23,8 @@ public sealed class EventAge(TimeProvider time, long maxAgeMs) : StaleLines
 
     private static ReadOnlySpan<byte> IsGap => "\",\"event\":\"gap\",\"lost\":"u8;
 
+    private static ReadOnlySpan<byte> IsFailure => "\",\"event\":\"failed\""u8;
+
     private static ReadOnlySpan<byte> Since => ",\"since\":\""u8;
 
     /// <summary>Events that were lost since this was last asked; those that a gap had counted before are not among them.</summary>
@@ -38,6 +40,11 @@ public sealed class EventAge(TimeProvider time, long maxAgeMs) : StaleLines
             return false;
         }
         ReadOnlySpan<byte> rest = line[(Head.Length + StampBytes)..];
+        if (rest.StartsWith(IsFailure))
+        {
+            // With bounce = "event" nobody else is told, and its recipient waits for this line.
+            return false;
+        }
         long count = 1;
         if (rest.StartsWith(IsGap) && Utf8Parser.TryParse(rest[IsGap.Length..], out count, out int digits))
         {

@@ -195,6 +195,7 @@ public sealed class AppendFile : Output, IDisposable
             {
                 _start = (_start + line.Length) % _ring.Length;
                 _count -= line.Length;
+                Interlocked.Add(ref _passed, line.Length);
             }
         }
         if (_insteadAt == _insteadEnd)
