@@ -21,7 +21,7 @@ public static class MemoryEstimate
     /// <summary>One entry of the index: (message, destination), queue and journal side.</summary>
     public const int IndexEntryBytes = 150;
 
-    /// <summary>A session's own objects: link, pipes, machine, timers.</summary>
+    /// <summary>A session's own objects while a message is under way: link, pipes, machine, timers. A silent client has under 1 KiB of them.</summary>
     private const int SessionBytes = 4 * 1024;
 
     /// <summary>The account of one message in flight among others: its recipients, their outcomes and the replies.</summary>
