@@ -15,7 +15,7 @@ async function click(browser, name, width, height, colorScheme) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const page = await context.newPage(), errors = [];
   page.on('pageerror', error => errors.push(String(error)));
-  page.on('dialog', dialog => dialog.accept());
+  page.on('dialog', dialog => dialog.accept(dialog.type() === 'prompt' ? 'smtp:[127.0.0.1]:9' : undefined));
   const said = start => page.waitForFunction(text => !document.querySelector('#message').hidden && document.querySelector('#message').textContent.startsWith(text), start);
 
   await page.goto(base + '/');
@@ -49,6 +49,10 @@ async function click(browser, name, width, height, colorScheme) {
   assert.match(await page.textContent('#detail-ways'), /waits for/);
   await page.click('#detail [data-act=hold]');
   await said('hold: 1 message');
+  assert.deepEqual(await held(), [id]);
+  await page.click('#move');
+  await said('move: 1 message');
+  await page.waitForFunction(() => document.querySelector('#detail-ways').textContent.includes('moved by the operator to smtp:[127.0.0.1]:9'));
   assert.deepEqual(await held(), [id]);
   await page.selectOption('#by-state', 'held');
   await page.click('#look');

@@ -82,11 +82,26 @@ public sealed class QueueCommandTests : IAsyncLifetime
     [InlineData("queue release --all", "Release ids= domain= all=True", "3 messages released")]
     [InlineData("queue bounce 0000000000001", "Bounce ids=0000000000001 domain= all=False", "1 message bounced")]
     [InlineData("queue bounce --older 1h --text gone", "Bounce ids= domain= all=False older=3600 text=gone", "1 message bounced")]
+    [InlineData("queue move --to smtp:[192.0.2.1]:25 0000000000001", "Move ids=0000000000001 domain= all=False to=smtp:[192.0.2.1]:25", "1 message moved")]
+    [InlineData("queue move --to config --all", "Move ids= domain= all=True to=config", "3 messages moved")]
+    [InlineData("queue move --domain two.test --to route:*", "Move ids= domain=two.test all=False to=route:*", "1 message moved")]
     public void A_change_is_asked_for_and_told(string line, string asked, string told)
     {
         (int code, string output, string error) = Run(line);
         Assert.Equal((0, told + "\n", ""), (code, output, error));
         Assert.Equal([asked], _admin.Desk.Asked);
+    }
+
+    [Theory]
+    [InlineData("queue move --all", "Option '--to' is required")]
+    [InlineData("queue move --all --to nowhere", "\"nowhere\" is nowhere to move mail to: write \"smtp:host:port\"")]
+    [InlineData("queue move --all --to smtp:[x", "the bracket is not closed")]
+    public void A_move_says_where_to(string line, string says)
+    {
+        (int code, _, string error) = Run(line);
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains(says, error);
+        Assert.Empty(_admin.Desk.Asked);
     }
 
     [Theory]
@@ -185,6 +200,9 @@ public sealed class QueueCommandTests : IAsyncLifetime
     [InlineData("queue suspend --site one.test --for 2h", "suspend one.test 7200")]
     [InlineData("queue suspend --site one.test", "suspend one.test ")]
     [InlineData("queue resume --site one.test", "resume one.test ")]
+    [InlineData("queue suspend --tenant Acme --for 90s", "suspend tenant:Acme 90")]
+    [InlineData("queue suspend --source out1", "suspend source:out1 ")]
+    [InlineData("queue resume --tenant Acme", "resume tenant:Acme ")]
     [InlineData("queue suspend", null)]
     public void Sites_are_suspended_and_resumed_and_what_is_suspended_is_listed(string line, string? asked)
     {
@@ -204,8 +222,9 @@ public sealed class QueueCommandTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("queue resume", 2, "--site")]
-    [InlineData("queue suspend --for 2h", 2, "--for needs --site")]
+    [InlineData("queue resume", 2, "what: one of --site, --tenant and --source")]
+    [InlineData("queue suspend --site a --tenant b", 2, "what: one of --site, --tenant and --source")]
+    [InlineData("queue suspend --for 2h", 2, "--for needs --site, --tenant or --source")]
     [InlineData("queue suspend --site a --for soon", 2, "is no duration")]
     [InlineData("queue resume --site wrong", 1, "\"wrong\" is not suspended")]
     public void A_wrong_suspension_is_refused_clearly(string line, int code, string says)

@@ -28,6 +28,21 @@ public sealed class RelayDeskTests
     [InlineData("größer")]
     public void The_text_of_a_bounce_is_printable_ASCII(string text) => Assert.Throws<AdminException>(() => RelayDesk.DeedOf(QueueAction.Bounce, text));
 
+    [Theory]
+    [InlineData(QueueAction.Move, null)]
+    [InlineData(QueueAction.Move, "discard:")]
+    [InlineData(QueueAction.Hold, "config")]
+    [InlineData(QueueAction.Bounce, "smtp:[192.0.2.1]")]
+    public void A_target_goes_with_a_move_and_nothing_else(QueueAction action, string? to) => Assert.Throws<AdminException>(() => RelayDesk.TargetOf(action, to));
+
+    [Fact]
+    public void A_move_names_its_target_or_goes_back()
+    {
+        Assert.Equal("smtp:[192.0.2.1]:25", RelayDesk.TargetOf(QueueAction.Move, "smtp:[192.0.2.1]:25")!.Text);
+        Assert.Null(RelayDesk.TargetOf(QueueAction.Move, "config"));
+        Assert.Null(RelayDesk.TargetOf(QueueAction.Retry, null));
+    }
+
     [Fact]
     public void Each_action_is_a_deed_of_its_own()
     {

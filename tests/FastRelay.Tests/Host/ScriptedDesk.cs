@@ -44,7 +44,7 @@ internal class ScriptedDesk : AdminDesk
 
     public override Task<QueueChange> ChangeAsync(QueueAction action, QueueSelection selection)
     {
-        string more = (selection.Filter?.OlderSeconds is { } older ? $" older={older}" : "") + (selection.Text is { } text ? $" text={text}" : "");
+        string more = (selection.Filter?.OlderSeconds is { } older ? $" older={older}" : "") + (selection.Text is { } text ? $" text={text}" : "") + (selection.To is { } to ? $" to={to}" : "");
         Asked.Add($"{action} ids={string.Join('+', selection.Ids ?? [])} domain={selection.Filter?.Domain} all={selection.All}{more}");
         Cursors.Add($"{selection.From} {selection.Slots}");
         if (Parts > 1)

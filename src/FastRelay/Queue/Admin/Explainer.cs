@@ -82,7 +82,9 @@ public sealed class Explainer
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
             List<Destination> all = _queue.Destinations.FindAll(domain);
-            Destination? destination = all.Find(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant && (one.Site?.Key ?? "") == shown.Site) ?? all.FirstOrDefault();
+            // Mail may be moved to where its route leads as well: that is two destinations of one name.
+            Destination? destination = all.Where(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant && (one.Site?.Key ?? "") == shown.Site)
+                .MaxBy(one => one.MovedTo == shown.MovedTo) ?? all.FirstOrDefault();
             if (destination is not null)
             {
                 Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);

@@ -23,7 +23,7 @@ public sealed class QueueAdmin
     private const int RecipientsShown = 100;
     private const long RoomLookMs = 20;
 
-    // A disk that takes nothing for longer fails: then the change is not what the memory is used up by.
+    // A disk that takes nothing for longer fails: the walk ends, and says where.
     private const long RoomMsMax = 30_000;
     private readonly QueueState _queue;
     private readonly Router _router;
@@ -197,7 +197,7 @@ public sealed class QueueAdmin
                 missing.Add(id);
             }
             await pace.PaceAsync(QueueScan.SlotsPerTurn / ChangesPerTurn);
-            if (deed.IsRecorded && !await RoomAsync())
+            if (_queue.Stopping)
             {
                 break;
             }
@@ -206,14 +206,14 @@ public sealed class QueueAdmin
     }
 
     /// <summary>Changes that are recorded are no faster than the disk: what waits for it is in memory.</summary>
-    /// <returns>False when the relay stops, and the journal closes.</returns>
+    /// <returns>False when the relay stops, so that the journal closes, or the disk takes nothing.</returns>
     private async ValueTask<bool> RoomAsync()
     {
         for (long untilMs = _loop.NowMs + RoomMsMax; !_queue.Stopping && !_queue.Journal.HasOutcomeRoom && _loop.NowMs < untilMs;)
         {
             await new Sleeper(_loop).SleepAsync(RoomLookMs);
         }
-        return !_queue.Stopping;
+        return !_queue.Stopping && _queue.Journal.HasOutcomeRoom;
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>

@@ -263,6 +263,17 @@ public class MoveTests(Xunit.Abstractions.ITestOutputHelper output)
         Assert.Equal(("a.test", ""), (usual.Pattern, usual.MovedTo));
     }
 
+    [Fact]
+    public void Mail_that_is_moved_to_where_its_row_leads_is_told_from_what_goes_there_by_the_row()
+    {
+        QueueRig rig = Rig(rules: [new RouteRule("*", NextHop.TryParse(Other, out NextHop hop, out _) ? hop : default, TlsPolicy.Opportunistic)]);
+        MessageHandle moved = rig.Accept("s@x.test", "u@a.test");
+        MessageHandle usual = rig.Accept("s@x.test", "u@a.test");
+        Move(rig, Other, new QueueFilter { Id = rig.Journal.IdOf(moved) });
+        string MovedTo(MessageHandle message) => Assert.Single(rig.Loop.Wait(rig.Queue.Explainer.OfMessageAsync(rig.Journal.IdOf(message), rig.Queue.Admin))!.Ways).MovedTo;
+        Assert.Equal((Other, ""), (MovedTo(moved), MovedTo(usual)));
+    }
+
     [Theory]
     [InlineData("smtp:[192.0.2.1]:25", "smtp:[192.0.2.1]:25")]
     [InlineData("smtp:Relay.Example.NET", "smtp:relay.example.net")]
