@@ -17,6 +17,11 @@ if (args is ["fill" or "commit", ..])
     return SpoolFiller.Run(args);
 }
 
+if (args is ["decide", ..])
+{
+    return SchedulerBenchmarks.Run(args);
+}
+
 // In this process, whose collector is set in the project file: nothing is built for a run. --aot adds the compiler that
 // the product is built with, and takes minutes a class. Every other option is BenchmarkDotNet's own.
 Job usual = Job.Default.WithWarmupCount(3).WithIterationCount(7);
