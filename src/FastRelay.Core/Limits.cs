@@ -115,8 +115,11 @@ public sealed record Limits
 
     // ---- Routing ---------------------------------------------------------------------------------------------------
 
-    /// <summary>Domains in the resolver cache.</summary>
+    /// <summary>Answers in the resolver cache.</summary>
     public int DnsCacheEntries { get; init; } = 100_000;
+
+    /// <summary>Octets of those answers: an ordinary one has 500, one of 100 MX hosts with long names 55,000, and strangers say which it is.</summary>
+    public long DnsCacheBytes { get; init; } = 64L << 20;
 
     /// <summary>DNS queries in flight; each holds a socket.</summary>
     public int DnsQueries { get; init; } = 256;

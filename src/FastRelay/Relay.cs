@@ -255,7 +255,8 @@ public sealed class Relay : LoopItem
         RemotePort = config.Deliver.Port,
         AllowPrivate = config.Deliver.AllowPrivate,
         Tls = Policy(config.Deliver.Tls),
-        OwnNames = [config.HostName],
+        Families = config.Deliver.Families,
+        OwnNames = [config.HostName, .. config.Sources.Select(static source => source.Ehlo).OfType<string>()],
         Listening = [.. config.Listen.Select(l => l.Address)],
     };
 

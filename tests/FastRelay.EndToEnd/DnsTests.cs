@@ -161,6 +161,17 @@ public sealed class DnsTests : IDisposable
     }
 
     [Fact]
+    public void An_answer_that_fits_no_datagram_comes_by_TCP()
+    {
+        string hosts = string.Join('\n', Enumerable.Range(0, 90).Select(i => $"@ MX {100 + i} a-host-of-a-rather-long-name-{i}"));
+        using var dns = new NsdServer(("large.test", $"@ MX 10 last\nlast A {_second}\n{hosts}"));
+        using RelayProcess relay = new RelayProcess(RelayProcess.MxConfig(dns, _port)).Start();
+        using var second = new Sink(_second, _port);
+        Send("user@large.test", relay: relay);
+        second.WaitFor(a => a.To is ["user@large.test"]);
+    }
+
+    [Fact]
     public void A_failing_name_server_defers_and_says_so()
     {
         string id = Send("user@broken.test");

@@ -71,6 +71,30 @@ public sealed class NetworkCheckTests : IDisposable
     }
 
     [Fact]
+    public void A_dead_name_server_beside_a_good_one_is_named_and_mail_goes_all_the_same()
+    {
+        using var sink = new Sink(_host, _port);
+        using var silent = new System.Net.Sockets.UdpClient(new IPEndPoint(IPAddress.Loopback, 0));
+        int dead = ((IPEndPoint)silent.Client.LocalEndPoint!).Port;
+        using var relay = new RelayProcess(RelayProcess.MxConfig(_dns, _port)
+            .Replace("servers = [", $"servers = [\"127.0.0.1:{dead}\", ", StringComparison.Ordinal)
+            .Replace("allow_private = true", $"allow_private = true\nsource = \"{_own}\"", StringComparison.Ordinal));
+        ToolResult check = relay.Command("check", "--network", "--domain", "mail.test");
+        Assert.Equal(0, check.ExitCode);
+        Assert.Contains($"warning  resolver     127.0.0.1:{dead} does not answer: every half minute a query waits 2s for it", check.Output);
+        Assert.Contains($"ok       resolver     127.0.0.1:{_dns.Port} answered for mail.test in ", check.Output);
+        relay.Start();
+        using SmtpTalk talk = relay.Talk().Hello();
+        Assert.StartsWith("250 ", talk.Say("MAIL FROM:<sender@mail.test>"));
+        Assert.StartsWith("250 ", talk.Say("RCPT TO:<user@mail.test>"));
+        Assert.StartsWith("354 ", talk.Say("DATA"));
+        Assert.StartsWith("250 ", talk.Say("Subject: x\r\n\r\nhello\r\n."));
+        sink.WaitFor(a => a.To is ["user@mail.test"]);
+        // The MX question found out; the addresses of both hosts did not wait.
+        Assert.Equal(0, relay.Figure("dns_timeouts_total"));
+    }
+
+    [Fact]
     public void A_server_that_refuses_to_say_and_a_name_that_is_none_are_told_as_what_they_are()
     {
         using RelayProcess relay = New(_own);

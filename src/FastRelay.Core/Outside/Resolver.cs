@@ -33,7 +33,7 @@ public enum DnsStatus : byte
     /// <summary>No server answered in time.</summary>
     Timeout,
 
-    /// <summary>An answer that makes no sense (another question, a CNAME loop, too many records).</summary>
+    /// <summary>An answer that makes no sense (octets that are no records, a CNAME loop), or a name that cannot be asked for.</summary>
     Bad,
 }
 
@@ -45,7 +45,7 @@ public readonly record struct MxRecord(ushort Preference, string Host);
 /// <summary>An answer to one question.</summary>
 /// <param name="Status">What kind of answer.</param>
 /// <param name="TtlSeconds">How long it holds: the least TTL of the records, or for NoData and NxDomain the SOA's negative TTL; 0 when unknown.</param>
-/// <param name="Mx">For <see cref="DnsType.Mx"/>, unordered.</param>
+/// <param name="Mx">For <see cref="DnsType.Mx"/>; the best 100, in any order.</param>
 /// <param name="Addresses">For A and AAAA.</param>
 public sealed record DnsAnswer(DnsStatus Status, uint TtlSeconds, IReadOnlyList<MxRecord> Mx, IReadOnlyList<IPAddress> Addresses)
 {
@@ -60,4 +60,7 @@ public abstract class Resolver
     /// <param name="name">An A-label name without the final dot; no search domain is ever applied.</param>
     /// <param name="type">Record type.</param>
     public abstract ValueTask<DnsAnswer> QueryAsync(string name, DnsType type);
+
+    /// <summary>Datagrams that came from a server and were no reply to what was asked of it: late ones, or forged ones. For any thread.</summary>
+    public virtual long Ignored => 0;
 }

@@ -22,8 +22,9 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
 {
     private const int HostsTried = 3;
 
-    // The resolver of the relay, without its cache: the same servers, the same rules.
-    private readonly LookupClient _dns = new(Options(config, config.DnsServers.Count > 0 ? config.DnsServers : LinuxResolver.SystemServers));
+    // The servers of the relay, without its cache.
+    private readonly IReadOnlyList<IPEndPoint> _servers = config.DnsServers.Count > 0 ? config.DnsServers : LinuxResolver.SystemServers;
+    private LookupClient? _dns;
     private readonly Dictionary<string, IReadOnlyList<IPAddress>?> _addresses = [];
     private int _failures;
 
@@ -103,16 +104,17 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
         UseCache = false,
         Retries = 1,
         Timeout = TimeSpan.FromMilliseconds(config.Limits.DnsTimeoutMs),
+        ExtendedDnsBufferSize = LinuxResolver.UdpBytes,
         ThrowDnsErrors = false,
     };
 
     private async Task<IReadOnlyList<string>> ExchangersAsync(string domain)
     {
-        string servers = string.Join(", ", _dns.NameServers.Select(static server => server.ToString()));
         string shown = QueueListCommand.Printable(domain);
-        long started = Stopwatch.GetTimestamp();
         // One that the relay would not ask for either; the client of DNS knows more that it cannot put into a question.
         bool isName = DomainNames.IsHostName(domain.EndsWith('.') ? domain.AsSpan()[..^1] : domain);
+        string servers = string.Join(", ", isName ? await ServersAsync(domain) : _servers);
+        long started = Stopwatch.GetTimestamp();
         Answer answer = isName ? await AskAsync(domain, QueryType.MX) : new Answer(Verdict.NoName, null, "");
         if (answer.Verdict == Verdict.NoName)
         {
@@ -138,6 +140,31 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
         return hosts;
     }
 
+    /// <summary>Asks each server by itself: the relay, like DnsClient, goes on to the next one without a word.</summary>
+    /// <returns>Those that answer, who are asked from now on; all when none does.</returns>
+    private async Task<IReadOnlyList<IPEndPoint>> ServersAsync(string domain)
+    {
+        List<IPEndPoint> good = [];
+        foreach (IPEndPoint server in _servers)
+        {
+            _dns = new LookupClient(Options(config, [server]));
+            if ((await AskAsync(domain, QueryType.MX)).Verdict != Verdict.Silence)
+            {
+                good.Add(server);
+            }
+        }
+        if (good.Count is 0)
+        {
+            return _servers;
+        }
+        foreach (IPEndPoint server in _servers.Except(good))
+        {
+            Warn("resolver", $"{server} does not answer: every half minute a query waits {ConfigText.FormatDuration(config.Limits.DnsTimeoutMs)} for it; mend it, or take it off the list");
+        }
+        _dns = new LookupClient(Options(config, good));
+        return good;
+    }
+
     // One that lets us as far as its banner settles it; one that is down itself says nothing.
     private async Task<IPAddress?> ConnectAsync(Way way, IReadOnlyList<string> hosts)
     {
@@ -147,7 +174,7 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
         foreach (string host in hosts)
         {
             IReadOnlyList<IPAddress>? all = await AddressesAsync(host);
-            IPAddress? address = all?.FirstOrDefault(a => way.Address is not { } source || source.AddressFamily == a.AddressFamily);
+            IPAddress? address = Tried(all ?? []).FirstOrDefault(a => way.Address is not { } source || source.AddressFamily == a.AddressFamily);
             if (address is null)
             {
                 // A host of the other family is not for this address, and does not count as tried.
@@ -179,6 +206,15 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
         Bad($"port {config.Deliver.Port}", $"{way.Prefix}no exchanger can be reached{(way.Prefix.Length > 0 ? $" from {way.Address}" : "")}; networks often block port 25, ask the provider or use a smarthost: {string.Join("; ", failures)}");
         return null;
     }
+
+    /// <summary>As deliveries do: those of the families that are tried, the first one first.</summary>
+    private IEnumerable<IPAddress> Tried(IEnumerable<IPAddress> all) => config.Deliver.Families switch
+    {
+        DeliverFamilies.Ipv4 => all.Where(static a => a.AddressFamily == AddressFamily.InterNetwork),
+        DeliverFamilies.Ipv6 => all.Where(static a => a.AddressFamily == AddressFamily.InterNetworkV6),
+        DeliverFamilies.Ipv6First => all.OrderBy(static a => a.AddressFamily == AddressFamily.InterNetwork),
+        _ => all,
+    };
 
     /// <summary>One connection, up to the banner.</summary>
     /// <returns>Our address when the banner is as it should be, and what there is to say.</returns>
@@ -261,6 +297,7 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
     {
         try
         {
+            _dns ??= new LookupClient(Options(config, _servers));
             IDnsQueryResponse answer = await _dns.QueryAsync(name, type);
             string code = answer.Header.ResponseCode.ToString();
             return answer.Header.ResponseCode is DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain

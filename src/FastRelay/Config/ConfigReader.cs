@@ -290,6 +290,7 @@ public sealed class ConfigReader
         {
             Port = (int)(table.Integer("port", 1, 65535) ?? deliver.Port),
             AllowPrivate = table.Boolean("allow_private") ?? deliver.AllowPrivate,
+            Families = (DeliverFamilies)Math.Max(0, table.Choice("families", EffectiveConfig.Families)),
             ProviderRules = table.Boolean("provider_rules") ?? deliver.ProviderRules,
             Tls = TlsOf(table, deliver.Tls),
             EightBit = RouteReader.EightBit(table) ?? deliver.EightBit,

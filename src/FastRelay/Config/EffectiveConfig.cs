@@ -7,6 +7,9 @@ namespace FastRelay.Config;
 /// <summary>Writes a configuration as the TOML that would give it, with everything that is in force.</summary>
 public static class EffectiveConfig
 {
+    /// <summary>The words for <see cref="DeliverFamilies"/>.</summary>
+    internal static readonly string[] Families = ["ipv4-first", "ipv6-first", "ipv4", "ipv6"];
+
     private static readonly string[] s_tls = ["none", "opportunistic", "required", "verified", "implicit"];
 
     private static readonly string[] s_listenTls = ["none", "starttls", "implicit"];
@@ -42,6 +45,7 @@ public static class EffectiveConfig
         text.Append("\n[deliver]\n");
         Line(text, "port", config.Deliver.Port.ToString(CultureInfo.InvariantCulture));
         Line(text, "allow_private", config.Deliver.AllowPrivate ? "true" : "false");
+        Line(text, "families", Quote(Families[(int)config.Deliver.Families]));
         Line(text, "provider_rules", config.Deliver.ProviderRules ? "true" : "false");
         Line(text, "tls", Quote(s_tls[(int)config.Deliver.Tls]));
         EightBit(text, config.Deliver.EightBit);

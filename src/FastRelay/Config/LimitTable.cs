@@ -77,6 +77,7 @@ public static class LimitTable
         Count("damaged_segments", 0, 10_000, l => l.DamagedSegments, (l, v) => l with { DamagedSegments = (int)v }),
 
         Count("dns_cache_entries", 16, 10_000_000, l => l.DnsCacheEntries, (l, v) => l with { DnsCacheEntries = (int)v }),
+        Bytes("dns_cache_bytes", 1 << 20, 16L << 30, l => l.DnsCacheBytes, (l, v) => l with { DnsCacheBytes = v }),
         Count("dns_queries", 1, 10_000, l => l.DnsQueries, (l, v) => l with { DnsQueries = (int)v }),
         Ms("dns_timeout", 100, 60_000, l => l.DnsTimeoutMs, (l, v) => l with { DnsTimeoutMs = (int)v }),
         Seconds("dns_ttl_floor", 0, 3_600, l => l.DnsTtlFloorSeconds, (l, v) => l with { DnsTtlFloorSeconds = (int)v }),

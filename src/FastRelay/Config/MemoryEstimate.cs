@@ -33,10 +33,7 @@ public static class MemoryEstimate
     /// <summary>Buffers of one TLS session, ours and OpenSSL's.</summary>
     private const int TlsBytes = 64 * 1024;
 
-    /// <summary>One cached answer: names, addresses, its links.</summary>
-    private const int DnsEntryBytes = 1024;
-
-    /// <summary>One query in flight: socket, buffers, the library's objects.</summary>
+    /// <summary>One query in flight: socket, a datagram's buffer, the objects around it.</summary>
     private const int DnsQueryBytes = 8 * 1024;
 
     /// <summary>The runtime, code and what does not grow.</summary>
@@ -62,7 +59,7 @@ public static class MemoryEstimate
             new($"clients in DATA{(tlsIn ? " under TLS" : "")}", limits.ReceiveSessions, links + Limits.ChunkBytes + limits.CommandLineBytes + (tlsIn ? TlsBytes : 0)),
             new("their envelopes, all recipients with addresses that fill the line", limits.ReceiveSessions, envelope),
             new("deliveries under TLS", limits.SendSessions, links + Limits.ReplyTextBytes + TlsBytes),
-            new("resolver cache, an answer each", limits.DnsCacheEntries, DnsEntryBytes),
+            new("resolver cache", 1, limits.DnsCacheBytes),
             new("clients and their rates", 1, Limits.RateTableBytes),
             new("failed recipients that wait for their bounce", limits.BouncesWaiting, BounceBytes),
             new("DNS queries in flight", limits.DnsQueries, DnsQueryBytes),

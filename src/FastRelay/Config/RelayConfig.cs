@@ -58,6 +58,22 @@ public enum EightBitMode : byte
     Bounce,
 }
 
+/// <summary>Which of a host's addresses in DNS are tried, and in which order.</summary>
+public enum DeliverFamilies : byte
+{
+    /// <summary>All of them, IPv4 before IPv6.</summary>
+    Ipv4First,
+
+    /// <summary>All of them, IPv6 before IPv4.</summary>
+    Ipv6First,
+
+    /// <summary>IPv4 only: AAAA is not asked for.</summary>
+    Ipv4,
+
+    /// <summary>IPv6 only: A is not asked for.</summary>
+    Ipv6,
+}
+
 /// <summary>
 /// The configuration in force: every value is present, checked and in base units. It is made by
 /// <see cref="ConfigReader"/> from a file, or by <see cref="Default"/> when there is none.
@@ -226,6 +242,9 @@ public sealed record DeliverConfig
 
     /// <summary>True lets DNS lead to loopback, private and link-local addresses.</summary>
     public bool AllowPrivate { get; init; }
+
+    /// <summary>Which addresses of hosts that DNS gives are tried, and in which order. One that a route or a recipient names by itself is tried as it is.</summary>
+    public DeliverFamilies Families { get; init; }
 
     /// <summary>What deliveries ask of TLS when no route says otherwise.</summary>
     public DeliverTls Tls { get; init; } = DeliverTls.Opportunistic;

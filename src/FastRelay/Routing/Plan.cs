@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using FastRelay.Config;
 using FastRelay.Outside;
 
@@ -42,7 +41,7 @@ public enum PlanStatus : byte
 /// <summary>A host of a plan.</summary>
 /// <param name="Preference">Lower is tried first.</param>
 /// <param name="Name">Its name in lower case, or the address in text: what TLS verifies and logs show.</param>
-/// <param name="Addresses">IPv4 first.</param>
+/// <param name="Addresses">Those of the family that is tried first before the others.</param>
 public sealed record PlanHost(ushort Preference, string Name, IReadOnlyList<IPEndPoint> Addresses);
 
 /// <summary>One address to try.</summary>
@@ -114,8 +113,8 @@ public sealed class Plan
     }
 
     /// <summary>
-    /// The addresses of one attempt, best first: hosts by preference, equal ones in random order, each host's IPv4
-    /// addresses before its IPv6 ones. When there are more than fit, every host keeps at least one, best hosts first.
+    /// The addresses of one attempt, best first: hosts by preference, equal ones in random order, each host's addresses
+    /// of the family that is tried first before the others. When there are more than fit, every host keeps at least one, best hosts first.
     /// </summary>
     /// <param name="random">Spreads the load.</param>
     /// <param name="into">As many as the attempt may try.</param>
@@ -151,14 +150,14 @@ public sealed class Plan
         int count = Math.Min(addresses.Count, Shuffled);
         Span<int> order = stackalloc int[Shuffled];
         order = order[..count];
-        int four = 0;
+        int first = 0;
         for (int i = 0; i < count; i++)
         {
             order[i] = i;
-            four += addresses[i].AddressFamily == AddressFamily.InterNetwork ? 1 : 0;
+            first += addresses[i].AddressFamily == addresses[0].AddressFamily ? 1 : 0;
         }
-        random.Shuffle(order[..four]);
-        random.Shuffle(order[four..]);
+        random.Shuffle(order[..first]);
+        random.Shuffle(order[first..]);
         int written = Math.Min(count, into.Length);
         for (int i = 0; i < written; i++)
         {

@@ -1,4 +1,5 @@
 using System.Net;
+using FastRelay.Config;
 using FastRelay.Outside;
 
 namespace FastRelay.Routing;
@@ -9,8 +10,11 @@ namespace FastRelay.Routing;
 /// </summary>
 internal sealed class PlanJob(Loop loop)
 {
+    private static readonly CachedAnswer s_notAsked = new(DnsAnswer.Empty(DnsStatus.NoData, 0), long.MaxValue, false);
+
     private readonly List<Lookup> _four = [];
     private readonly List<Lookup> _six = [];
+    private DeliverFamilies _families;
 
     public Lookup Mx { get; } = new(loop);
 
@@ -53,8 +57,9 @@ internal sealed class PlanJob(Loop loop)
 
     public void Expires(long atMs) => ExpiresMs = Math.Min(ExpiresMs, atMs);
 
-    public void StartAddresses(ResolverCache cache)
+    public void StartAddresses(ResolverCache cache, DeliverFamilies families)
     {
+        _families = families;
         while (_four.Count < Hosts.Count)
         {
             _four.Add(new Lookup(loop));
@@ -62,14 +67,30 @@ internal sealed class PlanJob(Loop loop)
         }
         for (int i = 0; i < Hosts.Count; i++)
         {
-            cache.Start(_four[i], Hosts[i].Host, DnsType.A);
-            cache.Start(_six[i], Hosts[i].Host, DnsType.Aaaa);
+            if (families != DeliverFamilies.Ipv6)
+            {
+                cache.Start(_four[i], Hosts[i].Host, DnsType.A);
+            }
+            if (families != DeliverFamilies.Ipv4)
+            {
+                cache.Start(_six[i], Hosts[i].Host, DnsType.Aaaa);
+            }
         }
     }
 
-    public ValueTask<CachedAnswer> FourAsync(int host) => _four[host].AnswerAsync();
+    public ValueTask<CachedAnswer> FourAsync(int host) =>
+        _families == DeliverFamilies.Ipv6 ? new ValueTask<CachedAnswer>(s_notAsked) : _four[host].AnswerAsync();
 
-    public ValueTask<CachedAnswer> SixAsync(int host) => _six[host].AnswerAsync();
+    public ValueTask<CachedAnswer> SixAsync(int host) =>
+        _families == DeliverFamilies.Ipv4 ? new ValueTask<CachedAnswer>(s_notAsked) : _six[host].AnswerAsync();
+
+    /// <summary>Behind "no address", where only one family was asked for.</summary>
+    public string OtherFamily => _families switch
+    {
+        DeliverFamilies.Ipv4 => " of IPv4, and deliver.families wants no other",
+        DeliverFamilies.Ipv6 => " of IPv6, and deliver.families wants no other",
+        _ => "",
+    };
 
     public static string Name(DnsStatus status) => status switch
     {
@@ -80,7 +101,7 @@ internal sealed class PlanJob(Loop loop)
         _ => "no address",
     };
 
-    public static IPAddress[] Sorted(CachedAnswer four, CachedAnswer six)
+    public IPAddress[] Sorted(CachedAnswer four, CachedAnswer six)
     {
         var all = new List<IPAddress>();
         foreach (IPAddress address in four.Answer.Addresses)
@@ -95,7 +116,12 @@ internal sealed class PlanJob(Loop loop)
                 all.Add(normal);
             }
         }
-        all.Sort(static (a, b) => AddressRules.Family(a).CompareTo(AddressRules.Family(b)));
-        return [.. all];
+        int first = _families is DeliverFamilies.Ipv4First or DeliverFamilies.Ipv4 ? 0 : 1;
+        if (_families is DeliverFamilies.Ipv4 or DeliverFamilies.Ipv6)
+        {
+            // An AAAA record may hold a mapped IPv4 address.
+            all.RemoveAll(address => AddressRules.Family(address) != first);
+        }
+        return [.. all.OrderBy(address => AddressRules.Family(address) == first ? 0 : 1)];
     }
 }

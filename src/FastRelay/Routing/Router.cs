@@ -18,7 +18,7 @@ public sealed class Router
     private Limits _limits;
     private RouterOptions _options;
     private readonly Log _log;
-    private readonly HashSet<string> _ownNames;
+    private readonly HashSet<string> _ownNames = new(StringComparer.Ordinal);
     private readonly Stack<PlanJob> _idle = new();
 
     /// <summary>Creates a router with an empty cache.</summary>
@@ -33,11 +33,7 @@ public sealed class Router
         _options = options;
         _log = log;
         Table = new RouteTable(options.Rules);
-        _ownNames = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string name in options.OwnNames)
-        {
-            _ownNames.Add(name.ToLowerInvariant().TrimEnd('.'));
-        }
+        NameOurselves();
         Cache = new ResolverCache(world.Resolver, world.Loop, limits);
     }
 
@@ -46,7 +42,7 @@ public sealed class Router
 
     /// <summary>
     /// Puts other options and limits in force for plans that are made from now on; the queue then makes
-    /// all of them anew. <see cref="RouterOptions.OwnNames"/> and <see cref="RouterOptions.Listening"/> stay.
+    /// all of them anew.
     /// </summary>
     public void Change(RouterOptions options, Limits limits)
     {
@@ -54,6 +50,7 @@ public sealed class Router
         _options = options;
         _limits = limits;
         Cache.Limits = limits;
+        NameOurselves();
         if (!Table.IsSame(options.Rules))
         {
             Table = new RouteTable(options.Rules);
@@ -62,6 +59,15 @@ public sealed class Router
 
     /// <summary>Answers of DNS.</summary>
     public ResolverCache Cache { get; }
+
+    private void NameOurselves()
+    {
+        _ownNames.Clear();
+        foreach (string name in _options.OwnNames)
+        {
+            _ownNames.Add(name.ToLowerInvariant().TrimEnd('.'));
+        }
+    }
 
     /// <summary>
     /// The route of a recipient's domain when a row of the table sends it elsewhere than to its MX hosts; null for MX
@@ -205,13 +211,13 @@ public sealed class Router
     [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask ResolveAsync(PlanJob job)
     {
-        job.StartAddresses(Cache);
+        job.StartAddresses(Cache, _options.Families);
         for (int i = 0; i < job.Hosts.Count; i++)
         {
             CachedAnswer four = await job.FourAsync(i);
             CachedAnswer six = await job.SixAsync(i);
             MxRecord host = job.Hosts[i];
-            IPAddress[] addresses = PlanJob.Sorted(four, six);
+            IPAddress[] addresses = job.Sorted(four, six);
             bool failed = IsFailure(four) || IsFailure(six);
             if (failed)
             {
@@ -227,7 +233,7 @@ public sealed class Router
             }
             job.AnyTemporary |= failed;
             DnsStatus status = IsFailure(four) ? four.Answer.Status : IsFailure(six) ? six.Answer.Status : four.Answer.Status;
-            job.Trouble = $"address of {host.Host}: {PlanJob.Name(status)}";
+            job.Trouble = $"address of {host.Host}: {PlanJob.Name(status)}{(failed ? "" : job.OtherFamily)}";
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using FastRelay.Config;
 
 namespace FastRelay.Routing;
 
@@ -17,10 +18,13 @@ public sealed record RouterOptions
     /// </summary>
     public bool AllowPrivate { get; init; }
 
+    /// <summary>Which addresses of hosts that DNS gives are tried, and in which order.</summary>
+    public DeliverFamilies Families { get; init; }
+
     /// <summary>What MX deliveries ask of TLS when no row says otherwise.</summary>
     public TlsPolicy Tls { get; init; } = TlsPolicy.Opportunistic;
 
-    /// <summary>Names of this relay: an MX host of that name is ourselves (RFC 5321 5.1). Any case.</summary>
+    /// <summary>Names of this relay, what EHLO says from its sources too: an MX host of that name is ourselves (RFC 5321 5.1). Any case.</summary>
     public IReadOnlyList<string> OwnNames { get; init; } = [];
 
     /// <summary>Where this relay listens; an address may be <c>0.0.0.0</c> or <c>::</c>.</summary>

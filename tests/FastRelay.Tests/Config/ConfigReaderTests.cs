@@ -63,6 +63,7 @@ public sealed class ConfigReaderTests
         Assert.Equal(4 * 86_400_000L, config.ExpireMs);
         Assert.Equal(2500, config.Deliver.Port);
         Assert.True(config.Deliver.AllowPrivate);
+        Assert.Equal(DeliverFamilies.Ipv6First, config.Deliver.Families);
         Assert.Equal(DeliverTls.Required, config.Deliver.Tls);
         Assert.Equal(IPAddress.Parse("192.0.2.9"), config.Deliver.Source);
         Assert.Equal(
@@ -206,6 +207,7 @@ public sealed class ConfigReaderTests
     [InlineData("[queue]\nretry = [\"5m\",\n  \"soon\"]", 3, "queue.retry", "duration with its unit")]
     [InlineData("[queue]\nexpire = \"never\"", 2, "queue.expire", "duration with its unit")]
     [InlineData("[deliver]\nport = 0", 2, "deliver.port", "must be 1 to 65535; it is 0")]
+    [InlineData("[deliver]\nfamilies = \"both\"", 2, "deliver.families", "must be one of \"ipv4-first\", \"ipv6-first\", \"ipv4\", \"ipv6\"; it is \"both\"")]
     [InlineData("[deliver]\nallow_private = \"yes\"", 2, "deliver.allow_private", "must be true or false; it is \"yes\"")]
     [InlineData("[deliver]\nsource = \"eth0\"", 2, "deliver.source", "is no address")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp://x\"", 3, "route.to", "is neither a host name nor an address")]
@@ -404,6 +406,7 @@ public sealed class ConfigReaderTests
         port = 2500
         connect_timeout = "15s"
         allow_private = true
+        families = "ipv6-first"
         tls = "required"
         source = "192.0.2.9"
         [[route]]

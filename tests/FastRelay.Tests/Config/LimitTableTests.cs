@@ -92,7 +92,7 @@ public sealed class LimitTableTests
         // Past 256 recipients whose addresses fill the line an envelope is at its own bound.
         config = config with { Limits = config.Limits with { Recipients = 10 } };
         long before = MemoryEstimate.Total(config);
-        foreach (string key in (string[])["receive_sessions", "recipients", "command_line_bytes", "queue_entries", "send_sessions", "dns_cache_entries", "dns_queries", "bounces_waiting"])
+        foreach (string key in (string[])["receive_sessions", "recipients", "command_line_bytes", "queue_entries", "send_sessions", "dns_cache_bytes", "dns_queries", "bounces_waiting"])
         {
             LimitRow row = LimitTable.Find(key)!;
             long after = MemoryEstimate.Total(config with { Limits = row.Set(config.Limits, row.Get(config.Limits) + 100) });

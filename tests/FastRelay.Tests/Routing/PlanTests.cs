@@ -35,17 +35,22 @@ public class PlanTests
         Assert.All(second.Values, times => Assert.InRange(times, 120, 280));
     }
 
-    [Fact]
-    public void IPv4_comes_before_IPv6_within_a_host()
+    [Theory]
+    [InlineData(false, "1.1.1.1", "1.1.1.2", "2a00::1", "2a00::2")]
+    [InlineData(true, "2a00::1", "2a00::2", "1.1.1.1", "1.1.1.2")]
+    public void The_family_that_stands_first_is_tried_first_within_a_host(bool six, params string[] addresses)
     {
-        Plan plan = Ok(Host(5, "a", "1.1.1.1", "1.1.1.2", "2a00::1", "2a00::2"));
+        Plan plan = Ok(Host(5, "a", addresses));
+        var first = new HashSet<string>();
         for (int seed = 0; seed < 50; seed++)
         {
             string[] order = Order(plan, seed);
             Assert.Equal(4, order.Length);
-            Assert.All(order[..2], address => Assert.DoesNotContain(':', address));
-            Assert.All(order[2..], address => Assert.Contains(':', address));
+            Assert.All(order[..2], address => Assert.Equal(six, address.Contains(':', StringComparison.Ordinal)));
+            Assert.All(order[2..], address => Assert.NotEqual(six, address.Contains(':', StringComparison.Ordinal)));
+            first.Add(order[0]);
         }
+        Assert.Equal(2, first.Count);
     }
 
     [Fact]

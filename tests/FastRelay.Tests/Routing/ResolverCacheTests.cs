@@ -1,3 +1,4 @@
+using System.Net;
 using FastRelay.Outside;
 using FastRelay.Routing;
 using FastRelay.Tests.Support;
@@ -120,6 +121,7 @@ public class ResolverCacheTests
     [Theory]
     [InlineData("servfail", true)]
     [InlineData("timeout", true)]
+    [InlineData("bad", true)]
     [InlineData("nxdomain", false)]
     public void While_servers_fail_an_old_answer_serves_up_to_an_hour(string failure, bool stale)
     {
@@ -169,6 +171,88 @@ public class ResolverCacheTests
     }
 
     [Fact]
+    public void Large_answers_make_room_by_their_octets()
+    {
+        string Hosts(int domain, int count) => string.Join(", ", Enumerable.Range(0, count).Select(i => $"10 {new string((char)('a' + domain), 60)}{i}.test"));
+        for (int i = 0; i < 20; i++)
+        {
+            _dns.Mx($"{i}.test", Hosts(i, 100));
+        }
+        ResolverCache one = Make();
+        Ask(one, "0.test", DnsType.Mx);
+        long each = one.Bytes;
+        Assert.InRange(each, 100 * 2 * 65, 100 * 200);
+        // Ten fit to the octet; with one octet less nine do, and more domains than are room change nothing.
+        foreach ((long bytes, int fit) in new[] { (each * 10, 10), ((each * 10) - 1, 9) })
+        {
+            ResolverCache cache = Make(new Limits { DnsCacheBytes = bytes });
+            for (int i = 0; i < 10; i++)
+            {
+                Ask(cache, $"{i}.test", DnsType.Mx);
+            }
+            Assert.Equal((fit, fit * each), (cache.Count, cache.Bytes));
+            for (int i = 1; i < 10; i++)
+            {
+                Ask(cache, $"{i}.test", DnsType.Mx);
+                Assert.InRange(cache.Bytes, 0, bytes);
+            }
+            cache.Clear();
+            Assert.Equal((0, 0L), (cache.Count, cache.Bytes));
+        }
+    }
+
+    [Fact]
+    public void A_bound_in_octets_that_is_lowered_holds_from_the_next_answer_on()
+    {
+        ResolverCache cache = Make();
+        for (int i = 0; i < 100; i++)
+        {
+            Ask(cache, $"{i}.test");
+        }
+        long before = cache.Bytes;
+        cache.Limits = new Limits { DnsCacheBytes = before / 2 };
+        Ask(cache, "another.test");
+        Assert.InRange(cache.Bytes, before / 3, before / 2);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void What_an_answer_is_said_to_keep_is_what_the_heap_keeps(int kind)
+    {
+        var cache = new ResolverCache(new FreshResolver(kind), _loop.Loop, new Limits());
+        var lookup = new Lookup(_loop.Loop);
+        const int many = 50_000;
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        for (int i = 0; i < many; i++)
+        {
+            cache.Start(lookup, $"a-name-{i}.example.org", DnsType.Mx);
+            _loop.Wait(lookup.AnswerAsync());
+        }
+        long kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.Equal(many, cache.Count);
+        // Other tests allocate meanwhile, so that the heap is no exact witness.
+        Assert.True(cache.Bytes > kept * 0.75 && cache.Bytes < kept * 1.25, $"{cache.Bytes / many} octets each are counted, {kept / many} are kept");
+        GC.KeepAlive(cache);
+    }
+
+    /// <summary>Answers that share nothing, as those that are read from datagrams.</summary>
+    private sealed class FreshResolver(int kind) : Resolver
+    {
+        private int _count;
+
+        public override ValueTask<DnsAnswer> QueryAsync(string name, DnsType type) => new(kind switch
+        {
+            0 => DnsAnswer.Empty(DnsStatus.NxDomain, 600),
+            1 => new DnsAnswer(DnsStatus.Ok, 600, [], [new IPAddress(++_count)]),
+            2 => new DnsAnswer(DnsStatus.Ok, 600, [], [.. Enumerable.Range(0, 4).Select(_ => new IPAddress([0x20, 1, .. new byte[14]]))]),
+            _ => new DnsAnswer(DnsStatus.Ok, 600, [.. Enumerable.Range(0, 10).Select(i => new MxRecord(10, $"mx{i}-of-{++_count}.example.org"))], []),
+        });
+    }
+
+    [Fact]
     public void An_entry_that_is_being_asked_is_never_dropped()
     {
         ResolverCache cache = Make(new Limits { DnsCacheEntries = 2 });
@@ -185,6 +269,26 @@ public class ResolverCacheTests
         Assert.Equal(DnsStatus.NxDomain, _loop.Wait(first.AnswerAsync()).Answer.Status);
         cache.Clear();
         Assert.Equal(0, cache.Count);
+    }
+
+    [Fact]
+    public void Everybody_who_gets_a_stale_answer_is_counted()
+    {
+        ResolverCache cache = Make();
+        _dns.A("a.test", "8.8.8.8", 60);
+        Ask(cache, "a.test");
+        _dns.A("a.test", "bad");
+        _loop.Pass(61_000);
+        _dns.Hold = true;
+        Lookup[] lookups = [new(_loop.Loop), new(_loop.Loop), new(_loop.Loop)];
+        foreach (Lookup lookup in lookups)
+        {
+            cache.Start(lookup, "a.test", DnsType.A);
+        }
+        _dns.LetGo();
+        Assert.All(lookups, lookup => Assert.True(_loop.Wait(lookup.AnswerAsync()).Stale));
+        Assert.True(Ask(cache, "a.test").Stale);
+        Assert.Equal((1, 4, 4, 2, 1), (cache.Hits, cache.Misses, cache.Stale, cache.Queries, cache.Failures));
     }
 
     [Fact]

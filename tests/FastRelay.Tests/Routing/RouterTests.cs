@@ -1,4 +1,5 @@
 using System.Net;
+using FastRelay.Config;
 using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Routing;
@@ -38,6 +39,41 @@ public class RouterTests
         Assert.Equal(PlanStatus.Ok, plan.Status);
         Assert.Equal("10:mx1.test=8.8.8.1:25+[2a00::1]:25 20:mx2.test=8.8.8.2:25+8.8.8.3:25", Text(plan));
         Assert.Equal("mx1.test,mx2.test", plan.SiteKey);
+    }
+
+    [Theory]
+    [InlineData(DeliverFamilies.Ipv4First, "8.8.8.1:25+[2a00::1]:25", "A mx1.test, Aaaa mx1.test")]
+    [InlineData(DeliverFamilies.Ipv6First, "[2a00::1]:25+8.8.8.1:25", "A mx1.test, Aaaa mx1.test")]
+    [InlineData(DeliverFamilies.Ipv4, "8.8.8.1:25", "A mx1.test")]
+    [InlineData(DeliverFamilies.Ipv6, "[2a00::1]:25", "Aaaa mx1.test")]
+    public void Families_come_in_the_order_that_is_wanted_and_one_that_is_not_is_not_asked_for(DeliverFamilies families, string addresses, string asked)
+    {
+        _dns.Mx("a.test", "10 mx1.test").A("mx1.test", "8.8.8.1").Aaaa("mx1.test", "2a00::1, ::ffff:8.8.8.1");
+        Assert.Equal("10:mx1.test=" + addresses, Text(PlanOf("a.test", new RouterOptions { Families = families })));
+        Assert.Equal("Mx a.test, " + asked, string.Join(", ", _dns.Asked));
+    }
+
+    [Fact]
+    public void A_host_without_an_address_of_the_only_family_says_so_and_a_named_address_stays()
+    {
+        _dns.Mx("a.test", "10 mx1.test").Aaaa("mx1.test", "2a00::1");
+        var options = new RouterOptions { Families = DeliverFamilies.Ipv4 };
+        Plan plan = PlanOf("a.test", options);
+        Assert.Equal(PlanStatus.NoHosts, plan.Status);
+        Assert.Equal("no host of a.test has an address: address of mx1.test: no address of IPv4, and deliver.families wants no other", plan.Reason);
+        Assert.Equal(PlanStatus.Ok, PlanOf("[IPv6:2a00::1]", options).Status);
+    }
+
+    [Fact]
+    public void Other_families_and_names_of_our_own_hold_for_the_next_plan()
+    {
+        _dns.Mx("a.test", "10 out1.test, 20 mx1.test").A("mx1.test", "8.8.8.1").A("out1.test", "8.8.8.2").Aaaa("out1.test", "2a00::1");
+        Router router = Make();
+        Assert.Equal("10:out1.test=8.8.8.2:25+[2a00::1]:25 20:mx1.test=8.8.8.1:25", Text(_loop.Wait(router.PlanAsync(router.MxRoute("a.test")))));
+        router.Change(new RouterOptions { OwnNames = ["relay.test", "Out1.Test"] }, new Limits());
+        Assert.Equal(PlanStatus.Loop, _loop.Wait(router.PlanAsync(router.MxRoute("a.test"))).Status);
+        router.Change(new RouterOptions { OwnNames = ["relay.test"], Families = DeliverFamilies.Ipv6First }, new Limits());
+        Assert.Equal("10:out1.test=[2a00::1]:25+8.8.8.2:25 20:mx1.test=8.8.8.1:25", Text(_loop.Wait(router.PlanAsync(router.MxRoute("a.test")))));
     }
 
     [Fact]

@@ -83,9 +83,15 @@ internal static class HelpTopics
         ["dns"] = new("Name servers and the cache", () => """
             [dns] servers = ["127.0.0.1"], else those of /etc/resolv.conf, read again when it changes. A resolver on this host is best.
 
-            Answers are kept for their TTL within bounds (dns_ttl_floor, dns_ttl_cap, dns_negative_ttl_cap); while no server
-            answers, outdated ones serve on. A host that DNS leads to a private or loopback address is refused unless
-            deliver.allow_private. A null MX fails mail at once. fastrelay explain DOMAIN shows what the cache knows.
+            A server that does not answer costs one query its [dns] timeout and is then asked last for half a minute;
+            fastrelay check --network names it. Replies that are no answer to what was asked are passed over and counted
+            (dns_ignored_total).
+
+            Answers are kept for their TTL within bounds (dns_ttl_floor, dns_ttl_cap, dns_negative_ttl_cap), as many as
+            dns_cache_entries and dns_cache_bytes have room for; while no server answers, outdated ones serve on. A host that
+            DNS leads to a private or loopback address is refused unless deliver.allow_private. deliver.families says whether
+            IPv4 or IPv6 addresses are tried first, or only. A null MX fails mail at once. fastrelay explain DOMAIN shows what
+            the cache knows.
             """),
         ["tls"] = new("Certificates, in and out", () => """
             [tls] certificate and key (PEM) let every listener offer STARTTLS; [[tls.also]] has more names (SNI).

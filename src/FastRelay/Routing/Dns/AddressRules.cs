@@ -23,7 +23,7 @@ public static class AddressRules
     /// <summary>True for <c>0.0.0.0</c> and <c>::</c>.</summary>
     public static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
 
-    /// <summary>Orders addresses: IPv4 before IPv6.</summary>
+    /// <summary>0 for IPv4, 1 for IPv6.</summary>
     internal static int Family(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork ? 0 : 1;
 
     private static bool IsPrivateV4(ReadOnlySpan<byte> a) => a[0] switch

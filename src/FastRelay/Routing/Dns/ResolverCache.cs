@@ -5,7 +5,8 @@ namespace FastRelay.Routing;
 /// <summary>
 /// Answers of DNS, kept for their TTL between a floor and a cap; negative ones as the zone says, capped (RFC 2308).
 /// Equal questions at one time share one query. Queries in flight are capped, the rest waits in order. When servers
-/// fail, an answer up to an hour past its TTL still serves (RFC 8767). The least recently used entries make room.
+/// fail, an answer up to an hour past its TTL still serves (RFC 8767). The least recently used entries make room, for a
+/// number of entries and for octets.
 /// Loop thread only.
 /// </summary>
 public sealed class ResolverCache
@@ -28,7 +29,7 @@ public sealed class ResolverCache
     /// <summary>Creates an empty cache.</summary>
     /// <param name="resolver">Asks the servers.</param>
     /// <param name="loop">Clock and run queue.</param>
-    /// <param name="limits">Entries, queries in flight, TTL floor and caps.</param>
+    /// <param name="limits">Entries and their octets, queries in flight, TTL floor and caps.</param>
     public ResolverCache(Resolver resolver, Loop loop, Limits limits)
     {
         _resolver = resolver;
@@ -36,7 +37,7 @@ public sealed class ResolverCache
         Limits = limits;
     }
 
-    /// <summary>Entries, queries in flight, TTL floor and caps: for what comes next. Loop thread.</summary>
+    /// <summary>Entries and their octets, queries in flight, TTL floor and caps: for what comes next. Loop thread.</summary>
     public Limits Limits { get; set; }
 
     /// <summary>Questions answered from memory.</summary>
@@ -54,7 +55,10 @@ public sealed class ResolverCache
     /// <summary>Queries that servers answered with an error or with nonsense.</summary>
     public long Failures { get; private set; }
 
-    /// <summary>Queries sent.</summary>
+    /// <summary>Datagrams from servers that were no reply to what was asked: late or forged ones.</summary>
+    public long Ignored => _resolver.Ignored;
+
+    /// <summary>Queries begun: each may ask several servers.</summary>
     public long Queries { get; private set; }
 
     /// <summary>Queries in flight now; at most <see cref="Limits.DnsQueries"/>.</summary>
@@ -63,11 +67,14 @@ public sealed class ResolverCache
     /// <summary>Entries now; at most <see cref="Limits.DnsCacheEntries"/> and the questions being asked.</summary>
     public int Count => _entries.Count;
 
+    /// <summary>What the entries keep, octets (<see cref="DnsWeight"/>); at most <see cref="Limits.DnsCacheBytes"/> and the questions being asked.</summary>
+    public long Bytes { get; private set; }
+
     /// <summary>Forgets everything that is not being asked just now.</summary>
     public void Clear()
     {
         _loop.CheckThread();
-        Trim(0);
+        Trim(0, 0);
     }
 
     /// <summary>
@@ -98,10 +105,11 @@ public sealed class ResolverCache
             entry = new Entry(key);
             _entries.Add(key, entry);
             LinkNewest(entry);
+            Weigh(entry);
         }
         Misses++;
         entry.AddWaiter(lookup);
-        Trim(Limits.DnsCacheEntries);
+        Trim(Limits.DnsCacheEntries, Limits.DnsCacheBytes);
         if (!entry.Asking)
         {
             entry.Asking = true;
@@ -182,11 +190,11 @@ public sealed class ResolverCache
         Timeouts += answer.Status == DnsStatus.Timeout ? 1 : 0;
         Failures += answer.Status is DnsStatus.ServFail or DnsStatus.Bad ? 1 : 0;
         entry.IsStale = false;
-        if (answer.Status is DnsStatus.ServFail or DnsStatus.Timeout
+        // RFC 8767 section 4 speaks of servers that cannot answer: garbage in place of a good answer is none either.
+        if (answer.Status is DnsStatus.ServFail or DnsStatus.Timeout or DnsStatus.Bad
             && entry.Answer is { Status: DnsStatus.Ok }
             && now < entry.StaleUntilMs)
         {
-            Stale++;
             entry.IsStale = true;
             entry.ExpiresMs = Math.Min(now + StaleRetryMs, entry.StaleUntilMs);
         }
@@ -195,6 +203,7 @@ public sealed class ResolverCache
             entry.Answer = answer;
             entry.ExpiresMs = now + (TtlSeconds(answer) * 1000L);
             entry.StaleUntilMs = entry.ExpiresMs + StaleMs;
+            Weigh(entry);
         }
         entry.Asking = false;
         var cached = new CachedAnswer(entry.Answer, entry.ExpiresMs, entry.IsStale);
@@ -202,9 +211,12 @@ public sealed class ResolverCache
         {
             Lookup? next = lookup.Next;
             lookup.Next = null;
+            Stale += cached.Stale ? 1 : 0;
             lookup.Complete(cached);
             lookup = next;
         }
+        // Only now is it known how much the answer holds.
+        Trim(Limits.DnsCacheEntries, Limits.DnsCacheBytes);
     }
 
     private long TtlSeconds(DnsAnswer answer) => answer.Status switch
@@ -215,17 +227,25 @@ public sealed class ResolverCache
         _ => Limits.DnsTtlFloorSeconds,
     };
 
+    private void Weigh(Entry entry)
+    {
+        Bytes -= entry.Bytes;
+        entry.Bytes = DnsWeight.Of(entry.Key.Name, entry.Answer);
+        Bytes += entry.Bytes;
+    }
+
     /// <summary>Drops the least recently used entries beyond a bound; those being asked stay.</summary>
-    private void Trim(int bound)
+    private void Trim(int entries, long bytes)
     {
         Entry? entry = _oldest;
-        while (_entries.Count > bound && entry is not null)
+        while ((_entries.Count > entries || Bytes > bytes) && entry is not null)
         {
             Entry? newer = entry.Newer;
             if (!entry.Asking && !entry.HasWaiters)
             {
                 Unlink(entry);
                 _entries.Remove(entry.Key);
+                Bytes -= entry.Bytes;
             }
             entry = newer;
         }
@@ -289,6 +309,9 @@ public sealed class ResolverCache
         public long StaleUntilMs { get; set; }
 
         public bool IsStale { get; set; }
+
+        /// <summary>Its part of <see cref="ResolverCache.Bytes"/>.</summary>
+        public int Bytes { get; set; }
 
         /// <summary>A query is in flight or waits for its turn.</summary>
         public bool Asking { get; set; }

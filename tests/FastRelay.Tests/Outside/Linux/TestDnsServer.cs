@@ -33,6 +33,40 @@ internal sealed class TestDnsMessage
         return this;
     }
 
+    /// <summary>Another type than the one that was asked for.</summary>
+    public TestDnsMessage QuestionType(int type)
+    {
+        _question = [.. _question[..^4], .. Count(type), .. _question[^2..]];
+        return this;
+    }
+
+    public TestDnsMessage QuestionClass(int value)
+    {
+        _question = [.. _question[..^2], .. Count(value)];
+        return this;
+    }
+
+    /// <summary>As servers answer what they cannot read.</summary>
+    public TestDnsMessage NoQuestion()
+    {
+        _question = [];
+        return this;
+    }
+
+    public TestDnsMessage Id(Func<int, int> change)
+    {
+        BinaryPrimitives.WriteUInt16BigEndian(_query, (ushort)change(BinaryPrimitives.ReadUInt16BigEndian(_query)));
+        return this;
+    }
+
+    /// <summary>The size that the query's OPT record, its last 11 octets, asks for.</summary>
+    public int EdnsBytes => _query[^9] == 41 ? BinaryPrimitives.ReadUInt16BigEndian(_query.AsSpan(_query.Length - 8)) : 0;
+
+    public int QueryId => BinaryPrimitives.ReadUInt16BigEndian(_query);
+
+    /// <summary>Octets behind the records, or of a record that is none.</summary>
+    public TestDnsMessage Raw(string owner, int type, byte[] data) => Answer(owner, type, 60, data);
+
     public TestDnsMessage Code(int code)
     {
         _code = code;
@@ -58,7 +92,7 @@ internal sealed class TestDnsMessage
     public byte[] ToBytes(bool truncated)
     {
         byte flags = (byte)(0x84 | (truncated ? 2 : 0));
-        byte[] head = [_query[0], _query[1], flags, (byte)(0x80 | _code), 0, 1, .. Count(truncated ? 0 : _answerCount), .. Count(_authorityCount), 0, 0];
+        byte[] head = [_query[0], _query[1], flags, (byte)(0x80 | _code), 0, (byte)(_question.Length > 0 ? 1 : 0), .. Count(truncated ? 0 : _answerCount), .. Count(_authorityCount), 0, 0];
         return truncated ? [.. head, .. _question, .. _authorities] : [.. head, .. _question, .. _answers, .. _authorities];
     }
 
@@ -116,6 +150,18 @@ internal sealed class TestDnsServer : IDisposable
 
     public IPEndPoint EndPoint { get; }
 
+    /// <summary>Datagrams that come before the reply to a query, from the server's own port.</summary>
+    public Func<byte[], IEnumerable<TestDnsMessage>>? Before { get; init; }
+
+    /// <summary>The same from another port.</summary>
+    public Func<byte[], IEnumerable<TestDnsMessage>>? Elsewhere { get; init; }
+
+    /// <summary>Ports that queries came from.</summary>
+    public System.Collections.Concurrent.ConcurrentBag<int> Ports { get; } = [];
+
+    /// <summary>Without TCP, what is truncated cannot be had.</summary>
+    public void CloseTcp() => _tcp.Dispose();
+
     public void Dispose()
     {
         _udp.Dispose();
@@ -142,7 +188,20 @@ internal sealed class TestDnsServer : IDisposable
         {
             EndPoint from = new IPEndPoint(IPAddress.Any, 0);
             int n = _udp.ReceiveFrom(buffer, ref from);
-            if (_reply(new TestDnsMessage(buffer.AsSpan(0, n))) is { } message)
+            byte[] query = buffer[..n];
+            Ports.Add(((IPEndPoint)from).Port);
+            using (var elsewhere = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp))
+            {
+                foreach (TestDnsMessage forged in Elsewhere?.Invoke(query) ?? [])
+                {
+                    elsewhere.SendTo(forged.ToBytes(truncated: false), from);
+                }
+            }
+            foreach (TestDnsMessage wrong in Before?.Invoke(query) ?? [])
+            {
+                _udp.SendTo(wrong.ToBytes(truncated: false), from);
+            }
+            if (_reply(new TestDnsMessage(query)) is { } message)
             {
                 byte[] answer = message.ToBytes(truncated: false);
                 _udp.SendTo(answer.Length > DatagramBytes ? message.ToBytes(truncated: true) : answer, from);

@@ -11,28 +11,22 @@ internal static class DnsAnswers
     private const int MxMax = 100;
     private const int AddressesMax = 50;
 
-    /// <summary>Judges a response.</summary>
-    public static DnsAnswer Read(IDnsQueryResponse response, string name, DnsType type)
+    /// <summary>Judges a reply.</summary>
+    public static DnsAnswer Read(DnsReply reply, string name, DnsType type)
     {
-        DnsHeaderResponseCode code = response.Header.ResponseCode;
-        if (code is not (DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain))
+        if (reply.Code is not (DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain))
         {
             return DnsAnswer.Empty(DnsStatus.ServFail, 0);
         }
-        // Replies are matched by a 16-bit id alone: one to another question is not ours.
-        if (response.Questions.Count != 1 || Plain(response.Questions[0].QueryName.Value) != Plain(name))
-        {
-            return DnsAnswer.Empty(DnsStatus.Bad, 0);
-        }
         uint ttl = uint.MaxValue;
-        string? owner = FollowAliases(response, Plain(name), ref ttl);
+        string? owner = FollowAliases(reply, Plain(name), ref ttl);
         if (owner is null)
         {
             return DnsAnswer.Empty(DnsStatus.Bad, 0);
         }
         List<MxRecord> mx = [];
         List<IPAddress> addresses = [];
-        foreach (DnsResourceRecord record in response.Answers)
+        foreach (DnsResourceRecord record in reply.Answers)
         {
             if (Plain(record.DomainName.Value) == owner && Take(record, type, mx, addresses))
             {
@@ -41,19 +35,20 @@ internal static class DnsAnswers
         }
         if (mx.Count + addresses.Count > 0)
         {
-            return new DnsAnswer(DnsStatus.Ok, ttl, mx, addresses);
+            // The best are kept, wherever they stand; arrays, as lists keep room for more.
+            return new DnsAnswer(DnsStatus.Ok, ttl, [.. mx.OrderBy(static record => record.Preference).Take(MxMax)], [.. addresses]);
         }
-        DnsStatus status = code == DnsHeaderResponseCode.NotExistentDomain ? DnsStatus.NxDomain : DnsStatus.NoData;
-        return DnsAnswer.Empty(status, Math.Min(ttl, NegativeTtl(response)));
+        DnsStatus status = reply.Code == DnsHeaderResponseCode.NotExistentDomain ? DnsStatus.NxDomain : DnsStatus.NoData;
+        return DnsAnswer.Empty(status, Math.Min(ttl, NegativeTtl(reply.Soa)));
     }
 
     /// <summary>The name at the end of the CNAMEs within the message; null for a loop, or too many.</summary>
-    private static string? FollowAliases(IDnsQueryResponse response, string name, ref uint ttl)
+    private static string? FollowAliases(DnsReply reply, string name, ref uint ttl)
     {
         for (int depth = 0; depth <= CnameDepth; depth++)
         {
             CNameRecord? alias = null;
-            foreach (DnsResourceRecord record in response.Answers)
+            foreach (DnsResourceRecord record in reply.Answers)
             {
                 if (record is CNameRecord cname && Plain(cname.DomainName.Value) == name)
                 {
@@ -75,7 +70,7 @@ internal static class DnsAnswers
     {
         switch (record)
         {
-            case DnsClient.Protocol.MxRecord r when type == DnsType.Mx && mx.Count < MxMax:
+            case DnsClient.Protocol.MxRecord r when type == DnsType.Mx:
                 mx.Add(new MxRecord(r.Preference, Plain(r.Exchange.Value)));
                 return true;
             case ARecord r when type == DnsType.A && addresses.Count < AddressesMax:
@@ -90,17 +85,7 @@ internal static class DnsAnswers
     }
 
     /// <summary>RFC 2308 section 5: the lesser of the SOA's own TTL and its MINIMUM; 0 without an SOA.</summary>
-    private static uint NegativeTtl(IDnsQueryResponse response)
-    {
-        foreach (DnsResourceRecord record in response.Authorities)
-        {
-            if (record is SoaRecord soa)
-            {
-                return Math.Min(Ttl(soa), soa.Minimum);
-            }
-        }
-        return 0;
-    }
+    private static uint NegativeTtl(SoaRecord? soa) => soa is null ? 0 : Math.Min(Ttl(soa), soa.Minimum);
 
     /// <summary>RFC 2181 section 8: a TTL with the top bit set is 0.</summary>
     private static uint Ttl(DnsResourceRecord record)

@@ -1,12 +1,11 @@
 using System.Net;
-using System.Text;
+using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
-using DnsClient;
 
 namespace FastRelay.Outside.Linux;
 
 /// <summary>
-/// DNS by DnsClient without its cache. Queries run on the runtime's pool and come back through the loop. Names go to
+/// DNS without a cache, read by DnsClient. Queries run on the runtime's pool and come back through the loop. Names go to
 /// the servers as they are, no search domain; addresses of names in /etc/hosts come from there. /etc/resolv.conf and
 /// /etc/hosts are read again when they change.
 /// </summary>
@@ -17,7 +16,8 @@ public sealed class LinuxResolver : Resolver
     private readonly int _timeoutMs;
     private readonly WatchedFile<IReadOnlyList<IPEndPoint>> _resolvConf;
     private readonly WatchedFile<HostsFile> _hosts;
-    private Client _client;
+    private readonly DnsTransport _transport = new();
+    private DnsServers? _servers;
 
     /// <summary>Creates a resolver.</summary>
     /// <param name="loop">Where answers complete.</param>
@@ -31,8 +31,10 @@ public sealed class LinuxResolver : Resolver
         _timeoutMs = timeoutMs;
         _resolvConf = new WatchedFile<IReadOnlyList<IPEndPoint>>(Path.Combine(folder, "resolv.conf"), ResolvConf.Parse);
         _hosts = new WatchedFile<HostsFile>(Path.Combine(folder, "hosts"), HostsFile.Parse);
-        _client = new Client(Servers, timeoutMs);
     }
+
+    /// <summary>The largest reply that is asked for over UDP, bytes (RFC 9715).</summary>
+    public const int UdpBytes = DnsQuery.UdpBytes;
 
     /// <summary>The servers of /etc/resolv.conf, now.</summary>
     public static IReadOnlyList<IPEndPoint> SystemServers => new WatchedFile<IReadOnlyList<IPEndPoint>>("/etc/resolv.conf", ResolvConf.Parse).Value;
@@ -41,52 +43,91 @@ public sealed class LinuxResolver : Resolver
     public IReadOnlyList<IPEndPoint> Servers => _fixed.Count > 0 ? _fixed : _resolvConf.Value;
 
     /// <inheritdoc/>
+    public override long Ignored => _transport.Ignored;
+
+    /// <summary>How long a server that does not answer is asked last, ms.</summary>
+    internal long SilentMs { get; init; } = DnsServers.SilentMs;
+
+    /// <inheritdoc/>
     public override ValueTask<DnsAnswer> QueryAsync(string name, DnsType type)
     {
         _loop.CheckThread();
         // Something that is no name must not go out, nor throw.
-        if (name.Length is 0 or > 253 || !Ascii.IsValid(name))
+        if (DnsQuery.Create(name, type) is not { } octets)
         {
             return new ValueTask<DnsAnswer>(DnsAnswer.Empty(DnsStatus.Bad, 0));
         }
-        var query = new Query(this, name, type);
+        var query = new Query(this, name, type, octets);
         ThreadPool.UnsafeQueueUserWorkItem(query, preferLocal: false);
         return query.Task;
     }
 
-    /// <summary>A client of the servers that are in use now. Pool threads; of two that meet a change both make one, and the last stays.</summary>
-    private LookupClient Current()
+    /// <summary>The servers that are in use now. Pool threads; of two that meet a change both make one, and the last stays.</summary>
+    private DnsServers Current()
     {
-        IReadOnlyList<IPEndPoint> servers = Servers;
-        Client client = Volatile.Read(ref _client);
-        if (!ReferenceEquals(client.Servers, servers))
+        IReadOnlyList<IPEndPoint> now = Servers;
+        DnsServers? servers = Volatile.Read(ref _servers);
+        if (servers is null || !ReferenceEquals(servers.All, now))
         {
-            Volatile.Write(ref _client, client = new Client(servers, _timeoutMs));
+            Volatile.Write(ref _servers, servers = new DnsServers(now, _timeoutMs, SilentMs));
         }
-        return client.Lookup;
+        return servers;
     }
 
-    private sealed class Client(IReadOnlyList<IPEndPoint> servers, int timeoutMs)
+    /// <summary>
+    /// Asks one server after another until one knows: that there is no such name is known too, and an error is not
+    /// (RFC 1034 section 5.3.3). Where none does, what was said counts more than silence.
+    /// </summary>
+    private async Task<DnsAnswer> AskAsync(string name, DnsType type, DnsQuery octets)
     {
-        public IReadOnlyList<IPEndPoint> Servers => servers;
-
-        public LookupClient Lookup { get; } = new(new LookupClientOptions([.. servers])
+        DnsServers servers = Current();
+        DnsAnswer? failure = null;
+        foreach (int server in servers.Order(Environment.TickCount64))
         {
-            AutoResolveNameServers = false,
-            UseCache = false,
-            UseRandomNameServer = false,
-            Retries = 1,
-            Timeout = TimeSpan.FromMilliseconds(timeoutMs),
-            UseTcpFallback = true,
-            ThrowDnsErrors = false,
-            ContinueOnDnsError = true,
-            ContinueOnEmptyResponse = false,
-            EnableAuditTrail = false,
-            Recursion = true,
-        });
+            DnsAnswer answer = await AskAsync(servers, server, name, type, octets).ConfigureAwait(false);
+            if (answer.Status is DnsStatus.Ok or DnsStatus.NoData or DnsStatus.NxDomain)
+            {
+                return answer;
+            }
+            failure = failure is null or { Status: DnsStatus.Timeout } ? answer : failure;
+            if (servers.All.Count == 1 && answer.Status != DnsStatus.Timeout)
+            {
+                // It would say the same again.
+                break;
+            }
+        }
+        return failure!;
     }
 
-    private sealed class Query(LinuxResolver resolver, string name, DnsType type) : LoopItem, IThreadPoolWorkItem, IValueTaskSource<DnsAnswer>
+    private async Task<DnsAnswer> AskAsync(DnsServers servers, int server, string name, DnsType type, DnsQuery octets)
+    {
+        using var timeout = new CancellationTokenSource(_timeoutMs);
+        try
+        {
+            DnsReply reply = await _transport.AskAsync(servers.All[server], octets, timeout.Token).ConfigureAwait(false);
+            servers.Answered(server);
+            return DnsAnswers.Read(reply, name, type);
+        }
+        catch (DnsTruncatedException)
+        {
+            // It is there, and has no more to give: no reason to ask it last.
+            servers.Answered(server);
+            return DnsAnswer.Empty(DnsStatus.Timeout, 0);
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        {
+            servers.Silent(server, Environment.TickCount64);
+            return DnsAnswer.Empty(DnsStatus.Timeout, 0);
+        }
+        catch (Exception)
+        {
+            // DnsClient's reader throws many kinds for messages that make no sense.
+            servers.Answered(server);
+            return DnsAnswer.Empty(DnsStatus.Bad, 0);
+        }
+    }
+
+    private sealed class Query(LinuxResolver resolver, string name, DnsType type, DnsQuery octets) : LoopItem, IThreadPoolWorkItem, IValueTaskSource<DnsAnswer>
     {
         private ManualResetValueTaskSourceCore<DnsAnswer> _core;
         private DnsAnswer? _answer;
@@ -102,33 +143,16 @@ public sealed class LinuxResolver : Resolver
             try
             {
                 HostsFile hosts = resolver._hosts.Value;
-                if (hosts.Find(name, type) is { } known)
-                {
-                    _answer = known;
-                    resolver._loop.Post(this);
-                    return;
-                }
-                QueryType wanted = type switch { DnsType.Mx => QueryType.MX, DnsType.A => QueryType.A, _ => QueryType.AAAA };
-                IDnsQueryResponse response = await resolver.Current().QueryAsync(new DnsQuestion(name, wanted)).ConfigureAwait(false);
-                _answer = DnsAnswers.Read(response, name, type);
+                _answer = hosts.Find(name, type) ?? await resolver.AskAsync(name, type, octets).ConfigureAwait(false);
                 if (_answer.Status == DnsStatus.NxDomain && hosts.Has(name))
                 {
                     // It exists here, without such a record: a host of its own mail (RFC 5321 5.1).
                     _answer = DnsAnswer.Empty(DnsStatus.NoData, _answer.TtlSeconds);
                 }
             }
-            catch (DnsResponseException e)
-            {
-                _answer = DnsAnswer.Empty(e.Code == DnsResponseCode.ConnectionTimeout ? DnsStatus.Timeout : DnsStatus.ServFail, 0);
-            }
-            catch (Exception e) when (e is OperationCanceledException or System.Net.Sockets.SocketException or IOException)
-            {
-                // No server can be reached: for the caller the same as none that answers.
-                _answer = DnsAnswer.Empty(DnsStatus.Timeout, 0);
-            }
             catch (Exception)
             {
-                // DnsClient's parser throws many kinds for messages that make no sense.
+                // Whatever it is, somebody waits.
                 _answer = DnsAnswer.Empty(DnsStatus.Bad, 0);
             }
             resolver._loop.Post(this);
