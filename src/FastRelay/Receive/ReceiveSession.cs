@@ -24,7 +24,6 @@ internal sealed class ReceiveSession
     private readonly EnvelopeBuilder _envelope = new();
     private readonly Signal<Link> _next;
     private readonly SessionClock _clock;
-    private readonly SessionTally _tally;
     private readonly SessionOutput _output;
     // Not before they are needed: thousands of sessions are silent, and these are half of what one would cost.
     private MessageReceiver? _message;
@@ -47,8 +46,7 @@ internal sealed class ReceiveSession
         _receiver = receiver;
         _next = new Signal<Link>(Loop);
         _clock = new SessionClock(Loop);
-        _tally = new SessionTally(receiver, _envelope);
-        _output = new SessionOutput(_clock, receiver.Tap(), _tally);
+        _output = new SessionOutput(_clock, receiver.Tap());
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(_client, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(_client, rate, known: _kind != ProxiedKind.Unknown) };
     }
 
@@ -102,7 +100,7 @@ internal sealed class ReceiveSession
                 _machine.Options = _receiver.Options;
                 await ServeAsync();
                 _clock.Stop();
-                _receiver.Ended(this, _client, _admitted, _machine.Messages, _tally);
+                _receiver.Ended(this, _client, _admitted, _machine.Messages, _clock);
                 _link = null!;
             }
         }
@@ -197,7 +195,6 @@ internal sealed class ReceiveSession
     private async ValueTask<bool> OpenAsync()
     {
         _machine.Reset();
-        _tally.Start();
         _kind = ProxiedKind.Client;
         if (_listener.Proxies is not null)
         {
@@ -260,11 +257,11 @@ internal sealed class ReceiveSession
             bool secret = _machine.Exchange is not null;
             _output.Heard(status, line, secret);
             bool wasInTransaction = _machine.InTransaction;
-            Envelope before = _tally.Before;
+            Envelope before = RejectLog.Before(_envelope);
             Span<byte> reply = _output.Room();
             _machine.Users = _receiver.Users;
             ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
-            _tally.Line(step, reply, line, secret, before);
+            _receiver.Rejects.Line(_clock, _client, step, reply, line, secret, before);
             _output.Gather(step.ReplyLength);
             _octets = step.Octets;
             if (wasInTransaction && !_machine.InTransaction)
@@ -336,14 +333,14 @@ internal sealed class ReceiveSession
             // The commit is never given up: a client that leaves now has its message delivered all the same.
             await Message.CommitAsync();
         }
-        Envelope before = _tally.Before;
+        Envelope before = RejectLog.Before(_envelope);
         Span<byte> reply = _output.Room();
         ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, Message.Reply(reply)) : Message.ReplyToChunk(reply);
         if (!_machine.InTransaction)
         {
             _message?.Abandon();
         }
-        _tally.Answer(step, reply, "data"u8, before);
+        _receiver.Rejects.Answer(_clock, _client, step, reply, "data"u8, before);
         _output.Gather(step.ReplyLength);
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
@@ -389,7 +386,7 @@ internal sealed class ReceiveSession
     {
         Span<byte> reply = _output.Room();
         ReceiveStep step = matches is { } known ? _machine.PasswordChecked(known, reply) : _machine.PasswordUnchecked(reply);
-        _tally.Answer(step, reply, "auth"u8, default);
+        _receiver.Rejects.Answer(_clock, _client, step, reply, "auth"u8, default);
         _output.Gather(step.ReplyLength);
         return step;
     }

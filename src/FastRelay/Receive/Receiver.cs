@@ -30,6 +30,7 @@ public sealed class Receiver
         _log = log;
         _counters = counters;
         _clients = new ClientTable(options);
+        Rejects = new RejectLog(this);
         Passwords = new PasswordQueue(world.Offload, options.Limits.PasswordChecks);
     }
 
@@ -115,8 +116,8 @@ public sealed class Receiver
     /// <param name="client">The client's address.</param>
     /// <param name="admitted">It was counted.</param>
     /// <param name="messages">Taken.</param>
-    /// <param name="tally">What it was refused, and how it ended.</param>
-    internal void Ended(ReceiveSession session, IPEndPoint client, bool admitted, int messages, SessionTally tally)
+    /// <param name="clock">Knows what it was refused, and how it ended.</param>
+    internal void Ended(ReceiveSession session, IPEndPoint client, bool admitted, int messages, SessionClock clock)
     {
         _serving.Remove(session);
         _resting.Push(session);
@@ -125,7 +126,7 @@ public sealed class Receiver
         {
             _clients.Leave(client.Address);
         }
-        _log.Line("disconnect"u8).Add("peer"u8, client).Add("messages"u8, messages).Add("refused"u8, tally.Refused).Add("reason"u8, Name(tally.End)).Write();
+        _log.Line("disconnect"u8).Add("peer"u8, client).Add("messages"u8, messages).Add("refused"u8, clock.Refused).Add("reason"u8, Name(clock.End)).Write();
     }
 
     /// <summary>A connection to a listener for proxies brought no header, or came from no proxy: it is closed without a word.</summary>
@@ -153,6 +154,9 @@ public sealed class Receiver
         _counters.ConnectionsRefused++;
         _log.Warn("refuse"u8).Add("peer"u8, client).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
     }
+
+    /// <summary>What sessions are refused.</summary>
+    internal RejectLog Rejects { get; }
 
     /// <summary>Begins the line of a refusal within a session.</summary>
     internal LogLine RejectLine() => _log.Warn("reject"u8);

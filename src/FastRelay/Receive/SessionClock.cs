@@ -21,7 +21,7 @@ internal enum SessionWait : byte
     Handshake,
 }
 
-/// <summary>The timeouts of one session: for what it waits, and until when. No wait outlasts the transaction's own bound.</summary>
+/// <summary>The timeouts of one session: for what it waits, and until when, and how it ended. No wait outlasts the transaction's own bound.</summary>
 internal sealed class SessionClock : LoopItem
 {
     private readonly Loop _loop;
@@ -39,14 +39,18 @@ internal sealed class SessionClock : LoopItem
     /// <summary>What is waited for.</summary>
     public SessionWait Waiting { get; private set; }
 
-    /// <summary>A wait for a client that could not be told anything was over, and its connection was cut.</summary>
-    public bool HasCut { get; private set; }
+    /// <summary>How the session ended, as far as is known.</summary>
+    public SessionEnd End { get; set; }
+
+    /// <summary>Replies of the classes 4 and 5 to its commands.</summary>
+    public int Refused { get; set; }
 
     /// <summary>A connection begins.</summary>
     public void Start(Link link)
     {
         _link = link;
-        HasCut = false;
+        End = SessionEnd.Lost;
+        Refused = 0;
         Waiting = SessionWait.Nothing;
     }
 
@@ -89,7 +93,7 @@ internal sealed class SessionClock : LoopItem
                 break;
             case SessionWait.Flush:
             case SessionWait.Handshake:
-                HasCut = true;
+                End = SessionEnd.Timeout;
                 _link.Abort();
                 break;
         }

@@ -9,10 +9,9 @@ using FastRelay.Smtp;
 namespace FastRelay.Receive;
 
 /// <summary>The replies of one session: gathered, and sent in one write (RFC 2920 3.2).</summary>
-/// <param name="clock">Bounds the wait for a client that does not read.</param>
+/// <param name="clock">Bounds the wait for a client that does not read, and is told how the session ended.</param>
 /// <param name="tap">Shows the dialogue to those who watch.</param>
-/// <param name="tally">Told who it is, and how it ended.</param>
-internal sealed class SessionOutput(SessionClock clock, TraceTap tap, SessionTally tally)
+internal sealed class SessionOutput(SessionClock clock, TraceTap tap)
 {
     /// <summary>Octets of replies that are gathered before they are sent although more commands are buffered.</summary>
     private const int GatheredReplies = Link.WriteBufferBytes - (2 * ReceiveMachine.ReplyBytes);
@@ -31,7 +30,6 @@ internal sealed class SessionOutput(SessionClock clock, TraceTap tap, SessionTal
     public void Start(Link link, IPEndPoint client, long timeoutMs)
     {
         tap.Begin(client);
-        tally.Client = client;
         _timeoutMs = timeoutMs;
         _link = link;
         _gathered = 0;
@@ -54,7 +52,7 @@ internal sealed class SessionOutput(SessionClock clock, TraceTap tap, SessionTal
     /// <summary>Adds the reply that closes a session without a command: the client was too slow, or the relay stops.</summary>
     public void Bye(SessionEnd end)
     {
-        tally.End = end;
+        clock.End = end;
         ReadOnlySpan<byte> text = end == SessionEnd.Shutdown ? Replies.ShuttingDown : Replies.TimedOut;
         text.CopyTo(_link.Output.GetSpan(text.Length));
         Gather(text.Length);
@@ -81,7 +79,7 @@ internal sealed class SessionOutput(SessionClock clock, TraceTap tap, SessionTal
     /// <summary>TLS has begun or could not, for those who watch.</summary>
     public void Secured(Link link, in TlsResult result)
     {
-        tally.End = result.Ok ? tally.End : clock.HasCut ? SessionEnd.Timeout : SessionEnd.Tls;
+        clock.End = result.Ok || clock.End == SessionEnd.Timeout ? clock.End : SessionEnd.Tls;
         // With TLS from the first octet nothing has begun yet that could be watched.
         if (tap.IsOn && ReferenceEquals(link, _link))
         {
@@ -98,7 +96,6 @@ internal sealed class SessionOutput(SessionClock clock, TraceTap tap, SessionTal
         clock.Wait(SessionWait.Flush, _timeoutMs, inTransaction);
         FlushResult flush = await _link.Output.FlushAsync();
         clock.Done();
-        tally.End = clock.HasCut ? SessionEnd.Timeout : tally.End;
         return !flush.IsCompleted;
     }
 }
