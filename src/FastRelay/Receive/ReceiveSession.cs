@@ -23,7 +23,6 @@ internal sealed class ReceiveSession
     private readonly Receiver _receiver;
     private readonly ReceiveMachine _machine;
     private readonly EnvelopeBuilder _envelope = new();
-    private readonly SessionTally _tally;
     private readonly SessionOutput _output;
     private readonly Action _onServed;
     // Not before they are needed.
@@ -45,8 +44,7 @@ internal sealed class ReceiveSession
     {
         _receiver = receiver;
         _onServed = Served;
-        _tally = new SessionTally(receiver, _envelope);
-        _output = new SessionOutput(receiver.Tap(), _tally);
+        _output = new SessionOutput(receiver.Tap());
         _machine = new ReceiveMachine(receiver.Options, _envelope) { AuthEnded = (exchange, verdict) => receiver.Authenticated(Peer, exchange, verdict), MayGoOn = rate => receiver.MayGoOn(Peer, rate, known: _connection.Kind != ProxiedKind.Unknown) };
     }
 
@@ -76,7 +74,6 @@ internal sealed class ReceiveSession
     {
         connection.Session = this;
         (_connection, _link, _clock) = (connection, connection.Link, connection.Clock);
-        _tally.Connection = connection;
         _machine.Options = connection.Options;
         _pace = new ContentPace(Limits.MinimumRateBytes);
         _lines.Reset();
@@ -257,11 +254,11 @@ internal sealed class ReceiveSession
             bool secret = _machine.Exchange is not null;
             _output.Heard(status, line, secret);
             bool wasInTransaction = _machine.InTransaction;
-            Envelope before = _tally.Before;
+            Envelope before = RejectLog.Before(_envelope);
             Span<byte> reply = _output.Room();
             _machine.Users = _receiver.Users;
             ReceiveStep step = _machine.Step(status, line, _receiver.Journal.Admission, reply);
-            _tally.Line(step, reply, line, secret, before);
+            _receiver.Rejects.Line(_clock, Peer, step, reply, line, secret, before);
             _output.Gather(step.ReplyLength);
             _octets = step.Octets;
             if (wasInTransaction && !_machine.InTransaction)
@@ -334,14 +331,14 @@ internal sealed class ReceiveSession
             // The commit is never given up: a client that leaves now has its message delivered all the same.
             await Message.CommitAsync();
         }
-        Envelope before = _tally.Before;
+        Envelope before = RejectLog.Before(_envelope);
         Span<byte> reply = _output.Room();
         ReceiveStep step = isWhole ? new ReceiveStep(ReceiveAction.Continue, Message.Reply(reply)) : Message.ReplyToChunk(reply);
         if (!_machine.InTransaction)
         {
             _message?.Abandon();
         }
-        _tally.Answer(step, reply, "data"u8, before);
+        _receiver.Rejects.Answer(_clock, Peer, step, reply, "data"u8, before);
         _output.Gather(step.ReplyLength);
         return await FlushAsync() && step.Action != ReceiveAction.Close;
     }
@@ -365,6 +362,7 @@ internal sealed class ReceiveSession
         _clock.Done();
         _lines.Reset();
         _receiver.TlsStarted(Peer, result);
+        _clock.End = result.Ok || _clock.End == SessionEnd.Timeout ? _clock.End : SessionEnd.Tls;
         _output.Secured(_link, result);
         _certificate = _machine.Options.Policy.Trusted(result.PeerFingerprint);
         return result.Ok;
@@ -387,7 +385,7 @@ internal sealed class ReceiveSession
     {
         Span<byte> reply = _output.Room();
         ReceiveStep step = matches is { } known ? _machine.PasswordChecked(known, reply) : _machine.PasswordUnchecked(reply);
-        _tally.Answer(step, reply, "auth"u8, default);
+        _receiver.Rejects.Answer(_clock, Peer, step, reply, "auth"u8, default);
         _output.Gather(step.ReplyLength);
         return step;
     }

@@ -30,6 +30,7 @@ public sealed class Receiver
         _log = log;
         _counters = counters;
         _clients = new ClientTable(options);
+        Rejects = new RejectLog(this);
         Passwords = new PasswordQueue(world.Offload, options.Limits.PasswordChecks);
     }
 
@@ -127,7 +128,7 @@ public sealed class Receiver
             _clients.Leave(connection.Peer.Address);
         }
         _log.Line("disconnect"u8).Add("peer"u8, connection.Peer).Add("messages"u8, connection.Client?.Messages ?? 0)
-            .Add("refused"u8, connection.Refused).Add("reason"u8, Name(connection.End)).Write();
+            .Add("refused"u8, connection.Clock.Refused).Add("reason"u8, Name(connection.Clock.End)).Write();
     }
 
     /// <summary>A connection to a listener for proxies brought no header, or came from no proxy: it is closed without a word.</summary>
@@ -155,6 +156,9 @@ public sealed class Receiver
         _counters.ConnectionsRefused++;
         _log.Warn("refuse"u8).Add("peer"u8, client).Add("reply"u8, reply.AsSpan(0, reply.Length - 2)).Write();
     }
+
+    /// <summary>What sessions are refused.</summary>
+    internal RejectLog Rejects { get; }
 
     /// <summary>Begins the line of a refusal within a session.</summary>
     internal LogLine RejectLine() => _log.Warn("reject"u8);

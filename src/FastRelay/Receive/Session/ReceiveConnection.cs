@@ -36,12 +36,6 @@ internal sealed class ReceiveConnection(Receiver receiver, Link link, bool admit
     /// <summary>What is known of the client; null before the greeting.</summary>
     public ReceiveClient? Client { get; set; }
 
-    /// <summary>Replies of the classes 4 and 5.</summary>
-    public int Refused { get; set; }
-
-    /// <summary>How it ended.</summary>
-    public SessionEnd End { get; set; }
-
     /// <summary>Its place in traces.</summary>
     public TraceMark Mark { get; set; }
 

@@ -31,8 +31,11 @@ internal sealed class SessionClock(Link link) : LoopTimer(link.Loop, null)
     /// <summary>What is waited for.</summary>
     public SessionWait Waiting { get; private set; }
 
-    /// <summary>A wait for a client that could not be told anything was over, and its connection was cut.</summary>
-    public bool HasCut { get; private set; }
+    /// <summary>How the session ended, as far as is known.</summary>
+    public SessionEnd End { get; set; }
+
+    /// <summary>Replies of the classes 4 and 5 to its commands.</summary>
+    public int Refused { get; set; }
 
     /// <summary>The connection ends.</summary>
     public void Stop()
@@ -72,7 +75,7 @@ internal sealed class SessionClock(Link link) : LoopTimer(link.Loop, null)
                 break;
             case SessionWait.Flush:
             case SessionWait.Handshake:
-                HasCut = true;
+                End = SessionEnd.Timeout;
                 link.Abort();
                 break;
         }

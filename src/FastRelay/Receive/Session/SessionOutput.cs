@@ -9,8 +9,7 @@ namespace FastRelay.Receive;
 
 /// <summary>The replies of one session: gathered, and sent in one write (RFC 2920 3.2).</summary>
 /// <param name="tap">Shows the dialogue to those who watch.</param>
-/// <param name="tally">Told how it ended.</param>
-internal sealed class SessionOutput(TraceTap tap, SessionTally tally)
+internal sealed class SessionOutput(TraceTap tap)
 {
     /// <summary>Octets of replies that are gathered before they are sent although more commands are buffered.</summary>
     private const int GatheredReplies = Link.WriteBufferBytes - (2 * ReceiveMachine.ReplyBytes);
@@ -61,7 +60,7 @@ internal sealed class SessionOutput(TraceTap tap, SessionTally tally)
     /// <summary>Adds the reply that closes a session without a command: the client was too slow, or the relay stops.</summary>
     public void Bye(SessionEnd end)
     {
-        tally.End = end;
+        _clock.End = end;
         ReadOnlySpan<byte> text = end == SessionEnd.Shutdown ? Replies.ShuttingDown : Replies.TimedOut;
         text.CopyTo(_link.Output.GetSpan(text.Length));
         Gather(text.Length);
@@ -88,7 +87,6 @@ internal sealed class SessionOutput(TraceTap tap, SessionTally tally)
     /// <summary>TLS has begun or could not, for those who watch.</summary>
     public void Secured(Link link, in TlsResult result)
     {
-        tally.End = result.Ok ? tally.End : tally.Connection.Clock.HasCut ? SessionEnd.Timeout : SessionEnd.Tls;
         // With TLS from the first octet nothing has begun yet that could be watched.
         if (tap.IsOn && ReferenceEquals(link, _link))
         {
@@ -105,7 +103,6 @@ internal sealed class SessionOutput(TraceTap tap, SessionTally tally)
         _clock.Wait(SessionWait.Flush, _timeoutMs, inTransaction);
         FlushResult flush = await _link.Output.FlushAsync();
         _clock.Done();
-        tally.End = _clock.HasCut ? SessionEnd.Timeout : tally.End;
         return !flush.IsCompleted;
     }
 

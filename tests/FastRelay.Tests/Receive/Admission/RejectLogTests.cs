@@ -67,7 +67,7 @@ public sealed class RejectLogTests : IDisposable
             Assert.StartsWith("421 4.7.0", talk.Read());
         }
         _rig.WaitForLog("event=disconnect", "refused=8 reason=errors");
-        Assert.Equal(SessionTally.RejectLinesMax, _rig.Output.Lines.Count(static line => line.Contains("event=reject", StringComparison.Ordinal)));
+        Assert.Equal(RejectLog.LinesMax, _rig.Output.Lines.Count(static line => line.Contains("event=reject", StringComparison.Ordinal)));
     }
 
     [Fact]

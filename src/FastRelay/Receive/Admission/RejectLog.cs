@@ -1,3 +1,4 @@
+using System.Net;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Smtp;
@@ -27,60 +28,53 @@ internal enum SessionEnd : byte
 }
 
 /// <summary>
-/// What one session was refused, for counters and log: the first refusals have a line each (<c>event=reject</c>), all of them
-/// are in the number of <c>event=disconnect</c>. A command that is taken costs a comparison.
+/// What sessions are refused, for counters and log: the first refusals of a session have a line each (<c>event=reject</c>), all of
+/// them are in the number of <c>event=disconnect</c>. A command that is taken costs a comparison.
 /// </summary>
 /// <param name="receiver">Counts and logs.</param>
-/// <param name="envelope">Of the transaction under way.</param>
-internal sealed class SessionTally(Receiver receiver, EnvelopeBuilder envelope)
+internal sealed class RejectLog(Receiver receiver)
 {
     /// <summary>Refusals of one session that have a line of the log: one client cannot fill it.</summary>
-    public const int RejectLinesMax = 5;
+    public const int LinesMax = 5;
 
     /// <summary>Octets of an argument that is no path, which are shown.</summary>
     private const int ArgumentMax = 256;
 
-    /// <summary>Whose session it is: the count is the connection's, which outlives its sessions.</summary>
-    public ReceiveConnection Connection { get; set; } = null!;
-
-    /// <summary>How it ended.</summary>
-    public SessionEnd End
-    {
-        get => Connection.End;
-        set => Connection.End = value;
-    }
-
     /// <summary>The envelope as it is now: a refusal may end its transaction, and what was seen of it can be read until the next MAIL.</summary>
-    public Envelope Before => envelope.Encoded.IsEmpty ? default : envelope.View;
+    public static Envelope Before(EnvelopeBuilder envelope) => envelope.Encoded.IsEmpty ? default : envelope.View;
 
     /// <summary>A line was answered.</summary>
+    /// <param name="session">Keeps the count.</param>
+    /// <param name="client">Who it is.</param>
     /// <param name="step">How.</param>
     /// <param name="reply">What was said, and more.</param>
     /// <param name="line">The client's, empty when it is none.</param>
     /// <param name="secret">It belongs to an AUTH exchange: nothing of it is shown.</param>
     /// <param name="before">The envelope before it.</param>
-    public void Line(in ReceiveStep step, ReadOnlySpan<byte> reply, ReadOnlySpan<byte> line, bool secret, in Envelope before)
+    public void Line(SessionClock session, IPEndPoint client, in ReceiveStep step, ReadOnlySpan<byte> reply, ReadOnlySpan<byte> line, bool secret, in Envelope before)
     {
-        if (IsRefused(step, reply))
+        if (IsRefused(session, step, reply))
         {
-            Reject(reply, secret ? default : Command.Parse(line), secret ? "auth"u8 : default, before);
+            Reject(client, reply, secret ? default : Command.Parse(line), secret ? "auth"u8 : default, before);
         }
     }
 
     /// <summary>The content, a chunk of it or a password was answered.</summary>
+    /// <param name="session">Keeps the count.</param>
+    /// <param name="client">Who it is.</param>
     /// <param name="step">How.</param>
     /// <param name="reply">What was said, and more.</param>
     /// <param name="stage">What it was.</param>
     /// <param name="before">The envelope before it.</param>
-    public void Answer(in ReceiveStep step, ReadOnlySpan<byte> reply, ReadOnlySpan<byte> stage, in Envelope before)
+    public void Answer(SessionClock session, IPEndPoint client, in ReceiveStep step, ReadOnlySpan<byte> reply, ReadOnlySpan<byte> stage, in Envelope before)
     {
-        if (IsRefused(step, reply))
+        if (IsRefused(session, step, reply))
         {
-            Reject(reply, default, stage, before);
+            Reject(client, reply, default, stage, before);
         }
     }
 
-    private bool IsRefused(in ReceiveStep step, ReadOnlySpan<byte> reply)
+    private bool IsRefused(SessionClock session, in ReceiveStep step, ReadOnlySpan<byte> reply)
     {
         if (step.ReplyLength == 0)
         {
@@ -90,14 +84,14 @@ internal sealed class SessionTally(Receiver receiver, EnvelopeBuilder envelope)
         bool refused = reply[0] is (byte)'4' or (byte)'5';
         if (step.Action == ReceiveAction.Close)
         {
-            End = refused ? SessionEnd.Errors : SessionEnd.Quit;
+            session.End = refused ? SessionEnd.Errors : SessionEnd.Quit;
         }
-        return refused && ++Connection.Refused <= RejectLinesMax;
+        return refused && ++session.Refused <= LinesMax;
     }
 
-    private void Reject(ReadOnlySpan<byte> reply, in Command command, ReadOnlySpan<byte> stage, in Envelope before)
+    private void Reject(IPEndPoint client, ReadOnlySpan<byte> reply, in Command command, ReadOnlySpan<byte> stage, in Envelope before)
     {
-        LogLine line = receiver.RejectLine().Add("peer"u8, Connection.Peer).Add("stage"u8, stage.IsEmpty ? Stage(command.Verb) : stage);
+        LogLine line = receiver.RejectLine().Add("peer"u8, client).Add("stage"u8, stage.IsEmpty ? Stage(command.Verb) : stage);
         if (command.Verb == Verb.Mail)
         {
             line = line.Add("from"u8, Shown(command.Argument, MailPath.ParseReverse(command.Argument, true, out MailPath path, out _), path));
