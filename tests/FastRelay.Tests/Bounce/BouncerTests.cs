@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Text;
+using FastRelay.Bounce;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Smtp;
@@ -60,6 +62,23 @@ public sealed class BouncerTests : IDisposable
         MultipartReport report = ReportOf(Assert.Single(Sender.Messages));
         Assert.Equal(3, ((MessageDeliveryStatus)report[1]).StatusGroups.Count);
         Assert.Equal(["yes@far.test"], Assert.Single(_peer.Messages).To);
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_running")]
+    private static extern ref int RunningOf(Bouncer bouncer);
+
+    [Fact]
+    public void A_bounce_that_nobody_works_at_is_found_and_written()
+    {
+        // As if its workers had ended without a look at the list.
+        RunningOf(_rig.Bouncer) = 4;
+        _rig.Submit("a@client.test", Body, "no@far.test");
+        _rig.Until(() => _rig.Bouncer.Pending == 5, "waits");
+        RunningOf(_rig.Bouncer) = 0;
+        Assert.NotEqual("", _rig.Bouncer.Watch(60_000));
+        _rig.UntilEmpty();
+        Assert.Single(Sender.Messages);
+        Assert.Equal("", _rig.Bouncer.Watch(0));
     }
 
     [Fact]

@@ -108,6 +108,25 @@ public class WatchdogTests
     }
 
     [Fact]
+    public void Mail_that_is_to_end_is_ended_when_its_waking_was_lost()
+    {
+        QueueRig rig = Rig();
+        rig.Accept("s@x.test", "u@a.test");
+        rig.Bounces.Room = false;
+        rig.Loop.Wait(rig.Queue.Admin.RemoveAsync(new QueueFilter()));
+        rig.Loop.Pass(3 * BoundMs, 1_000);
+        // While bounces have to catch up it waits for them.
+        Assert.Empty(Found(rig));
+        // There is room again, and nobody said so.
+        rig.Bounces.Room = true;
+        rig.Loop.Pass(BoundMs / 2, 1_000);
+        Assert.Equal(1, rig.Messages);
+        rig.Loop.Pass(2 * BoundMs, 1_000);
+        Assert.Contains("state=ending", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        Assert.Equal(0, rig.Messages);
+    }
+
+    [Fact]
     public void A_site_whose_waking_is_lost_is_looked_at()
     {
         QueueRig rig = Rig();
