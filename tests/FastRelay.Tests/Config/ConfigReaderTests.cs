@@ -231,6 +231,9 @@ public sealed class ConfigReaderTests
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nin_flight = 0", 4, "route.in_flight", "must be 1 to 256")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\nin_flight = 8", 4, "route.in_flight", "it stands in [[site]]")]
     [InlineData("[[route]]\ndomain = \"b.test\"\nto = \"smtp:a.test\"\nin_flight = 8\n[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"", 5, "route.in_flight", "shares its connections")]
+    [InlineData("[deliver]\neight_bit = \"maybe\"", 2, "deliver.eight_bit", "as_is")]
+    [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\neight_bit = \"convert\"", 4, "route.eight_bit", "it stands in [[site]]")]
+    [InlineData("[[route]]\ndomain = \"b.test\"\nto = \"smtp:a.test\"\neight_bit = \"bounce\"\n[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"", 5, "route.eight_bit", "shares its connections")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\nuser = \"u\"", 4, "route.user", "needs password_file")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test\"\npassword_file = \"p\"", 4, "route.password_file", "needs user")]
     [InlineData("[[route]]\ndomain = \"*\"\nto = \"mx:\"\nuser = \"u\"\npassword_file = \"p\"", 4, "route.user", "is for a next hop")]
@@ -295,6 +298,20 @@ public sealed class ConfigReaderTests
         // What they may need at worst is in the sum.
         long without = MemoryEstimate.Total(Good(""));
         Assert.Equal(without + (2_000L * 256 * 1024), MemoryEstimate.Total(config));
+    }
+
+    [Fact]
+    public void What_becomes_of_8_bit_content_is_said_for_all_a_route_or_a_site()
+    {
+        Assert.Equal(EightBitMode.AsIs, Good("").Deliver.EightBit);
+        RelayConfig config = Good("[deliver]\neight_bit = \"convert\"\n[[route]]\ndomain = \"a.test\"\nto = \"smtp:m.test\"\neight_bit = \"as_is\"\n[[site]]\nmatch = \"b.test\"\neight_bit = \"bounce\"");
+        Assert.Equal(EightBitMode.Convert, config.Deliver.EightBit);
+        Assert.Equal(EightBitMode.AsIs, Assert.Single(config.Routes).EightBit);
+        Assert.Equal(EightBitMode.Bounce, Assert.Single(config.Sites).EightBit);
+        string written = EffectiveConfig.Write(config);
+        Assert.Equal(written, EffectiveConfig.Write(Good(written)));
+        // What the conversion may need at worst is in the sum.
+        Assert.Equal(MemoryEstimate.Total(Good("")) + (2_000L * 44 * 1024), MemoryEstimate.Total(config));
     }
 
     [Fact]
