@@ -161,6 +161,38 @@ public sealed class DnsTests : IDisposable
     }
 
     [Fact]
+    public void The_family_that_is_wanted_is_tried_first_and_a_reload_changes_it()
+    {
+        using var dns = new NsdServer(("both.test", $"@ MX 10 host\nhost A {_first}\nhost AAAA ::1"));
+        using var four = new Sink(_first, _port);
+        using var six = new Sink(IPAddress.IPv6Loopback, _port);
+        using RelayProcess relay = new RelayProcess(RelayProcess.MxConfig(dns, _port, "[limits]\nreuse_idle = \"0s\"")
+            .Replace("allow_private = true", "allow_private = true\nfamilies = \"ipv6-first\"", StringComparison.Ordinal)).Start();
+        Send("one@both.test", relay: relay);
+        six.WaitFor(a => a.To is ["one@both.test"]);
+        relay.WaitForEmptyQueue();
+        File.WriteAllText(relay.ConfigFile, File.ReadAllText(relay.ConfigFile).Replace("ipv6-first", "ipv4", StringComparison.Ordinal));
+        Assert.Contains("deliver.families", relay.Command("reload").Ok().Output);
+        Send("two@both.test", relay: relay);
+        four.WaitFor(a => a.To is ["two@both.test"]);
+        Assert.Single(six.Arrivals);
+        Assert.Contains($"{_first}:{_port}", relay.Command("explain", "both.test").Ok().Output);
+        Assert.DoesNotContain("::1", relay.Command("explain", "both.test").Output);
+    }
+
+    [Fact]
+    public void A_host_that_is_called_as_a_source_of_ours_is_ourselves()
+    {
+        using var sink = new Sink(_first, _port);
+        using var dns = new NsdServer(
+            ("mail.test", $"@ MX 10 first\nfirst A {_first}"),
+            ("own.test", $"@ MX 10 out1\n@ MX 20 other\nout1 A {_third}\nother A {_second}"));
+        using RelayProcess relay = new RelayProcess(RelayProcess.MxConfig(dns, _port, "[[source]]\nname = \"out1\"\naddress = \"127.0.0.1\"\nehlo = \"out1.own.test\"")).Start();
+        Send("user@own.test", relay: relay);
+        Assert.Contains("5.4.6", sink.WaitFor(a => a.From.Length == 0).Text);
+    }
+
+    [Fact]
     public void An_answer_that_fits_no_datagram_comes_by_TCP()
     {
         string hosts = string.Join('\n', Enumerable.Range(0, 90).Select(i => $"@ MX {100 + i} a-host-of-a-rather-long-name-{i}"));

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using FastRelay.Config;
 using FastRelay.Observe;
 using FastRelay.Outside;
 
@@ -56,6 +57,9 @@ public sealed class Router
             Table = new RouteTable(options.Rules);
         }
     }
+
+    /// <summary>Which addresses of hosts are asked for, and in which order they are tried.</summary>
+    public DeliverFamilies Families => _options.Families;
 
     /// <summary>Answers of DNS.</summary>
     public ResolverCache Cache { get; }

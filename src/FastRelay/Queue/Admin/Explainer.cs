@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
 using FastRelay.Routing;
@@ -276,8 +277,14 @@ public sealed class Explainer
             : [name];
         foreach (string host in hosts.Take(HostsAsked))
         {
-            Look(host, DnsType.A, records);
-            Look(host, DnsType.Aaaa, records);
+            if (_router.Families != DeliverFamilies.Ipv6)
+            {
+                Look(host, DnsType.A, records);
+            }
+            if (_router.Families != DeliverFamilies.Ipv4)
+            {
+                Look(host, DnsType.Aaaa, records);
+            }
         }
         return records;
     }
