@@ -25,9 +25,16 @@ public sealed record FigureSource(World World, Counters Counters, MessageQueue Q
 /// <param name="Read">Reads it.</param>
 public sealed record Figure(string Name, string Help, Func<FigureSource, long> Read)
 {
+    /// <summary>It is a count since the start; else it goes up and down.</summary>
+    public bool IsCounter => Name.EndsWith("_total", StringComparison.Ordinal);
+
+    /// <summary>Where <c>ready</c> stands in <see cref="All"/>.</summary>
+    public static int Ready { get; } = All!.Select(static figure => figure.Name).ToList().IndexOf("ready");
+
     /// <summary>All of them, in the order of /metrics.</summary>
     public static IReadOnlyList<Figure> All { get; } =
     [
+        new("ready", "1 while new mail is taken; 0 while the relay stops or its spool takes none.", s => s.Journal.Admission == JournalStatus.Ok && !s.Queue.Stopping ? 1 : 0),
         new("connections_in_total", "Connections accepted.", s => s.Counters.ConnectionsIn),
         new("connections_refused_total", "Connections turned away by a limit.", s => s.Counters.ConnectionsRefused),
         new("proxy_refused_total", "Connections to listeners for proxies without a proxy's address or header.", s => s.Counters.ProxyRefused),

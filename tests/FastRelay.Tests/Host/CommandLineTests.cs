@@ -112,10 +112,10 @@ public sealed class CommandLineTests
     [Fact]
     public void Check_warns_of_a_source_that_the_machine_has_not()
     {
-        string file = Write("[[source]]\nname = \"here\"\naddress = \"127.0.0.1\"\n[[source]]\nname = \"away\"\naddress = \"192.0.2.1\"\n");
+        string file = Write("hostname = \"relay.test\"\n[[source]]\nname = \"here\"\naddress = \"127.0.0.1\"\n[[source]]\nname = \"away\"\naddress = \"192.0.2.1\"\n");
         (int code, _, string error) = Run("check", "--config", file);
         Assert.Equal(0, code);
-        Assert.Equal($"warning: {file}:6: source.address: 192.0.2.1 is no address of this machine: connections from it fail until it is one\n", error);
+        Assert.Equal($"warning: {file}:7: source.address: 192.0.2.1 is no address of this machine: connections from it fail until it is one\n", error);
     }
 
     [Theory]

@@ -113,6 +113,22 @@ public sealed partial class DocsTest
         House.None(named.Except(known), $"{file} names metrics that there are not:");
     }
 
+    [Fact]
+    public void Every_metric_has_its_row_with_a_unit()
+    {
+        string text = Read("docs/METRICS.md");
+        House.None(FastRelay.Host.Admin.Figure.All.Where(figure => !Regex.IsMatch(text, $@"\| `fastrelay_{figure.Name}` \| [^|]+ \| {Regex.Escape(figure.Help)} \|")).Select(figure => figure.Name), "docs/METRICS.md lacks:");
+    }
+
+    [Fact]
+    public void Every_alert_is_explained_as_its_rule_says()
+    {
+        string text = Read("docs/OPERATIONS.md");
+        MatchCollection alerts = Regex.Matches(Read("packaging/prometheus/fastrelay.rules.yml"), "- alert: (\\w+).*?description: \"([^\"]*)\"", RegexOptions.Singleline);
+        Assert.True(alerts.Count >= 10);
+        House.None(alerts.Where(alert => !text.Contains($"| `{alert.Groups[1].Value}` |", StringComparison.Ordinal) || !text.Contains($"| {alert.Groups[2].Value} |", StringComparison.Ordinal)).Select(alert => alert.Groups[1].Value), "docs/OPERATIONS.md lacks:");
+    }
+
     private static bool FilesExist(string cell)
     {
         string[] files = [.. Quoted().Matches(cell).Select(match => match.Groups[1].Value)];

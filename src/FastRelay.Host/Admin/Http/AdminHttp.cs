@@ -9,7 +9,7 @@ using Microsoft.Extensions.Primitives;
 namespace FastRelay.Host.Admin;
 
 /// <summary>
-/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/metrics</c>, <c>/openapi.json</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
+/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/readyz</c>, <c>/metrics</c>, <c>/openapi.json</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
 /// <c>/api/explain?target=</c>, <c>/api/config</c>, <c>/api/trace</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c>,
 /// <c>release</c>, <c>bounce</c> and <c>move</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
 /// </summary>
@@ -20,6 +20,8 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
     private const string QueuePath = "/api/queue";
     private const int SitesShown = 50;
     private static readonly byte[] s_ok = [.. "ok\n"u8];
+    private static readonly byte[] s_notReady = [.. "no new mail is taken: the relay stops, or its spool is full or fails\n"u8];
+    private RelayMetrics? _metrics;
 
     /// <summary>Answers one request; no exception leaves it.</summary>
     public async Task AnswerAsync(HttpContext context)
@@ -70,16 +72,19 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 context.Response.ContentType = "text/plain; charset=utf-8";
                 await context.Response.BodyWriter.WriteAsync(s_ok);
                 break;
+            case "/readyz" when !post:
+                bool ready = (await desk.FiguresAsync())[Figure.Ready] == 1;
+                context.Response.StatusCode = ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+                context.Response.ContentType = "text/plain; charset=utf-8";
+                await context.Response.BodyWriter.WriteAsync(ready ? s_ok : s_notReady);
+                break;
             case "/metrics" when !post:
                 long[] figures = await desk.FiguresAsync();
                 IReadOnlyList<SourceFigures> sources = await desk.SourcesAsync();
                 StatusView fixedPart = desk.Status();
-                context.Response.ContentType = MetricsText.ContentType;
-                // Only a response that has started gives out spans of the connection's own buffer.
-                await context.Response.StartAsync();
-                MetricsText.Write(fixedPart.Version, fixedPart.Sync, figures, context.Response.BodyWriter);
-                SourceMetrics.Write(sources, context.Response.BodyWriter);
-                await context.Response.BodyWriter.FlushAsync();
+                _metrics ??= new RelayMetrics(fixedPart.Version, fixedPart.Sync);
+                context.Response.ContentType = RelayMetrics.ContentType;
+                await _metrics.WriteAsync(figures, sources, context.Response.Body, context.RequestAborted);
                 break;
             case "/" when !post:
                 context.Response.ContentType = "text/html; charset=utf-8";
@@ -260,7 +265,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /metrics, /openapi.json, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release, bounce and move, /api/sites/suspend and resume; and / for people");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /readyz, /metrics, /openapi.json, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release, bounce and move, /api/sites/suspend and resume; and / for people");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

@@ -72,7 +72,7 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
     private static (int Status, string Reason) WrongMethod => (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");
 
     // Health is for load balancers, and the page itself holds no data.
-    private static bool IsOpen(PathString path) => path == "/healthz" || path == "/";
+    private static bool IsOpen(PathString path) => path == "/healthz" || path == "/readyz" || path == "/";
 
     private static byte[]? DigestOf(string? token) => token is null ? null : SHA256.HashData(Encoding.ASCII.GetBytes(token));
 
