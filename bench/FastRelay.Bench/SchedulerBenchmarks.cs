@@ -76,5 +76,7 @@ public class SchedulerBenchmarks
             Waiting.Enqueue(site);
             return true;
         }
+
+        public override void CloseIdle(Site site) => throw new NotSupportedException("nothing is kept");
     }
 }

@@ -249,6 +249,7 @@ public sealed class Relay : LoopItem
         RemotePort = config.Deliver.Port,
         AllowPrivate = config.Deliver.AllowPrivate,
         Tls = Policy(config.Deliver.Tls),
+        Providers = [.. config.Providers.SelectMany(static one => one.Mx.Select(mx => (mx, one.Name)))],
         OwnNames = [config.HostName],
         Listening = [.. config.Listen.Select(l => l.Address)],
     };

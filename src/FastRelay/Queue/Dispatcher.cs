@@ -16,6 +16,12 @@ public abstract class Dispatcher
     /// <see cref="MessageQueue.RoomAgain"/>.
     /// </returns>
     public abstract bool Dispatch(Site site);
+
+    /// <summary>
+    /// Ends an idle connection of a site (<see cref="Site.Idle"/> - 1, and <see cref="Site.Sessions"/> - 1 when it has ended), to make room for
+    /// one of another site with the same <see cref="Site.Budget"/>. Only called while there is one.
+    /// </summary>
+    public abstract void CloseIdle(Site site);
 }
 
 /// <summary>What a sender is told of a recipient.</summary>

@@ -30,7 +30,7 @@ public sealed class MessageQueue : IReplay
         _queue = new QueueState(world, router, options, limits, log, counters);
         Admin = new QueueAdmin(_queue);
         SiteAdmin = new SiteAdmin(_queue);
-        Explainer = new Explainer(_queue, router, Admin.View);
+        Explainer = new Explainer(_queue, router, Admin);
     }
 
     /// <summary>Makes sessions; without one nothing is delivered.</summary>
@@ -109,10 +109,7 @@ public sealed class MessageQueue : IReplay
     public string RecallSuspensions()
     {
         string wrong = _queue.Gears.Suspensions.Read();
-        foreach (Site site in _queue.Sites.All)
-        {
-            _queue.Gears.Recall(site);
-        }
+        _queue.Gears.Recall();
         return wrong;
     }
 
@@ -244,7 +241,7 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         delivery = default;
-        if (_queue.Stopping || site.Turn is not { } destination || !_queue.Gears.MayTake(site))
+        if (_queue.Stopping || site.NextTurn() is not { } destination || !_queue.Gears.MayTake(site) || site.Budget.IsTurnOver(site, _loop.NowMs))
         {
             return false;
         }
@@ -341,7 +338,7 @@ public sealed class MessageQueue : IReplay
     public void SiteFailed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason, bool counted = false)
     {
         _loop.CheckThread();
-        _queue.Sites.Failed(site, outcome, reason, counted);
+        _queue.Backoffs.Failed(site, outcome, reason, counted);
     }
 
     /// <summary>A host of a site said something that ends a connection and no message's attempt: the rules for replies count it.</summary>
@@ -359,7 +356,7 @@ public sealed class MessageQueue : IReplay
     public void SiteSucceeded(Site site)
     {
         _loop.CheckThread();
-        _queue.Sites.Succeeded(site);
+        _queue.Backoffs.Succeeded(site);
     }
 
     /// <summary>There is room for a session again, after <see cref="Dispatcher.Dispatch"/> had said that there is none.</summary>

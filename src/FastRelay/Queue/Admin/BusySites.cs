@@ -11,40 +11,63 @@ internal sealed class BusySites(QueueState queue)
 
     private readonly Signal<bool> _turn = new(queue.World.Loop);
 
-    /// <summary>The busiest, first: by what is ready, under way and deferred.</summary>
-    public async ValueTask<IReadOnlyList<SiteView>> ListAsync(int max, Func<Site, SiteView> view)
+    /// <summary>The busiest, first: by what is ready, under way and deferred. Sites that share a budget are one.</summary>
+    /// <param name="max">How many.</param>
+    /// <param name="view">Shows a site.</param>
+    /// <param name="shared">Shows sites that share a budget, with what is ready for all of them.</param>
+    public async ValueTask<IReadOnlyList<SiteView>> ListAsync(int max, Func<Site, SiteView> view, Func<SiteBudget, int, SiteView> shared)
     {
         queue.World.Loop.CheckThread();
-        Dictionary<Site, long> entries = [];
+        Dictionary<SiteBudget, long> entries = [];
         for (int from = 1; Gather(from, entries); from += PerTurn)
         {
             await PauseAsync();
         }
         // A copy of the references alone: sites come and go between the slices.
         Site[] all = [.. queue.Sites.All];
-        var best = new PriorityQueue<Site, long>();
+        Dictionary<SiteBudget, int> readyOf = [];
+        var best = new PriorityQueue<(SiteBudget Budget, Site? Only), long>();
         for (int i = 0; i < all.Length; i++)
         {
+            Site site = all[i];
+            if (site.Budget.IsShared)
+            {
+                readyOf[site.Budget] = readyOf.GetValueOrDefault(site.Budget) + site.Ready;
+            }
+            else
+            {
+                Offer(site.Budget, site, site.Ready);
+            }
             if (i % PerTurn == PerTurn - 1)
             {
                 await PauseAsync();
             }
-            best.Enqueue(all[i], Math.Max(entries.GetValueOrDefault(all[i]), all[i].Ready + all[i].InFlight));
+        }
+        foreach ((SiteBudget budget, int ready) in readyOf)
+        {
+            Offer(budget, null, ready);
+        }
+        var busiest = new List<SiteView>(best.Count);
+        while (best.TryDequeue(out (SiteBudget Budget, Site? Only) one, out _))
+        {
+            int ready = one.Only?.Ready ?? readyOf[one.Budget];
+            SiteView shown = one.Only is { } site ? view(site) : shared(one.Budget, ready);
+            busiest.Add(shown with { Deferred = Math.Max(0, entries.GetValueOrDefault(one.Budget) - ready - one.Budget.InFlight) });
+        }
+        busiest.Reverse();
+        return busiest;
+
+        void Offer(SiteBudget budget, Site? only, int ready)
+        {
+            best.Enqueue((budget, only), Math.Max(entries.GetValueOrDefault(budget), ready + budget.InFlight));
             if (best.Count > max)
             {
                 best.Dequeue();
             }
         }
-        var busiest = new List<SiteView>(best.Count);
-        while (best.TryDequeue(out Site? site, out _))
-        {
-            busiest.Add(view(site) with { Deferred = Math.Max(0, entries.GetValueOrDefault(site) - site.Ready - site.InFlight) });
-        }
-        busiest.Reverse();
-        return busiest;
     }
 
-    private bool Gather(int from, Dictionary<Site, long> entries)
+    private bool Gather(int from, Dictionary<SiteBudget, long> entries)
     {
         ReadOnlySpan<Destination?> places = queue.Destinations.Places;
         int end = Math.Min(from + PerTurn, places.Length);
@@ -52,7 +75,7 @@ internal sealed class BusySites(QueueState queue)
         {
             if (places[i] is { Site: { } site, Entries: > 0 } destination)
             {
-                entries[site] = entries.GetValueOrDefault(site) + destination.Entries;
+                entries[site.Budget] = entries.GetValueOrDefault(site.Budget) + destination.Entries;
             }
         }
         return end < places.Length;

@@ -47,7 +47,7 @@ public sealed class QueueAdmin
     }
 
     /// <summary>The same with what is deferred for them, in slices.</summary>
-    public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max, View);
+    public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max, View, View);
 
     /// <summary>The destinations with the most entries.</summary>
     public IReadOnlyList<DestinationView> Destinations(int max)
@@ -273,12 +273,37 @@ public sealed class QueueAdmin
         site.Limit,
         site.Failures,
         _queue.Gears.Of(site),
-        _queue.Gears.EndOf(site) is var end && end == long.MaxValue ? end : Math.Max(0, end - _loop.NowMs),
+        LeftMs(_queue.Gears.EndOf(site)),
         _queue.Gears.ReasonOf(site))
     {
-        Taken = site.Taken,
-        Learned = _queue.Shaper.View(site),
+        Taken = site.Budget.Taken,
+        Learned = _queue.Shaper.View(site.Budget),
     };
+
+    /// <summary>All sites that share a budget, as one.</summary>
+    private SiteView View(SiteBudget budget, int ready)
+    {
+        (SiteGear gear, long endMs, string reason) = _queue.Gears.Of(budget);
+        return new SiteView(budget.Key, budget.Provider, ready, budget.InFlight, budget.Sessions, _queue.Sites.Budgets.LimitOf(budget), budget.Brake.Failures,
+            gear, LeftMs(endMs), reason)
+        {
+            Sites = budget.Sites,
+            Taken = budget.Taken,
+            Learned = _queue.Shaper.View(budget),
+        };
+    }
+
+    /// <summary>What the site shares with others; null where it shares nothing.</summary>
+    internal BudgetView? BudgetOf(Site site)
+    {
+        SiteBudget budget = site.Budget;
+        (SiteGear gear, long endMs, string reason) = _queue.Gears.Of(budget);
+        return budget.IsShared
+            ? new BudgetView(budget.Key, budget.Sites, budget.Waiting, budget.Sessions, budget.Idle, _queue.Sites.Budgets.LimitOf(budget), gear, LeftMs(endMs), reason)
+            : null;
+    }
+
+    private long LeftMs(long endMs) => endMs == long.MaxValue ? endMs : Math.Max(0, endMs - _loop.NowMs);
 
     private DestinationView View(Destination destination) => new(
         destination.Key,

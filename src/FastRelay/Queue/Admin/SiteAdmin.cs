@@ -29,7 +29,7 @@ public sealed class SiteAdmin
             return "a site is 1 to 255 characters of printable ASCII";
         }
         string wrong = await _queue.Gears.Suspensions.SetAsync(new Suspension(name, forMs == 0 ? 0 : _queue.UnixMs + forMs));
-        Recall();
+        _queue.Gears.Recall();
         return wrong;
     }
 
@@ -43,15 +43,7 @@ public sealed class SiteAdmin
             return $"\"{name}\" is not suspended";
         }
         string wrong = await _queue.Gears.Suspensions.ClearAsync(name);
-        Recall();
+        _queue.Gears.Recall();
         return wrong;
-    }
-
-    private void Recall()
-    {
-        foreach (Site site in _queue.Sites.All)
-        {
-            _queue.Gears.Recall(site);
-        }
     }
 }

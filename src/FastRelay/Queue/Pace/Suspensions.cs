@@ -48,6 +48,12 @@ internal sealed class Suspensions(World world, string? file)
         return null;
     }
 
+    /// <summary>That of all that share a budget, by the provider's name; null when they are not suspended.</summary>
+    public Suspension? Of(SiteBudget budget) => !budget.IsShared ? null : _all.Find(one => IsInForce(one) && (Is(one, budget.Provider) || Is(one, budget.Key)
+        || (budget.Source.Length > 0 && (Is(one, "source:" + budget.Source) || Is(one, $"{budget.Provider}/{budget.Source}")))));
+
+    private static bool Is(Suspension one, string name) => string.Equals(one.Name, name, StringComparison.OrdinalIgnoreCase);
+
     private static bool IsOf(string name, Plan plan, EgressSource source) =>
         string.Equals(name, "source:" + source.Name, StringComparison.OrdinalIgnoreCase) || string.Equals(name, Site.KeyOf(plan, source), StringComparison.OrdinalIgnoreCase);
 
