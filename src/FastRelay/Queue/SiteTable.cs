@@ -1,7 +1,5 @@
-using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Routing;
-using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
 
@@ -306,7 +304,7 @@ internal sealed class SiteTable : LoopItem
             budget.Closing++;
             Dispatcher!.CloseIdle(idle.Value);
         }
-        if (budget.Binds != BudgetBind.None || !budget.IsPaced || budget.Coming < Shaper.Ahead(budget))
+        if (budget.Binds != BudgetBind.None || !budget.IsPaced || budget.Coming < Queue.Shaper.Ahead(budget))
         {
             return budget.Binds == BudgetBind.None;
         }

@@ -49,6 +49,9 @@ internal sealed class StormCity
     /// <summary>Addresses that the relay should see as one site.</summary>
     public List<IReadOnlyCollection<IPEndPoint>> Sites { get; } = [];
 
+    /// <summary>Addresses of several sites that have one budget: d.test's and reject.test's, beside dead.test, where nobody answers.</summary>
+    public IReadOnlyCollection<IPEndPoint> Provider => [.. Sites[5], .. Sites[6]];
+
     /// <summary>May mail of a domain go there?</summary>
     public bool Serves(string domain, IPEndPoint address) => domain switch
     {

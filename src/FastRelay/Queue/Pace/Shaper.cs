@@ -166,7 +166,7 @@ internal sealed class Shaper(QueueState queue)
     }
 
     /// <summary>Sessions that may be on their way to take a message each: what the rates let go in a second, so that few stand idle.</summary>
-    public int Ahead(SiteBudget budget)
+    public static int Ahead(SiteBudget budget)
     {
         double perSecond = budget.Pace?.MessagesPerSecond ?? double.MaxValue;
         if (budget.Learned is { } learned)
