@@ -15,7 +15,7 @@ public sealed class ProviderReaderTests
             mx = ["mx.hosting.example", "MX.Other.example"]
             [[provider]]
             name = "outlook.com"
-            mx = "outlook.example"
+            mx = ["outlook.example"]
             """);
         Assert.Empty(result.Errors);
         Assert.Equal(
