@@ -15,7 +15,7 @@ public sealed class RelayMetrics
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly (Counter? Counter, Gauge? Gauge)[] _figures;
     private readonly MetricFactory _factory;
-    private readonly SemaphoreSlim _one = new(1);
+    private readonly Lock _one = new();
     private Counter? _sources;
 
     /// <summary>Registers all figures.</summary>
@@ -42,8 +42,7 @@ public sealed class RelayMetrics
     /// <param name="cancellation">The asker has gone.</param>
     public async Task WriteAsync(IReadOnlyList<long> figures, IReadOnlyList<SourceFigures> sources, Stream into, CancellationToken cancellation = default)
     {
-        await _one.WaitAsync(cancellation);
-        try
+        lock (_one)
         {
             for (int i = 0; i < _figures.Length; i++)
             {
@@ -51,12 +50,8 @@ public sealed class RelayMetrics
                 _figures[i].Gauge?.Set(figures[i]);
             }
             Put(sources);
-            await _registry.CollectAndExportAsTextAsync(into, cancellation);
         }
-        finally
-        {
-            _one.Release();
-        }
+        await _registry.CollectAndExportAsTextAsync(into, cancellation);
     }
 
     private void Put(IReadOnlyList<SourceFigures> sources)
