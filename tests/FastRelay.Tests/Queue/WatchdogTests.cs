@@ -157,6 +157,7 @@ public class WatchdogTests
         rig.Queue.SiteFailed(site, QueueRig.Unreachable, "no route"u8);
         site.Sessions = 0;
         Assert.True(site.BackoffUntilMs > 0);
+        rig.Loop.Settle();
         site.Brake.BackOff(rig.Loop.Loop.NowMs + (100 * BoundMs), "no route", lasts: false);
         site.LookTimer!.Cancel();
         rig.Loop.Pass(3 * BoundMs, 1_000);
@@ -170,17 +171,19 @@ public class WatchdogTests
     [InlineData(true)]
     public void Sites_that_wait_for_their_turn_in_a_budget_are_left_alone_while_it_is_looked_at(bool room)
     {
-        QueueRig rig = Provider(3, room ? 0 : int.MaxValue);
+        QueueRig rig = Provider(3);
         SiteBudget budget = rig.Queue.State.Sites.Budgets.Find("outlook.com")!;
         budget.Window = 1;
-        // One is at work, or waits for room, and the others wait for it.
+        budget.Brake.BackOff(rig.Loop.Loop.NowMs + 1_000, "refused", lasts: false);
         Commit(rig, 3);
+        Assert.Equal(3, budget.Waiting);
+        rig.Dispatcher.Room = room ? 0 : int.MaxValue;
+        rig.Counters.SessionsOut = room ? 1 : 0;
+        rig.Loop.Pass(2_000, 100);
+        // One is at work, or waits for room, and the others wait for it.
         Assert.Equal(room ? (0, 2, 1) : (1, 2, 0), (budget.Active, budget.Waiting, budget.Starved));
+        Assert.False(budget.LookTimer!.IsArmed);
         QueueRules.Hold(rig);
-        if (room)
-        {
-            rig.Counters.SessionsOut = 1;
-        }
         rig.Loop.Pass(20 * BoundMs, 1_000);
         Assert.Empty(Found(rig));
         Assert.Equal(0, rig.Counters.Stuck);
@@ -197,8 +200,9 @@ public class WatchdogTests
         Assert.Equal((0, 2, true), (budget.Active, budget.Waiting, budget.LookTimer!.IsArmed));
         budget.LookTimer.Cancel();
         rig.Loop.Pass(3 * BoundMs, 1_000);
-        // The first is said, and with the backoff over both are served.
-        Assert.Contains("state=ready what=c", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        // Each is said, and with the backoff over both are served.
+        Assert.All(Found(rig), static line => Assert.Contains("state=ready what=c", line, StringComparison.Ordinal));
+        Assert.Equal(2, rig.Counters.Stuck);
         Assert.Equal([Mx(0), Mx(1)], rig.Dispatcher.Calls.Order());
         rig.Deliver(Mx(0));
         rig.Deliver(Mx(1));
@@ -209,7 +213,7 @@ public class WatchdogTests
     private static string Mx(int site) => $"c{site}-test.mail.protection.outlook.com";
 
     /// <summary>Sites of one provider that have served.</summary>
-    private static QueueRig Provider(int sites, int room = int.MaxValue)
+    private static QueueRig Provider(int sites)
     {
         QueueRig rig = Rig();
         for (int i = 0; i < sites; i++)
@@ -227,7 +231,6 @@ public class WatchdogTests
         }
         rig.Loop.Settle();
         rig.Dispatcher.Calls.Clear();
-        rig.Dispatcher.Room = room;
         return rig;
     }
 
