@@ -308,6 +308,22 @@ public class ProviderTests
     }
 
     [Fact]
+    public void What_waits_for_its_sites_is_shown_together_by_priority_and_with_that_of_suspended_tenants()
+    {
+        QueueRig rig = Rig(customers: 2);
+        rig.Dispatcher.Room = 0;
+        rig.Loop.Wait(rig.Queue.SiteAdmin.SuspendAsync("tenant:acme", 0));
+        foreach ((MailPriority priority, string tenant) in ((MailPriority, string)[])[(MailPriority.High, ""), (MailPriority.Low, ""), (MailPriority.Normal, ""), (MailPriority.Normal, "acme")])
+        {
+            (rig.Priority, rig.Tenant) = (priority, tenant);
+            Fill(rig, customers: 2);
+        }
+        SiteView shown = Assert.Single(rig.Loop.Wait(rig.Queue.Admin.BusiestSitesAsync(5)));
+        Assert.Equal((2, 6, 2, 2, 2L), (shown.Sites, shown.Ready, shown.ReadyHigh, shown.ReadyLow, shown.Stopped));
+        QueueRules.Hold(rig);
+    }
+
+    [Fact]
     public void Each_source_has_a_budget_of_its_own_with_the_provider()
     {
         var options = new QueueOptions
@@ -323,6 +339,7 @@ public class ProviderTests
         rig.Loop.Wait(rig.Queue.SiteAdmin.SuspendAsync("outlook.com/blue", 0));
         Fill(rig, customers: 50, each: 8);
         Assert.Equal(["outlook.com/blue", "outlook.com/green"], rig.Queue.State.Sites.Budgets.Shared.Select(static one => one.Key).Order(StringComparer.Ordinal));
+        Assert.Equal((50, 100), (rig.Queue.SiteAdmin.Matching("outlook.com/blue"), rig.Queue.SiteAdmin.Matching("outlook.com")));
         courier.Run(10_000);
         Assert.Equal(4, courier.MostOpen);
         Assert.DoesNotContain(courier.Begun, static begun => begun.Site.EndsWith("/blue", StringComparison.Ordinal));
