@@ -156,26 +156,38 @@ public sealed class AdminClient : IDisposable
     /// <summary>Sends a request, and once more by the other door when it was not heard at this one.</summary>
     private async Task<HttpResponseMessage> AskAsync(Func<HttpRequestMessage> request)
     {
+        using HttpRequestMessage first = request();
+        HttpResponseMessage? refused = null;
+        HttpRequestException? unheard = null;
         try
         {
-            using HttpRequestMessage first = request();
-            HttpResponseMessage response = await _http.SendAsync(first, HttpCompletionOption.ResponseHeadersRead);
-            if (response.StatusCode != HttpStatusCode.Unauthorized || !HasOther)
+            refused = await _http.SendAsync(first, HttpCompletionOption.ResponseHeadersRead);
+            if (refused.StatusCode != HttpStatusCode.Unauthorized || !HasOther)
             {
-                return response;
+                return refused;
             }
-            response.Dispose();
         }
-        catch (HttpRequestException) when (HasOther)
+        catch (HttpRequestException e) when (HasOther && (e.HttpRequestError == HttpRequestError.ConnectionError || first.Method == HttpMethod.Get))
         {
-            // Nobody listens there, or has a place for one more.
+            // Nobody listens there, or has a place for one more. A change whose answer was lost may have been made: it is not asked for twice.
+            unheard = e;
         }
-        _switched = true;
-        _http.Dispose();
-        _http = Http("localhost", new UnixDomainSocketEndPoint(_other!));
-        _address = _other!;
-        using HttpRequestMessage second = request();
-        return await _http.SendAsync(second, HttpCompletionOption.ResponseHeadersRead);
+        HttpClient other = Http("localhost", new UnixDomainSocketEndPoint(_other!));
+        try
+        {
+            using HttpRequestMessage second = request();
+            HttpResponseMessage answer = await other.SendAsync(second, HttpCompletionOption.ResponseHeadersRead);
+            refused?.Dispose();
+            _http.Dispose();
+            (_http, _address, _switched) = (other, _other!, true);
+            return answer;
+        }
+        catch (HttpRequestException)
+        {
+            // What the first door said tells more than that the second is shut.
+            other.Dispose();
+            return refused ?? throw unheard!;
+        }
     }
 
     private bool HasOther => !_switched && _other is not null && File.Exists(_other);

@@ -28,9 +28,6 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
     /// <summary>It is a count since the start; else it goes up and down.</summary>
     public bool IsCounter => Name.EndsWith("_total", StringComparison.Ordinal);
 
-    /// <summary>Where <c>ready</c> stands in <see cref="All"/>.</summary>
-    public static int Ready { get; } = All!.Select(static figure => figure.Name).ToList().IndexOf("ready");
-
     /// <summary>All of them, in the order of /metrics.</summary>
     public static IReadOnlyList<Figure> All { get; } =
     [
@@ -110,6 +107,9 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("gc_collections_total", "Garbage collections.", _ => GC.CollectionCount(0)),
         new("resident_bytes", "Memory of the process that is resident, shared pages included.", _ => Environment.WorkingSet),
     ];
+
+    /// <summary>Where <c>ready</c> stands in <see cref="All"/>; after it, because statics are made in order.</summary>
+    public static int Ready { get; } = All.Select(static figure => figure.Name).ToList().IndexOf("ready");
 
     /// <summary>All figures of this moment, in the order of <see cref="All"/>; loop thread.</summary>
     public static long[] ReadAll(FigureSource source)

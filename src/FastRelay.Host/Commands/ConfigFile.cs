@@ -34,7 +34,20 @@ public static class ConfigFile
     public static string? OfClient(string? given) => OfClient(given, Environment.GetEnvironmentVariable(Variable), Packaged, Environment.CurrentDirectory);
 
     internal static string? OfClient(string? given, string? named, string packaged, string folder) =>
-        given ?? (string.IsNullOrEmpty(named) ? Directory.Exists(Path.Combine(folder, "spool")) || !IsReadable(packaged) ? null : packaged : named);
+        given ?? (string.IsNullOrEmpty(named) ? IsSpool(Path.Combine(folder, "spool")) || !IsReadable(packaged) ? null : packaged : named);
+
+    // Any system has a folder of this name somewhere, as /var/spool.
+    private static bool IsSpool(string folder)
+    {
+        try
+        {
+            return File.Exists(Path.Combine(folder, "admin.sock")) || (Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.seg").Any());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     private static bool IsReadable(string path)
     {

@@ -27,9 +27,9 @@ public static class ReloadCommand
     private static async Task<int> RunAsync(AdminClient client, string? path, bool json, TextWriter output)
     {
         StatusView? running = path is null ? null : await client.GetAsync("/api/status", AdminJson.Default.StatusView);
-        if (running?.Config is { } read && !IsSameFile(path!, read))
+        if (running?.Config is { } read && File.Exists(read) && !IsSameFile(path!, read))
         {
-            // It reads its own again and no other: "nothing has changed" would be no answer to who means the other.
+            // One that is not to be seen from here is a container's. It reads its own again and no other: "nothing has changed" would be no answer to who means the other.
             throw new AdminClientException($"nothing was reloaded: the relay that answers reads {read}, and not {Path.GetFullPath(path!)}", unreachable: false);
         }
         ReloadView done = await client.PostAsync("/api/reload", new ReloadOrder(), AdminJson.Default.ReloadOrder, AdminJson.Default.ReloadView);
@@ -58,11 +58,15 @@ public static class ReloadCommand
     private static string Final(string path)
     {
         string full = Path.GetFullPath(path);
+        string whole = "/";
         try
         {
-            string folder = Path.GetDirectoryName(full)!;
-            full = Path.Combine(Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName ?? folder, Path.GetFileName(full));
-            return File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
+            foreach (string part in full.Split('/', StringSplitOptions.RemoveEmptyEntries))
+            {
+                whole = Path.Combine(whole, part);
+                whole = new FileInfo(whole).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? whole;
+            }
+            return whole;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -88,6 +88,13 @@ public static class ServeCommand
             error.WriteLine($"{path ?? "fastrelay"}: {problem}");
             return ExitCode.BadConfig;
         }
+        string? token = null;
+        if (config.AdminTokenFile is { } tokens && (token = TokenFile.Load(tokens, out problem)) is null)
+        {
+            // Read once, here: a file that is half written when the spool has been read must not leave the admin without a guard.
+            error.WriteLine($"{path ?? "fastrelay"}: {problem}");
+            return ExitCode.BadConfig;
+        }
         RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _));
         if (started.Relay is not { } relay)
         {
@@ -102,7 +109,6 @@ public static class ServeCommand
         using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
         using var reloader = new ConfigReloader(path, files, relay, secrets, notifier) { Reopens = events };
         var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer) { ConfigPath = path is null ? null : Path.GetFullPath(path) };
-        string? token = config.AdminTokenFile is { } tokens ? TokenFile.Load(tokens, out _) : null;
         using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
         secrets.TokenRenewed = renewed => admin?.Renew(renewed);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));

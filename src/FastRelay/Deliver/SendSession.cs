@@ -329,10 +329,13 @@ internal sealed class SendSession
         TransactionLedger ledger = _machine.Ledger;
         if (ledger.ConcernsSite)
         {
-            // Nothing was said of the message, and all others would hear the same.
+            // Mostly all others would hear the same; but it may be about this sender, so its message waits by its own times.
             RefusedUntilTls(ledger.OutcomeAt(0));
-            _owner.Queue.Release(delivery);
-            _owner.Queue.SiteFailed(site, ledger.OutcomeAt(0), ledger.TextAt(0).Span);
+            _owner.Report(delivery, envelope, ledger, Attempt());
+            if (_machine.Completed == 0)
+            {
+                _owner.Queue.SiteFailed(site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
+            }
             return;
         }
         bool toAnother = ledger.ConcernsHost && LeaveHost(site);

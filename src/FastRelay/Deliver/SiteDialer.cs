@@ -22,6 +22,7 @@ internal sealed class SiteDialer
     private readonly PlanAddress[] _addresses;
     private readonly byte[] _reason = new byte[Limits.ReplyTextBytes];
     private PlanHost? _host;
+    private int _count;
     private readonly Sleeper _untilDial;
     private Outcome _failure;
     private bool _dialled;
@@ -61,9 +62,8 @@ internal sealed class SiteDialer
     public async ValueTask<bool> DialAsync(Site site)
     {
         Plan plan = site.Plan;
-        int count = plan.Order(_owner.World.Random, _addresses);
+        int count = _count = plan.Order(_owner.World.Random, _addresses, IsAvoided);
         Check.That(count > 0);
-        PutAvoidedLast(count);
         _dialled = false;
         for (int i = 0; i < count; i++)
         {
@@ -95,10 +95,11 @@ internal sealed class SiteDialer
     public bool AvoidHost(Site site)
     {
         long now = _owner.World.Loop.NowMs;
-        IReadOnlyList<PlanHost> hosts = site.Plan.Hosts;
-        for (int i = 0; i < hosts.Count; i++)
+        // Of those that this try had in hand: each time the next ones are, until none is left.
+        for (int i = 0; i < _count; i++)
         {
-            if (hosts[i].Name != HostName && !_owner.Trusts.IsAvoided(hosts[i].Name, now))
+            string other = _addresses[i].Host.Name;
+            if (other != HostName && !_owner.Trusts.IsAvoided(other, now))
             {
                 _owner.Trusts.Of(HostName, now).Avoid(now);
                 _owner.LogAvoided(site, HostName);
@@ -119,21 +120,7 @@ internal sealed class SiteDialer
         }
     }
 
-    private void PutAvoidedLast(int count)
-    {
-        long now = _owner.World.Loop.NowMs;
-        int kept = 0;
-        for (int i = 0; i < count; i++)
-        {
-            if (!_owner.Trusts.IsAvoided(_addresses[i].Host.Name, now))
-            {
-                // Stable for those that stay in front, which are what the order is for.
-                PlanAddress address = _addresses[i];
-                _addresses.AsSpan(kept, i - kept).CopyTo(_addresses.AsSpan(kept + 1));
-                _addresses[kept++] = address;
-            }
-        }
-    }
+    private bool IsAvoided(PlanHost host) => _owner.Trusts.IsAvoided(host.Name, _owner.World.Loop.NowMs);
 
     /// <summary>One address; a second time in clear when an opportunistic handshake failed.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]

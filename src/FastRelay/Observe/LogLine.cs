@@ -179,26 +179,47 @@ public ref struct LogLine
             value = value[..Math.Min(value.Length, room)];
         }
         _buffer[_length++] = (byte)'"';
-        foreach (byte b in value)
+        for (int i = 0; i < value.Length; i++)
         {
-            if (b is (byte)'"' or (byte)'\\')
+            byte b = value[i];
+            if (b >= 0x80)
+            {
+                // Text of strangers: only what is UTF-8 and no control character, which 8-bit terminals obey, passes as it is.
+                bool shown = Rune.DecodeFromUtf8(value[i..], out Rune rune, out int octets) == OperationStatus.Done && rune.Value > 0x9F;
+                for (int last = i + octets; i < last; i++)
+                {
+                    Octet(value[i], shown);
+                }
+                i--;
+            }
+            else if (b is (byte)'"' or (byte)'\\')
             {
                 _buffer[_length++] = (byte)'\\';
                 _buffer[_length++] = b;
             }
             else if (b is < 0x20 or 0x7F)
             {
-                _buffer[_length++] = (byte)'\\';
-                _buffer[_length++] = (byte)'x';
-                _buffer[_length++] = Hex(b >> 4);
-                _buffer[_length++] = Hex(b & 15);
+                Octet(b, shown: false);
             }
             else
             {
-                _buffer[_length++] = b;
+                Octet(b, shown: true);
             }
         }
         _buffer[_length++] = (byte)'"';
+    }
+
+    private void Octet(byte b, bool shown)
+    {
+        if (shown)
+        {
+            _buffer[_length++] = b;
+            return;
+        }
+        _buffer[_length++] = (byte)'\\';
+        _buffer[_length++] = (byte)'x';
+        _buffer[_length++] = Hex(b >> 4);
+        _buffer[_length++] = Hex(b & 15);
     }
 
     private static byte Hex(int value) => (byte)(value < 10 ? '0' + value : 'a' + value - 10);

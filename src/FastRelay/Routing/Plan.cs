@@ -118,8 +118,9 @@ public sealed class Plan
     /// </summary>
     /// <param name="random">Spreads the load.</param>
     /// <param name="into">As many as the attempt may try.</param>
+    /// <param name="isAvoided">Hosts that are tried after all others; null for none.</param>
     /// <returns>How many were written.</returns>
-    public int Order(Random random, Span<PlanAddress> into)
+    public int Order(Random random, Span<PlanAddress> into, Func<PlanHost, bool>? isAvoided = null)
     {
         int count = Math.Min(_hosts.Length, Shuffled);
         Span<int> order = stackalloc int[Shuffled];
@@ -135,6 +136,7 @@ public sealed class Plan
             random.Shuffle(order[start..end]);
             start = end;
         }
+        PutLast(order, isAvoided);
         int written = 0;
         for (int i = 0; i < count && written < into.Length; i++)
         {
@@ -142,6 +144,21 @@ public sealed class Plan
             written += OrderHost(_hosts[order[i]], random, into.Slice(written, room));
         }
         return written;
+    }
+
+    // Before the cut, so that there are hosts behind those that do not serve, however many these are. All others keep their order.
+    private void PutLast(Span<int> order, Func<PlanHost, bool>? isAvoided)
+    {
+        int kept = 0;
+        for (int i = 0; isAvoided is not null && i < order.Length; i++)
+        {
+            if (!isAvoided(_hosts[order[i]]))
+            {
+                int host = order[i];
+                order[kept..i].CopyTo(order[(kept + 1)..]);
+                order[kept++] = host;
+            }
+        }
     }
 
     private static int OrderHost(PlanHost host, Random random, Span<PlanAddress> into)

@@ -61,6 +61,9 @@ public sealed class RouteTable
         && _rules.Zip(rules).All(static pair => pair.First with { Credentials = null } == pair.Second with { Credentials = null }
             && (pair.First.Credentials?.IsSame(pair.Second.Credentials) ?? pair.Second.Credentials is null));
 
+    /// <summary>The way of the first row to a host with a key; null when there is none.</summary>
+    public Route? OfKey(string key) => Array.Find(_routes, route => route?.Key == key);
+
     /// <summary>
     /// The way of an earlier table's route in this one: the route of the first row with the same pattern, else one of the
     /// same name; null when there is neither.

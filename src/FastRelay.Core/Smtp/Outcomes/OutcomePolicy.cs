@@ -74,7 +74,7 @@ public static class OutcomePolicy
             (_, ReplyKind.Closing) => (OutcomeClass.Deferred, Reach.Host),
 
             // Before MAIL nothing was said about any recipient: a refusal concerns us and the site, and must never bounce mail.
-            // Nor does one that asks for TLS or a login, whichever command it answers.
+            // Nor does one at MAIL or DATA that asks for TLS or a login. At RCPT it is about one recipient: relaying is denied.
             ( < SmtpStage.Mail, ReplyKind.Permanent) or (_, ReplyKind.Login) => (OutcomeClass.Deferred, Reach.Site),
             ( < SmtpStage.Mail, _) => (OutcomeClass.Deferred, Reach.Host),
 
@@ -141,7 +141,7 @@ public static class OutcomePolicy
 
         // Old servers say 552 for "too many recipients", where 452 is meant (RFC 5321 4.5.3.1.10).
         552 when stage == SmtpStage.Rcpt => ReplyKind.Transient,
-        530 or 534 or 535 or 538 when stage != SmtpStage.Dot => ReplyKind.Login,
+        530 or 534 or 535 or 538 when stage is not (SmtpStage.Rcpt or SmtpStage.Dot) => ReplyKind.Login,
         >= 200 and < 300 => ReplyKind.Success,
         >= 300 and < 400 => ReplyKind.Intermediate,
         >= 400 and < 500 => ReplyKind.Transient,

@@ -62,6 +62,11 @@ internal static class TenantReader
         {
             owner.Error(table.Node("bounce")!.Line, table.Key("bounce"), $"\"{s_bounces[choice]}\" needs the event stream: without a file in [events] nobody would be told");
         }
+        if (choice == (int)BounceNotice.Event && config.EventsFile == "-")
+        {
+            // A pipe that nobody reads any more swallows lines: the only notice of a failure would be lost unseen.
+            owner.Error(table.Node("bounce")!.Line, table.Key("bounce"), "\"event\" needs events.file to be a file: what is written to standard output may reach nobody");
+        }
         return (BounceNotice)choice;
     }
 

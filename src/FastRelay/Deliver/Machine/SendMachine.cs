@@ -211,7 +211,8 @@ public sealed class SendMachine
         Check.That(IsUsable);
         NotAttempted = DotAnswered = DotInDoubt = false;
         _transaction.Begin(recipients, contentBytes, eightBit);
-        hindrance = hindrance == OutcomeCause.None ? _capabilities.HindranceTo(contentBytes, needsUtf8) : hindrance;
+        OutcomeCause own = _capabilities.HindranceTo(contentBytes, needsUtf8);
+        hindrance = own == OutcomeCause.None ? hindrance : own;
         if (hindrance != OutcomeCause.None)
         {
             _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, hindrance), FailureText.Of(hindrance).Span);

@@ -203,7 +203,10 @@ internal sealed class WindowSession
         if (ledger.ConcernsSite)
         {
             _session.RefusedUntilTls(ledger.OutcomeAt(0));
-            _owner.Queue.SiteFailed(_site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
+            if (!reused)
+            {
+                _owner.Queue.SiteFailed(_site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
+            }
         }
         flight.Body.Close();
         Pop();

@@ -54,6 +54,11 @@ public sealed class SiteAdmin
         _loop.CheckThread();
         if (_queue.Gears.Suspensions.All.All(one => one.Name != name))
         {
+            if (Queue.Suspensions.IsOfTenant(name))
+            {
+                // Its end may have passed by the clock on the wall, and not yet by the timer.
+                await _queue.TenantStops.RecallAsync([name]);
+            }
             return $"\"{name}\" is not suspended";
         }
         IReadOnlyList<string> before = _queue.Gears.Suspensions.Tenants;

@@ -10,6 +10,9 @@ namespace FastRelay.Queue;
 /// </summary>
 internal sealed class MoveTable(QueueState queue, Router router)
 {
+    /// <summary>Recipients that one record of a move names.</summary>
+    private const int PieceMax = 100;
+
     private RecipientOutcome[] _named = new RecipientOutcome[16];
 
     /// <summary>True when an entry goes elsewhere, or back, once its delivery is over.</summary>
@@ -77,7 +80,8 @@ internal sealed class MoveTable(QueueState queue, Router router)
         ref Entry entry = ref queue.Slab[handle];
         // All who are left are tried there, also those whom this round has put off already.
         entry.Attempts += (entry.Flags & EntryFlags.RoundDeferred) != 0 && entry.Attempts < ushort.MaxValue ? (ushort)1 : (ushort)0;
-        entry.Flags &= ~(EntryFlags.RoundDeferred | EntryFlags.RetryWanted);
+        // With Removing it means that the operator's bounce is owed.
+        entry.Flags &= (entry.Flags & EntryFlags.Removing) != 0 ? ~EntryFlags.RoundDeferred : ~(EntryFlags.RoundDeferred | EntryFlags.RetryWanted);
         Redirect(handle, extra.MoveTo, extra.MovedUnixMs);
         (extra.Cursor, extra.NextCursor, extra.MoveWanted, extra.MoveTo) = (0, -1, false, null);
         if (extra.Failed.Count == 0)
@@ -167,7 +171,11 @@ internal sealed class MoveTable(QueueState queue, Router router)
         if (count > 0)
         {
             int attempts = Math.Min(ushort.MaxValue, entry.Attempts + ((entry.Flags & EntryFlags.RoundDeferred) != 0 ? 1 : 0));
-            queue.Journal.RecordOutcome(message, _named.AsSpan(0, count), queue.UnixMs, attempts, queue.Reasons.Text(entry.Reason), NoteOf(handle));
+            // In pieces: a start reads a record once for each recipient in it.
+            for (int from = 0; from < count; from += PieceMax)
+            {
+                queue.Journal.RecordOutcome(message, _named.AsSpan(from, Math.Min(PieceMax, count - from)), queue.UnixMs, attempts, queue.Reasons.Text(entry.Reason), NoteOf(handle));
+            }
         }
     }
 

@@ -64,7 +64,9 @@ public sealed class MoveTarget
     {
         if (_hop is { } hop)
         {
-            return router.HopRoute(hop);
+            Route made = router.HopRoute(hop);
+            // A row that says the same way is that way: what it says of 8 bits and messages in flight holds for all who share its connections.
+            return router.Table.OfKey(made.Key) ?? made;
         }
         int row = router.Table.RowOf(Text[RoutePrefix.Length..]);
         return row >= 0 && router.Table.FixedRoute(row) is { NextHop.Kind: NextHopKind.Smtp } route ? route : null;

@@ -43,6 +43,7 @@ internal readonly record struct ProxyOpening(ProxiedKind Kind, IPEndPoint Client
                 {
                     receiver.ProxyFailed(link.Remote, failure);
                 }
+                clock.End = receiver.Draining ? SessionEnd.Shutdown : read.IsCanceled ? SessionEnd.Timeout : status == ProxyStatus.Broken ? SessionEnd.Errors : SessionEnd.Lost;
                 return new ProxyOpening(header.Kind, link.Remote, Admitted: false);
             }
             IPEndPoint client = header.Client ?? link.Remote;
@@ -50,6 +51,7 @@ internal readonly record struct ProxyOpening(ProxiedKind Kind, IPEndPoint Client
             if (refusal is not null)
             {
                 receiver.Refused(client, refusal);
+                clock.End = SessionEnd.Errors;
                 refusal.CopyTo(link.Output.GetSpan(refusal.Length));
                 link.Output.Advance(refusal.Length);
                 clock.Wait(SessionWait.Flush, receiver.Options.Limits.ProxyTimeoutMs, inTransaction: false);

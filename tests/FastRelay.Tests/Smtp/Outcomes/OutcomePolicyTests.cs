@@ -17,7 +17,7 @@ public class OutcomePolicyTests
         [SmtpStage.StartTls] = "N  N  DH? DH DH DH DS DS DS DS DS DH? DH? DH? DS DS",
         [SmtpStage.Auth] = "N  N  DH? DH DH DH DS! DS! DS! DS! DS! DH? DH? DH? DS! DS!",
         [SmtpStage.Mail] = "N  N  DH? DH DM DM FM FM FM FM FM DH? DH? DH? DS DS",
-        [SmtpStage.Rcpt] = "N  N  DH? DH DR DR FR FR FR DR FR DH? DH? DH? DS DS",
+        [SmtpStage.Rcpt] = "N  N  DH? DH DR DR FR FR FR DR FR DH? DH? DH? FR FR",
         [SmtpStage.Data] = "DH? DH? N  DH DM DM FM FM FM FM FM DH? DH? DH? DS DS",
         [SmtpStage.Dot] = "+M +M DM? DH DM DM FM FM FM FM FM DM? DM? DM? FM FM",
         [SmtpStage.Quit] = "N  N  N  N  N  N  N  N  N  N  N  N  N  N N  N",

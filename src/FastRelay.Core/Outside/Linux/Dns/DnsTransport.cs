@@ -39,7 +39,7 @@ internal sealed class DnsTransport
         {
             return DnsReply.Read(await TcpAsync(server, query, timeout).ConfigureAwait(false));
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or EndOfStreamException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or IOException)
         {
             throw new DnsTruncatedException(e);
         }

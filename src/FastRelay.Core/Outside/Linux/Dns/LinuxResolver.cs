@@ -114,7 +114,7 @@ public sealed class LinuxResolver : Resolver
             servers.Answered(server);
             return DnsAnswer.Empty(DnsStatus.Timeout, 0);
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or IOException)
         {
             servers.Silent(server, Environment.TickCount64);
             return DnsAnswer.Empty(DnsStatus.Timeout, 0);
