@@ -332,7 +332,7 @@ internal sealed class SendSession
             // Mostly all others would hear the same; but it may be about this sender, so its message waits by its own times.
             RefusedUntilTls(ledger.OutcomeAt(0));
             _owner.Report(delivery, envelope, ledger, Attempt());
-            if (_machine.Completed == 0)
+            if (!_reused)
             {
                 _owner.Queue.SiteFailed(site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
             }

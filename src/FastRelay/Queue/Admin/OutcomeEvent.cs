@@ -41,6 +41,10 @@ internal static class OutcomeEvent
             .Add("dsn"u8, code[..codeLength])
             .Add("cause"u8, OutcomeWords.Of(outcome.Cause))
             .Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span));
+        if (BounceClass.Of(outcome, report.ReplyText.Span) is { IsEmpty: false } kind)
+        {
+            line = line.Add("class"u8, kind);
+        }
         line.Add("delay_ms"u8, Math.Max(0, queue.UnixMs - arrived))
             .Add("waited_ms"u8, delivery.WaitedMs)
             .Add("connect_ms"u8, attempt.ConnectMs)

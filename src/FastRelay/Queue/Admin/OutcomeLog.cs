@@ -44,7 +44,7 @@ internal static class OutcomeLog
         {
             line = line.Add("addr"u8, attempt.Address);
         }
-        line.Add("tls"u8, attempt.Tls)
+        line = line.Add("tls"u8, attempt.Tls)
             .Add("attempts"u8, attempts)
             .AddSeconds("delay"u8, Math.Max(0, queue.UnixMs - queue.Journal.ArrivalUnixMs(delivery.Message)))
             .AddSeconds("waited"u8, delivery.WaitedMs)
@@ -52,9 +52,12 @@ internal static class OutcomeLog
             .AddSeconds("transfer"u8, now - delivery.TakenMs)
             .Add("code"u8, outcome.ReplyCode)
             .Add("dsn"u8, code[..codeLength])
-            .Add("cause"u8, OutcomeWords.Of(outcome.Cause))
-            .Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span))
-            .Write();
+            .Add("cause"u8, OutcomeWords.Of(outcome.Cause));
+        if (BounceClass.Of(outcome, report.ReplyText.Span) is { IsEmpty: false } kind)
+        {
+            line = line.Add("class"u8, kind);
+        }
+        line.Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span)).Write();
         if (queue.Log.Events is { } events)
         {
             OutcomeEvent.Write(events, queue, delivery, envelope, attempt, report, outcome, attempts);
