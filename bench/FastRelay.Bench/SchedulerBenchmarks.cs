@@ -128,5 +128,7 @@ public class SchedulerBenchmarks
             Waiting.Enqueue(site);
             return true;
         }
+
+        public override void CloseIdle(Site site) => throw new NotSupportedException("nothing is kept");
     }
 }

@@ -256,6 +256,7 @@ public sealed class Relay : LoopItem
         AllowPrivate = config.Deliver.AllowPrivate,
         Tls = Policy(config.Deliver.Tls),
         Families = config.Deliver.Families,
+        Providers = [.. config.Providers.SelectMany(static one => one.Mx.Select(mx => (mx, one.Name)))],
         OwnNames = [config.HostName, .. config.Sources.Select(static source => source.Ehlo).OfType<string>()],
         Listening = [.. config.Listen.Select(l => l.Address)],
     };

@@ -62,6 +62,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.DeliveryMs > 0 ? Math.Round(of.DeliveryMs, 1) : null,
         of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, of.CeilingPerSecond < 1 ? 4 : 1) : null)
     {
+        Budget = of.Budget is { } budget ? Budget(budget) : null,
         CeilingBy = of.CeilingBy.Length > 0 ? of.CeilingBy : null,
         Tenant = of.Tenant.Length > 0 ? of.Tenant : null,
         Source = of.Source.Length > 0 ? of.Source : null,
@@ -82,6 +83,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         site.Sessions)
     {
         Limit = site.Limit,
+        Sites = site.Sites > 0 ? site.Sites : null,
         Deferred = site.Deferred,
         Stopped = site.Stopped,
         ReadyHigh = site.ReadyHigh,
@@ -89,6 +91,17 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         Taken = site.Taken,
         Rate = site.Learned is { } rate ? Rate(rate) : null,
     };
+
+    private static ExplainBudget Budget(BudgetView budget) => new(
+        budget.Key,
+        budget.Sites,
+        budget.Waiting,
+        budget.Sessions,
+        budget.Idle,
+        budget.Limit,
+        budget.Gear.ToString().ToLowerInvariant(),
+        budget.Reason.Length > 0 ? budget.Reason : null,
+        budget.GearMs == long.MaxValue ? null : budget.GearMs / 1000);
 
     private static ExplainRate Rate(LearnedRateView rate) => new(
         Math.Round(rate.PerMinute, 1),

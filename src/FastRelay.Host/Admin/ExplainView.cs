@@ -49,6 +49,9 @@ public sealed record ExplainSite(
     /// <summary>Sessions that it may have at work.</summary>
     public int Limit { get; init; }
 
+    /// <summary>Sites that are shown as one, because they share their provider's budget; null for one site. Told by /api/sites.</summary>
+    public int? Sites { get; init; }
+
     /// <summary>Mail of its destinations that waits for a time, or for the operator; told by /api/sites.</summary>
     public long Deferred { get; init; }
 
@@ -67,6 +70,18 @@ public sealed record ExplainSite(
     /// <summary>The learned rate; null when none of its hosts has refused anything for being too fast.</summary>
     public ExplainRate? Rate { get; init; }
 }
+
+/// <summary>What the sites of a provider share: sessions, rates, and the gears of rules.</summary>
+/// <param name="Name">The provider, and the source where there is one.</param>
+/// <param name="Sites">Sites that share it.</param>
+/// <param name="Waiting">Those of them that wait for their turn.</param>
+/// <param name="Sessions">Connections.</param>
+/// <param name="Idle">Those of them that are idle.</param>
+/// <param name="Limit">Sessions that they may have at work together.</param>
+/// <param name="Gear">normal, slow, backoff or suspended.</param>
+/// <param name="GearReason">Why; null in normal.</param>
+/// <param name="GearSeconds">For how long still; 0 when the next success ends it, null when the operator does.</param>
+public sealed record ExplainBudget(string Name, int Sites, int Waiting, int Sessions, int Idle, int Limit, string Gear, string? GearReason, long? GearSeconds);
 
 /// <summary>Where mail for one destination goes, and what it waits for.</summary>
 /// <param name="Destination">The domain or the route.</param>
@@ -107,6 +122,9 @@ public sealed record ExplainWay(
     double? DeliveryMs,
     double? CeilingPerSecond)
 {
+    /// <summary>What the site shares with others of its provider; null where it shares nothing.</summary>
+    public ExplainBudget? Budget { get; init; }
+
     /// <summary>The rate that the ceiling comes from; null where it comes from the sessions.</summary>
     public string? CeilingBy { get; init; }
 

@@ -109,7 +109,7 @@ public sealed class ConfigReader
         config = Deliver(root.Table("deliver"), config);
         config = config with { Tenants = TenantReader.Read(root, config, this) };
         config = config with { Routes = RouteReader.Read(root, config, this) };
-        config = config with { Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
+        config = config with { Providers = ProviderReader.Read(root, this), Sites = SiteReader.Read(root, this), ReplyRules = ReplyRuleReader.Read(root, Error) };
         config = Admin(root.Table("admin"), config);
         root.Later("submission");
         root.Finish();

@@ -75,6 +75,7 @@ public static class EffectiveConfig
                 Line(text, "source", Quote(route.Source));
             }
         }
+        ProviderReader.Write(text, config.Providers, Quote);
         Sites(text, config.Sites);
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
         SourceReader.Write(text, config, Quote);

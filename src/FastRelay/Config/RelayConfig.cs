@@ -155,6 +155,9 @@ public sealed record RelayConfig
     /// <summary>Delivery.</summary>
     public DeliverConfig Deliver { get; init; } = new();
 
+    /// <summary>Providers besides those that are known, in order.</summary>
+    public IReadOnlyList<ProviderConfig> Providers { get; init; } = [];
+
     /// <summary>The rules for sites, in order.</summary>
     public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
 

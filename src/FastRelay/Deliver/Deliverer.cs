@@ -131,6 +131,14 @@ public sealed class Deliverer : Dispatcher
         return false;
     }
 
+    /// <inheritdoc/>
+    public override void CloseIdle(Site site)
+    {
+        SendSession session = _idleBySite[site];
+        session.EndIdle();
+        Unpark(session, site);
+    }
+
     /// <summary>
     /// Stops: no new transaction; waits for the final replies that are owed. After <paramref name="timeoutMs"/> the
     /// connections are cut: what had its final dot is in doubt and logged so, the rest stays as it was.
@@ -381,10 +389,9 @@ public sealed class Deliverer : Dispatcher
     // Room for a site that has work is worth more than a connection that may get some.
     private void CloseOneIdle()
     {
-        foreach ((Site site, SendSession session) in _idleBySite)
+        foreach (Site site in _idleBySite.Keys)
         {
-            session.EndIdle();
-            Unpark(session, site);
+            CloseIdle(site);
             return;
         }
     }

@@ -127,11 +127,11 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         if (took)
         {
-            queue.Sites.Delivered(site, queue.World.Loop.NowMs - delivery.TakenMs);
+            queue.Backoffs.Delivered(site, queue.World.Loop.NowMs - delivery.TakenMs);
         }
         else if (judged)
         {
-            queue.Sites.Succeeded(site);
+            queue.Backoffs.Succeeded(site);
         }
         return forRate;
     }

@@ -24,6 +24,12 @@ public abstract class Dispatcher
     /// <param name="site">What it was taken for.</param>
     /// <param name="takenMs">When, on the loop's scale.</param>
     public virtual bool MayHold(Site site, long takenMs) => true;
+
+    /// <summary>
+    /// Ends an idle connection of a site (<see cref="Site.Idle"/> - 1, and <see cref="Site.Sessions"/> - 1 when it has ended), to make room for
+    /// one of another site with the same <see cref="Site.Budget"/>. Only called while there is one.
+    /// </summary>
+    public abstract void CloseIdle(Site site);
 }
 
 /// <summary>What a sender is told of a recipient.</summary>

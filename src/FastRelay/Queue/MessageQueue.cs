@@ -31,7 +31,7 @@ public sealed class MessageQueue : IReplay
         _replayer = new Replayer(_queue);
         Admin = new QueueAdmin(_queue, router);
         SiteAdmin = new SiteAdmin(_queue);
-        Explainer = new Explainer(_queue, router, Admin.View);
+        Explainer = new Explainer(_queue, router);
     }
 
     /// <summary>Makes sessions; without one nothing is delivered.</summary>
@@ -111,10 +111,7 @@ public sealed class MessageQueue : IReplay
     {
         string wrong = _queue.Gears.Suspensions.Read();
         _queue.TenantStops.Start();
-        foreach (Site site in _queue.Sites.All)
-        {
-            _queue.Gears.Recall(site);
-        }
+        _queue.Gears.Recall();
         return wrong;
     }
 
@@ -196,7 +193,7 @@ public sealed class MessageQueue : IReplay
     {
         _loop.CheckThread();
         delivery = default;
-        if (_queue.Stopping || site.Turn is not { } destination || !_queue.Gears.MayTake(site))
+        if (_queue.Stopping || site.NextTurn() is not { } destination || !_queue.Gears.MayTake(site) || site.Budget.IsTurnOver(site, _loop.NowMs))
         {
             return false;
         }
@@ -301,7 +298,7 @@ public sealed class MessageQueue : IReplay
     public void SiteFailed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason, bool counted = false)
     {
         _loop.CheckThread();
-        _queue.Sites.Failed(site, outcome, reason, counted);
+        _queue.Backoffs.Failed(site, outcome, reason, counted);
     }
 
     /// <summary>A host of a site said something that ends a connection and no message's attempt: the rules for replies count it.</summary>
@@ -319,7 +316,7 @@ public sealed class MessageQueue : IReplay
     public void SiteSucceeded(Site site)
     {
         _loop.CheckThread();
-        _queue.Sites.Succeeded(site);
+        _queue.Backoffs.Succeeded(site);
     }
 
     /// <summary>There is room for a session again, after <see cref="Dispatcher.Dispatch"/> had said that there is none.</summary>

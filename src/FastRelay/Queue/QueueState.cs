@@ -32,6 +32,7 @@ internal sealed class QueueState
         Gears = new Gears(this);
         Shaper = new Shaper(this);
         Sites = new SiteTable(this);
+        Backoffs = new Backoffs(this);
         Destinations = new DestinationTable(this, router);
         Clock = new QueueClock(this);
         Settler = new Settler(this);
@@ -65,6 +66,8 @@ internal sealed class QueueState
     public Shaper Shaper { get; }
 
     public SiteTable Sites { get; }
+
+    public Backoffs Backoffs { get; }
 
     public TenantTable Tenants { get; }
 

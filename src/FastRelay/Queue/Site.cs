@@ -5,8 +5,9 @@ using FastRelay.Routing;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// A set of hosts that several destinations share, and who we are to them: connections, concurrency and backoff belong to it. The
-/// tenants of its ready destinations take turns, and within each its destinations.
+/// A set of hosts that several destinations share, and who we are to them: connections and a backoff of its hosts belong to it, and
+/// what may be asked of them to its <see cref="SiteBudget"/>. The tenants of its ready destinations take turns, and within each its
+/// destinations.
 /// </summary>
 public sealed class Site
 {
@@ -31,6 +32,11 @@ public sealed class Site
     /// <summary>The hosts; always one with status Ok.</summary>
     public Plan Plan { get; internal set; }
 
+    /// <summary>What may be asked of its hosts, and of those that count as one with them.</summary>
+    public SiteBudget Budget => BudgetOrNone!;
+
+    internal SiteBudget? BudgetOrNone { get; private set; }
+
     /// <summary>Connections to it, being dialled, in use or idle. Deliver counts it up when it starts a session and down when the session has ended.</summary>
     public int Sessions
     {
@@ -39,9 +45,11 @@ public sealed class Site
         {
             Check.That(value >= 0, "a site has no fewer than no sessions");
             bool fewer = value < _sessions;
+            Budget.Sessions += value - _sessions;
             _sessions = value;
             if (fewer)
             {
+                Budget.Closing = Math.Max(0, Budget.Closing - 1);
                 _table.Wake(this);
             }
         }
@@ -57,7 +65,14 @@ public sealed class Site
         set
         {
             Check.That(value >= 0, "a site has no fewer than no idle sessions");
+            bool more = value > _idle;
+            Budget.Idle += value - _idle;
             _idle = value;
+            ListIdle();
+            if (more && (Ready > 0 || Budget.Waiting > 0))
+            {
+                _table.Wake(this);
+            }
         }
     }
 
@@ -71,7 +86,16 @@ public sealed class Site
     public int Stopped => Lanes.Stopped;
 
     /// <summary>Deliveries taken and not yet reported.</summary>
-    public int InFlight { get; internal set; }
+    public int InFlight
+    {
+        get => _inFlight;
+        internal set
+        {
+            Check.That(value >= 0, "a site has no fewer than no deliveries");
+            Budget.InFlight += value - _inFlight;
+            _inFlight = value;
+        }
+    }
 
     /// <summary>
     /// Those of <see cref="InFlight"/> that are beyond the first of their session: many in flight on one connection keep one
@@ -83,62 +107,47 @@ public sealed class Site
         set
         {
             Check.That(value >= 0, "a site has no fewer than no stacked deliveries");
+            Budget.Stacked += value - _stacked;
             _stacked = value;
         }
     }
 
-    /// <summary>Sessions that may work at once just now: adapts to what the site bears, at most <see cref="Limits.SendSessionsPerSite"/>.</summary>
-    public int Limit => _table.LimitOf(this);
+    /// <summary>Sessions that it may have at work just now, if the others of its <see cref="Budget"/> leave them: adapts to what is borne, at most <see cref="Limits.SendSessionsPerSite"/>.</summary>
+    public int Limit => _table.Budgets.LimitOf(this);
 
     /// <summary>Messages that one connection may have in flight; 1 or less for one after another.</summary>
     public int InFlightMost => Rule is { InFlight: > 0 } rule ? rule.InFlight : Plan.InFlight;
 
     /// <summary>How long its next connection has to wait for the rates of connections, ms.</summary>
-    public long DialWaitMs => _table.Shaper.DialWaitMs(this, out _);
+    public long DialWaitMs => _table.Shaper.DialWaitMs(Budget, out _);
 
     /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null where neither site nor route says.</summary>
     public EightBitMode? EightBit => Rule?.EightBit ?? Plan.EightBit;
 
     /// <summary>True when another session may be put to work: not stopping, not backing off, below <see cref="Limit"/>.</summary>
-    public bool CanRun => _table.CanRun(this);
+    public bool CanRun => _table.Budgets.CanRun(this);
 
-    /// <summary>Why it backs off; empty when it does not.</summary>
-    public string BackoffReason { get; internal set; } = "";
+    /// <summary>Why it, or all that share its budget, back off; empty when they do not.</summary>
+    public string BackoffReason => LaterBackoff.BackoffReason(_table.NowMs);
 
-    /// <summary>Until when, on the loop's scale; 0 when it does not.</summary>
-    public long BackoffUntilMs { get; internal set; }
+    /// <summary>Until when, on the loop's scale; in the past when they do not.</summary>
+    public long BackoffUntilMs => LaterBackoff.BackoffUntilMs;
 
-    /// <summary>Failures in a row.</summary>
-    public int Failures { get; internal set; }
-
-    /// <summary>Only time, or the operator, ends its backoff: it refused our login, or a rule said so.</summary>
-    internal bool BackoffLasts { get; set; }
-
-    /// <summary>Until when a rule's backoff keeps even its open connections from taking anything, on the loop's scale; 0 when none does.</summary>
-    internal long StoppedUntilMs { get; set; }
+    /// <summary>Failures in a row, of its hosts or of all that share its budget.</summary>
+    public int Failures => Math.Max(Brake.Failures, Budget.Brake.Failures);
 
     /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
-    public long SuspendedUntilMs { get; internal set; }
+    public long SuspendedUntilMs => LaterSuspension.SuspendedUntilMs;
 
     /// <summary>Why; empty when it is not.</summary>
-    public string SuspendReason { get; internal set; } = "";
+    public string SuspendReason => LaterSuspension.SuspendReason;
 
-    internal bool SuspendedByOperator { get; set; }
+    /// <summary>What its own hosts, and the operator by its name, have done.</summary>
+    internal Brake Brake { get; } = new();
 
-    /// <summary>Until when it gets at most <see cref="SlowMost"/> sessions, on the loop's scale.</summary>
-    internal long SlowUntilMs { get; set; }
+    private Brake LaterBackoff => Budget.Brake.BackoffUntilMs > Brake.BackoffUntilMs ? Budget.Brake : Brake;
 
-    internal long SlowedAtMs { get; set; }
-
-    internal int SlowMost { get; set; }
-
-    internal string SlowReason { get; set; } = "";
-
-    /// <summary>By the number of a rule that takes several replies: when the first came, and how many.</summary>
-    internal Dictionary<int, (long SinceMs, int Count)>? RuleCounts { get; set; }
-
-    /// <summary>Transactions in which it took mail, since the start.</summary>
-    internal long Taken { get; set; }
+    private Brake LaterSuspension => Budget.Brake.SuspendedUntilMs > Brake.SuspendedUntilMs ? Budget.Brake : Brake;
 
     /// <summary>Deliveries taken from it since the start.</summary>
     internal long Begun { get; set; }
@@ -158,45 +167,46 @@ public sealed class Site
 
     private int _sessions;
     private int _idle;
+    private int _inFlight;
     private int _stacked;
+    private LinkedListNode<Site>? _idleNode;
 
     /// <summary>Sessions at work or about to be.</summary>
     internal int Active => _sessions - _idle;
 
-    /// <summary>The concurrency that the site has been seen to bear.</summary>
-    internal double Window { get; set; }
-
-    /// <summary>What a delivery takes a session, ms: a mean in which the last 16 count most; 0 before the first.</summary>
-    internal double ServiceMs { get; set; }
-
     /// <summary>The operator's rule for it; null when there is none.</summary>
-    public SiteConfig? Rule { get; internal set; }
+    public SiteConfig? Rule => Budget.Rule;
 
-    /// <summary>The rates of its rule; null when it has none.</summary>
-    internal SitePace? Pace { get; set; }
+    /// <summary>Its hosts have taken or judged a message since they failed last.</summary>
+    internal bool HasServed { get; set; }
 
-    /// <summary>The rate that its hosts have been seen to allow; null while none has refused anything for it.</summary>
-    internal LearnedRate? Learned { get; set; }
-
-    /// <summary>What got through lately.</summary>
-    internal ThroughMeter Through;
+    /// <summary>
+    /// Until when it takes messages although others wait for their turn, on the loop's scale: <see cref="long.MaxValue"/> when that
+    /// begins with the next, 0 when it had nothing to send since it last did.
+    /// </summary>
+    internal long TurnUntilMs { get; set; }
 
     /// <summary>Connections that count already and are still to be dialled.</summary>
     internal int DialsAhead { get; set; }
 
-    /// <summary>A rate holds for it.</summary>
-    internal bool IsPaced => Pace is not null || Learned is not null;
-
     /// <summary>Its plan was made before the configuration changed: the next one takes its place, however long it holds.</summary>
     internal bool IsPlanOld { get; set; }
-
-    internal LoopTimer? Timer { get; set; }
 
     /// <summary>Has the site looked at again, at the earliest of the times that were asked for.</summary>
     internal LoopTimer? LookTimer { get; set; }
 
     /// <summary>The destination whose turn is next.</summary>
     internal Destination? Turn => Lanes.Turn;
+
+    /// <summary>The same, asked by a session: with nothing to send its own turn among the sites of its budget ends.</summary>
+    internal Destination? NextTurn()
+    {
+        if (Turn is null)
+        {
+            TurnUntilMs = 0;
+        }
+        return Turn;
+    }
 
     /// <summary>Its ready work, by tenant.</summary>
     internal SiteLanes Lanes { get; } = new();
@@ -205,9 +215,56 @@ public sealed class Site
 
     internal bool WakeQueued { get; set; }
 
-    internal Site? NextStarved { get; set; }
+    /// <summary>Where it waits, with its neighbours there.</summary>
+    internal SitePlace Place { get; set; }
 
-    internal bool IsStarved { get; set; }
+    internal Site? NextWaiting { get; set; }
+
+    internal Site? PreviousWaiting { get; set; }
+
+    /// <summary>Takes another budget, and what it has in use along.</summary>
+    internal void Move(SiteBudget budget)
+    {
+        Count(-1);
+        BudgetOrNone?.Leave(this);
+        if (_idleNode is { List: { } list })
+        {
+            list.Remove(_idleNode);
+        }
+        BudgetOrNone = budget;
+        Count(1);
+        ListIdle();
+    }
+
+    private void Count(int sign)
+    {
+        if (BudgetOrNone is { } budget)
+        {
+            budget.Sites += sign;
+            budget.Sessions += sign * _sessions;
+            budget.Idle += sign * _idle;
+            budget.InFlight += sign * _inFlight;
+            budget.Stacked += sign * _stacked;
+            budget.Starved += Place == SitePlace.Room ? sign : 0;
+        }
+    }
+
+    // Where sites share a budget, an idle connection of one may have to make room for another's.
+    private void ListIdle()
+    {
+        if (!Budget.IsShared)
+        {
+            return;
+        }
+        if (_idle > 0 && _idleNode?.List is null)
+        {
+            (Budget.IdleSites ??= new LinkedList<Site>()).AddLast(_idleNode ??= new LinkedListNode<Site>(this));
+        }
+        else if (_idle == 0 && _idleNode is { List: { } list })
+        {
+            list.Remove(_idleNode);
+        }
+    }
 
     /// <summary>A connection to it is dialled; Deliver's.</summary>
     public void Dialled() => _table.Shaper.Dialled(this);
@@ -232,7 +289,6 @@ public sealed class Site
     internal void Landed(TenantLane lane)
     {
         InFlight--;
-        Check.That(InFlight >= 0, "a site has no fewer than no deliveries");
         if (Lanes.Landed(lane))
         {
             _table.Wake(this);

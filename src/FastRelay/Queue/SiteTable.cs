@@ -1,28 +1,21 @@
-using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Routing;
-using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
 
 /// <summary>
 /// All sites, and the one place that decides whether a site may have another session: concurrency that grows by one
-/// for each window of successes and halves when the site fails, and a backoff that touches no message's timer.
+/// for each window of successes and halves when hosts fail, turns among the sites of a budget, and a backoff that touches
+/// no message's timer.
 /// </summary>
 internal sealed class SiteTable : LoopItem
 {
-    private const double FirstWindow = 5;
-    private const long SoftBackoffMs = 5_000;
     private const long RoomLookMs = 20;
-
-    /// <summary>A login that was refused is not tried again sooner, whatever the retry times say: many tries lock the account.</summary>
-    private const long LoginBackoffMs = 60 * 60 * 1000;
-
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
     private WokenSites _woken;
-    private StarvedSites _starved;
+    private SiteQueue _starved = new(SitePlace.Room);
     private readonly LoopTimer _roomTimer;
     private bool _room;
 
@@ -31,7 +24,13 @@ internal sealed class SiteTable : LoopItem
         _queue = queue;
         _loop = queue.World.Loop;
         _roomTimer = new LoopTimer(_loop, new RoomLook(this));
+        Budgets = new BudgetTable(queue);
     }
+
+    /// <summary>What may be asked of whom.</summary>
+    public BudgetTable Budgets { get; }
+
+    public long NowMs => _loop.NowMs;
 
     public Dispatcher? Dispatcher { get; set; }
 
@@ -54,56 +53,40 @@ internal sealed class SiteTable : LoopItem
             {
                 bool renewed = site.IsPlanOld && !(plan.Credentials?.IsSame(site.Plan.Credentials) ?? site.Plan.Credentials is null);
                 site.Plan = plan;
-                site.IsPlanOld = false;
-                if (renewed && site.BackoffLasts && _loop.NowMs >= site.StoppedUntilMs)
+                if (site.IsPlanOld)
+                {
+                    // Its hosts may be another provider's now.
+                    site.IsPlanOld = false;
+                    Budgets.Reassign(site);
+                }
+                if (renewed && site.Brake.Lasts)
                 {
                     // The password that was refused is another one now.
-                    EndBackoff(site);
+                    site.Brake.EndBackoff();
+                    Wake(site);
                 }
             }
             return site;
         }
-        SiteConfig? rule = RuleOf(plan);
-        site = new Site(this, plan, key) { Source = source, Window = FirstWindow, Rule = rule, Pace = SitePace.Of(rule) };
+        site = new Site(this, plan, key) { Source = source };
         _sites.Add(key, site);
+        Budgets.Assign(site);
         _queue.Gears.Recall(site);
         return site;
     }
 
-    /// <summary>Rules and limits have changed. A site keeps what it has learned; where its rates are others now, it begins with full buckets.</summary>
+    /// <summary>Rules and limits have changed. A budget keeps what it has learned; where its rates are others now, it begins with full buckets.</summary>
     public void Change()
     {
         foreach (Site site in _sites.Values)
         {
             site.IsPlanOld = true;
-            SiteConfig? rule = RuleOf(site.Plan);
-            if (!(rule?.AllRates ?? []).SequenceEqual(site.Rule?.AllRates ?? []))
-            {
-                site.Pace = SitePace.Of(rule);
-                site.Pace?.Fill(_loop.NowMs);
-            }
-            site.Rule = rule;
+            Budgets.Reassign(site);
             site.Lanes.Change();
             Wake(site);
         }
         RoomAgain();
     }
-
-    private SiteConfig? RuleOf(Plan plan) => _queue.Options.Sites.FirstOrDefault(rule => plan.IsAt(rule.Match));
-
-    /// <summary>My current share, read here and nowhere else.</summary>
-    public int LimitOf(Site site) => site.Failures > 0 || (site.Plan.Credentials is not null && site.ServiceMs == 0)
-        ? 1
-        : Math.Clamp((int)site.Window, 1, CeilingOf(site));
-
-    /// <summary>Sessions that it may have just now when it bears them: fewer than <see cref="MostOf"/> while a rule slows it.</summary>
-    public int CeilingOf(Site site) => _loop.NowMs < site.SlowUntilMs ? Math.Min(site.SlowMost, MostOf(site)) : MostOf(site);
-
-    /// <summary>Sessions that it may have when it bears them.</summary>
-    public int MostOf(Site site) => site.Rule is { Sessions: > 0 } rule ? rule.Sessions : Math.Max(1, _queue.Limits.SendSessionsPerSite);
-
-    public bool CanRun(Site site) =>
-        !_queue.Stopping && _loop.NowMs >= site.BackoffUntilMs && !_queue.Gears.IsSuspended(site) && site.Active < LimitOf(site);
 
     /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
     public void Wake(Site site)
@@ -114,29 +97,19 @@ internal sealed class SiteTable : LoopItem
         }
     }
 
-    /// <summary>True when something will surely have its ready work looked at: the end of what holds it back, a session at work, or room.</summary>
-    public bool HasNextEvent(Site site)
-    {
-        if (Dispatcher is null || site.Active > 0 || _queue.Gears.IsSuspended(site) || !_queue.Journal.HasOutcomeRoom || !_queue.MayFail)
-        {
-            return true;
-        }
-        if (_loop.NowMs < site.BackoffUntilMs)
-        {
-            return site.Timer is { IsArmed: true };
-        }
-        return site.IsStarved ? _roomTimer.IsArmed || _queue.Counters.SessionsOut > 0 : site.LookTimer is { IsArmed: true };
-    }
+    /// <summary>True when something will surely make room for those that wait for it.</summary>
+    public bool HasRoomEvent => _roomTimer.IsArmed || _queue.Counters.SessionsOut > 0;
 
     /// <summary>The watchdog's: looks at a site whose waking was lost.</summary>
     public void WakeAgain(Site site)
     {
         site.WakeQueued = _woken.Holds(site);
         _loop.Enqueue(this);
-        if (_loop.NowMs < site.BackoffUntilMs)
+        // Where a backoff holds it, the timer is gone, and so is what it would have ended.
+        Brake brake = _loop.NowMs < site.Brake.BackoffUntilMs ? site.Brake : site.Budget.Brake;
+        if (_loop.NowMs < brake.BackoffUntilMs)
         {
-            // Its timer is gone, and so is what it would have ended.
-            EndBackoff(site);
+            brake.EndBackoff();
         }
         RoomAgain();
         Wake(site);
@@ -145,111 +118,11 @@ internal sealed class SiteTable : LoopItem
     /// <summary>A session has ended, so one more may start somewhere.</summary>
     public void RoomAgain()
     {
-        if (_starved.Any)
+        if (_starved.First is not null)
         {
             _room = true;
             _loop.Enqueue(this);
         }
-    }
-
-    /// <summary>None of the site's hosts could be used.</summary>
-    /// <param name="site">The site.</param>
-    /// <param name="outcome">Why.</param>
-    /// <param name="reason">The same in words.</param>
-    /// <param name="counted">The reply was reported for a message already, and counted for the rules there.</param>
-    public void Failed(Site site, in Outcome outcome, ReadOnlySpan<byte> reason, bool counted)
-    {
-        // The rest of a cohort that was dialling at the same time tells nothing new.
-        if (_loop.NowMs < site.BackoffUntilMs
-            || (counted ? Shaper.WasRefusedNow(site) : _queue.Gears.Replied(site, outcome, reason) is ReplyEffect.Stopped or ReplyEffect.Paced))
-        {
-            return;
-        }
-        long wait;
-        bool login = outcome is { Cause: OutcomeCause.AuthFailed, ReplyCode: >= 500 };
-        if (site.InFlight > 0 && !login)
-        {
-            // Others are being served: too many at once, not a dead site.
-            wait = _queue.Options.BackoffMs(SoftBackoffMs, SoftBackoffMs, 1, _queue.World.Random);
-        }
-        else
-        {
-            site.Failures++;
-            // A password that is wrong does not become right by trying, and many tries lock the account.
-            long first = login ? Math.Max(_queue.Options.RetryMs[^1], LoginBackoffMs) : _queue.Options.SiteBackoffMs;
-            wait = _queue.Options.BackoffMs(first, Math.Max(first, _queue.Options.RetryMs[^1]), site.Failures, _queue.World.Random);
-        }
-        BackOff(site, wait, System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]), lasts: login);
-        _queue.Log.Warn("site_backoff"u8).Add("site"u8, site.Key).Add("failures"u8, site.Failures).AddSeconds("wait"u8, wait)
-            .Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, reason).Write();
-    }
-
-    /// <summary>Gives a site nothing for a while.</summary>
-    /// <param name="site">The site.</param>
-    /// <param name="forMs">For how long.</param>
-    /// <param name="reason">Why.</param>
-    /// <param name="lasts">What it takes meanwhile does not end it, and one session tries it afterwards.</param>
-    public void BackOff(Site site, long forMs, string reason, bool lasts)
-    {
-        site.Window = Math.Max(1, site.Window / 2);
-        site.Failures = lasts ? Math.Max(1, site.Failures) : site.Failures;
-        site.BackoffLasts = lasts;
-        site.BackoffReason = reason;
-        site.BackoffUntilMs = _loop.NowMs + forMs;
-        site.Timer ??= new LoopTimer(_loop, new BackoffOver(this, site));
-        site.Timer.After(forMs);
-    }
-
-    /// <summary>The site has served: it took a connection or a message, or judged one.</summary>
-    public void Succeeded(Site site)
-    {
-        // A connection that was let in before says nothing about a login that is refused now.
-        if (site.Failures > 0 && !site.BackoffLasts)
-        {
-            site.Failures = 0;
-            site.BackoffUntilMs = 0;
-            site.BackoffReason = "";
-            site.Timer?.Cancel();
-            _queue.Log.Line("site_ok"u8).Add("site"u8, site.Key).Add("ready"u8, site.Ready).Write();
-            // A probe that worked ends the backoff; a pause that a busy site was given runs its course.
-            Wake(site);
-        }
-    }
-
-    /// <summary>The site took a message: after as many as its concurrency it may have one session more.</summary>
-    public void Delivered(Site site, long tookMs)
-    {
-        site.Taken++;
-        site.ServiceMs += site.ServiceMs > 0 ? (tookMs - site.ServiceMs) / 16 : Math.Max(1, tookMs);
-        int most = CeilingOf(site);
-        if (site.Window < most)
-        {
-            int before = (int)site.Window;
-            site.Window = Math.Min(site.Window + (1 / site.Window), most);
-            if ((int)site.Window > before && site.Ready > 0)
-            {
-                Wake(site);
-            }
-        }
-        Succeeded(site);
-    }
-
-    /// <summary>Ends a backoff at once; the operator's wish.</summary>
-    public void Forgive(Site site)
-    {
-        EndBackoff(site);
-        Shaper.Forget(site);
-        _queue.Gears.Forgive(site);
-    }
-
-    private void EndBackoff(Site site)
-    {
-        site.BackoffUntilMs = 0;
-        site.BackoffReason = "";
-        site.Failures = 0;
-        site.BackoffLasts = false;
-        site.Timer?.Cancel();
-        Wake(site);
     }
 
     public void WakeAll()
@@ -271,8 +144,9 @@ internal sealed class SiteTable : LoopItem
             Look(site);
             site = next;
         }
-        while (_room && _starved.Take() is { } starved)
+        while (_room && _starved.First is { } starved)
         {
+            Leave(starved);
             Look(starved);
         }
         _room = false;
@@ -280,75 +154,192 @@ internal sealed class SiteTable : LoopItem
 
     private void Look(Site site)
     {
-        if (site.Ready > 0)
+        SiteBudget budget = site.Budget;
+        if (site.Ready == 0)
         {
-            Dispatch(site);
+            Leave(site);
+            Forget(site);
+        }
+        else if ((site.Place is SitePlace.Dial or SitePlace.Room or SitePlace.More && site.Idle > 0) || (site.Place == SitePlace.More && site.Active == 0))
+        {
+            // What it waits for is less now.
+            Leave(site);
+        }
+        if (site.Place == SitePlace.None && Wants(site))
+        {
+            budget.Wait(site, first: _loop.NowMs < site.TurnUntilMs);
+        }
+        Serve(budget);
+    }
+
+    private void Leave(Site site)
+    {
+        if (site.Place == SitePlace.Room)
+        {
+            _starved.Remove(site);
+            site.Budget.Starved--;
         }
         else
         {
-            Forget(site);
+            site.Budget.Leave(site);
         }
     }
 
-    /// <summary>Forgets a site that nothing refers to any more.</summary>
+    /// <summary>Forgets a site that nothing refers to any more. The last of a budget stays as long as that has something to remember.</summary>
     private void Forget(Site site)
     {
-        if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued && !site.IsStarved)
+        if (site.Destinations == 0 && site.Sessions == 0 && site.InFlight == 0 && !site.WakeQueued)
         {
-            if (Math.Max(Shaper.KeptMs(site), _queue.Gears.KeptMs(site)) is > 0 and long keptMs)
+            SiteBudget budget = site.Budget;
+            long keptMs = site.Brake.Lasts ? site.Brake.BackoffUntilMs - _loop.NowMs : 0;
+            if (budget.Sites == 1)
+            {
+                keptMs = Math.Max(keptMs, Math.Max(Shaper.KeptMs(budget), _queue.Gears.KeptMs(budget)));
+            }
+            if (keptMs > 0)
             {
                 LookAgain(site, keptMs);
                 return;
             }
-            Shaper.Forget(site);
-            site.Timer?.Cancel();
             site.LookTimer?.Cancel();
             // Another of its name may have come meanwhile.
             if (Find(site.Key) == site)
             {
                 _sites.Remove(site.Key);
+                if (--budget.Sites == 0)
+                {
+                    Budgets.Forget(budget);
+                }
             }
         }
     }
 
-    private void Dispatch(Site site)
+    /// <summary>Does a site want a session that its own hosts, as far as is known, would serve?</summary>
+    private bool Wants(Site site)
     {
-        if (Dispatcher is null)
+        if (site.Ready == 0)
         {
-            return;
+            return false;
         }
+        long untilMs = site.Brake.UntilMs;
+        if (_loop.NowMs < untilMs)
+        {
+            if (untilMs != long.MaxValue)
+            {
+                LookAgain(site, untilMs - _loop.NowMs);
+            }
+            return false;
+        }
+        return (site.Active == 0 || !BudgetTable.IsTried(site)) && site.Active < site.InFlight - site.Stacked + site.Ready && !IsLeftToTheBusy(site);
+    }
+
+    /// <summary>Sessions for the sites of a budget that wait, in their turns, as many as it allows.</summary>
+    private void Serve(SiteBudget budget)
+    {
+        budget.Binds = BudgetBind.None;
+        while (!_queue.Stopping && Dispatcher is not null && Next(budget) is { } site)
+        {
+            if (!Wants(site))
+            {
+                budget.Leave(site);
+                continue;
+            }
+            bool mayDial = site.Idle > 0 || Shaper.MayDial(site);
+            if (!mayDial && site.Place != SitePlace.More)
+            {
+                budget.WaitToDial(site);
+                continue;
+            }
+            if (!mayDial || !MayServe(budget, site))
+            {
+                return;
+            }
+            budget.Pass(site);
+            budget.Leave(site);
+            if (!Send(site))
+            {
+                return;
+            }
+        }
+    }
+
+    private Site? Next(SiteBudget budget)
+    {
+        long dialMs = budget.WantDial ? Shaper.DialWaitMs(budget, out _) : 0;
+        if (dialMs > 0)
+        {
+            LookAgain(budget, dialMs);
+        }
+        return budget.Next(mayDial: dialMs == 0);
+    }
+
+    /// <summary>Asks all that a budget has to say. When that is no, whatever changes it has the budget looked at again.</summary>
+    private bool MayServe(SiteBudget budget, Site site)
+    {
+        if (_queue.Gears.NextEndMs(budget) is > 0 and long endMs)
+        {
+            LookAgain(budget, endMs);
+        }
+        int most = Budgets.LimitOf(budget);
+        budget.Binds = _loop.NowMs < budget.Brake.UntilMs ? BudgetBind.Gear
+            : budget.Active >= most || (site.Idle == 0 && budget.Sessions >= most) ? BudgetBind.Session
+            : !Shaper.MayBegin(site) ? BudgetBind.Rate
+            : BudgetBind.None;
+        if (budget.Binds == BudgetBind.Session && budget.Active < most && budget.Closing < budget.Waiting && budget.IdleSites?.First is { } idle)
+        {
+            // What an idle connection of another site has to make room for is worth more.
+            budget.Closing++;
+            Dispatcher!.CloseIdle(idle.Value);
+        }
+        if (budget.Binds != BudgetBind.None || !budget.IsPaced || budget.Coming < Queue.Shaper.Ahead(budget))
+        {
+            return budget.Binds == BudgetBind.None;
+        }
+        // Those that are on their way take what the rate lets go; for one that is long on its way another is sent.
+        long waitMs = budget.SentAtMs + SiteBudget.TurnMs - _loop.NowMs;
+        if (waitMs > 0)
+        {
+            LookAgain(budget, waitMs);
+        }
+        return waitMs <= 0;
+    }
+
+    /// <summary>Puts a session to work for a site whose turn it is.</summary>
+    /// <returns>False when its budget is to be looked at later.</returns>
+    private bool Send(Site site)
+    {
+        SiteBudget budget = site.Budget;
+        int active = budget.Active;
+        int sessions = site.Sessions;
         if ((_queue.HasJournal && !_queue.Journal.HasOutcomeRoom) || !_queue.MayFail)
         {
-            _room = false;
-            _starved.Add(site);
+            Starve(site);
             _roomTimer.After(RoomLookMs);
-            return;
+            return false;
         }
-        if (_queue.Gears.NextEndMs(site) is > 0 and long endMs)
+        if (!Dispatcher!.Dispatch(site))
         {
-            LookAgain(site, endMs);
+            Starve(site);
+            return false;
         }
-        while (site.Ready > 0 && CanRun(site) && Shaper.MayBegin(site) && site.Active < site.InFlight - site.Stacked + site.Ready && !IsLeftToTheBusy(site)
-            && Shaper.MayDial(site))
+        site.TurnUntilMs = long.MaxValue;
+        budget.SentAtMs = _loop.NowMs;
+        if (site.Sessions > sessions)
         {
-            int before = site.Active;
-            int sessions = site.Sessions;
-            if (!Dispatcher.Dispatch(site))
-            {
-                _room = false;
-                _starved.Add(site);
-                return;
-            }
-            if (site.Sessions > sessions)
-            {
-                Shaper.Dispatched(site);
-            }
-            if (site.Active <= before || site.IsPaced)
-            {
-                // A paced site gets one session at a time: each that takes a message has the site looked at again.
-                return;
-            }
+            Shaper.Dispatched(site);
         }
+        if (site.Place == SitePlace.None && Wants(site))
+        {
+            budget.Wait(site, first: false);
+        }
+        return budget.Active > active;
+    }
+
+    private void Starve(Site site)
+    {
+        _room = false;
+        _starved.Add(site);
+        site.Budget.Starved++;
     }
 
     /// <summary>
@@ -367,12 +358,16 @@ internal sealed class SiteTable : LoopItem
     }
 
     /// <summary>Has the site looked at after this long. The earliest time wins: whoever finds at that look that it was too early asks again.</summary>
-    public void LookAgain(Site site, long afterMs)
+    public void LookAgain(Site site, long afterMs) => Look(site.LookTimer ??= new LoopTimer(_loop, new LookDue(this, site)), afterMs);
+
+    /// <summary>The same for a budget.</summary>
+    public void LookAgain(SiteBudget budget, long afterMs) => Look(budget.LookTimer ??= new LoopTimer(_loop, new ServeDue(this, budget)), afterMs);
+
+    private void Look(LoopTimer timer, long afterMs)
     {
-        site.LookTimer ??= new LoopTimer(_loop, new LookDue(this, site));
-        if (_loop.NowMs + afterMs < site.LookTimer.DueMs)
+        if (_loop.NowMs + afterMs < timer.DueMs)
         {
-            site.LookTimer.After(afterMs);
+            timer.After(afterMs);
         }
     }
 
@@ -386,13 +381,8 @@ internal sealed class SiteTable : LoopItem
         protected override void Run() => table.Wake(site);
     }
 
-    private sealed class BackoffOver(SiteTable table, Site site) : LoopItem
+    private sealed class ServeDue(SiteTable table, SiteBudget budget) : LoopItem
     {
-        protected override void Run()
-        {
-            site.BackoffLasts = false;
-            site.BackoffReason = site.Failures == 0 ? "" : site.BackoffReason;
-            table.Wake(site);
-        }
+        protected override void Run() => table.Serve(budget);
     }
 }

@@ -295,7 +295,7 @@ public sealed class Router
         return false;
     }
 
-    private static Plan Finish(Route route, PlanJob job, string name)
+    private Plan Finish(Route route, PlanJob job, string name)
     {
         if (job.Usable.Count > 0)
         {
@@ -308,7 +308,7 @@ public sealed class Router
                 route,
                 PlanStatus.Ok,
                 byDns ? SiteNames.Of(named, route.Tls) : route.Key,
-                byDns ? SiteNames.ProviderOf(named) : null,
+                byDns ? SiteNames.ProviderOf(named, _options.Providers) : null,
                 hosts,
                 job.ExpiresMs,
                 "");

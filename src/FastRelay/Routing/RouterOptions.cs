@@ -24,6 +24,9 @@ public sealed record RouterOptions
     /// <summary>What MX deliveries ask of TLS when no row says otherwise.</summary>
     public TlsPolicy Tls { get; init; } = TlsPolicy.Opportunistic;
 
+    /// <summary>Providers before those that are known, each with the domains that its hosts are or are below; lower case, first match wins.</summary>
+    public IReadOnlyList<(string Suffix, string Provider)> Providers { get; init; } = [];
+
     /// <summary>Names of this relay, what EHLO says from its sources too: an MX host of that name is ourselves (RFC 5321 5.1). Any case.</summary>
     public IReadOnlyList<string> OwnNames { get; init; } = [];
 

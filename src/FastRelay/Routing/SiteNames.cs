@@ -5,9 +5,9 @@ namespace FastRelay.Routing;
 
 /// <summary>
 /// Names of sites. Destinations whose MX hosts are the same, in the same order, are one site: any of its connections
-/// can carry the mail of all of them. Beyond that, hosts of one large provider share the provider's name, so that
-/// limits can be kept for the provider as a whole; connections are not shared there, because many providers take a
-/// domain's mail only at the hosts that the domain names.
+/// can carry the mail of all of them. Beyond that, hosts of one large provider share the provider's name, by which they
+/// have one budget; connections are not shared there, because many providers take a domain's mail only at the hosts that
+/// the domain names.
 /// </summary>
 public static class SiteNames
 {
@@ -84,12 +84,14 @@ public static class SiteNames
     }
 
     /// <summary>The provider whose hosts all of these are; null when there is none that is known.</summary>
-    public static string? ProviderOf(ReadOnlySpan<PlanHost> hosts)
+    /// <param name="hosts">Of a plan.</param>
+    /// <param name="more">Providers that are looked for before those that come with the program.</param>
+    public static string? ProviderOf(ReadOnlySpan<PlanHost> hosts, IReadOnlyList<(string Suffix, string Provider)> more)
     {
         string? common = null;
         foreach (PlanHost host in hosts)
         {
-            string? provider = ProviderOf(host.Name);
+            string? provider = ProviderOf(host.Name, more) ?? ProviderOf(host.Name, s_providers);
             if (provider is null || (common is not null && common != provider))
             {
                 return null;
@@ -99,9 +101,9 @@ public static class SiteNames
         return common;
     }
 
-    private static string? ProviderOf(string host)
+    private static string? ProviderOf(string host, IReadOnlyList<(string Suffix, string Provider)> table)
     {
-        foreach ((string suffix, string provider) in s_providers)
+        foreach ((string suffix, string provider) in table)
         {
             if (DomainNames.IsWithin(host, suffix))
             {

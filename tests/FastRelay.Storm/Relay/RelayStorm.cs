@@ -258,6 +258,8 @@ internal sealed class RelayStorm
             int open = _host.Network.OpenTo(site);
             _universe.Require(open <= limits.SendSessionsPerSite * Math.Max(1, _settings.Config.Sources.Count), $"6: {open} connections to one site");
         }
+        int provider = _host.Network.OpenTo(_city.Provider);
+        _universe.Require(provider <= limits.SendSessionsPerSite * Math.Max(1, _settings.Config.Sources.Count), $"6: {provider} connections to one provider");
         int outgoing = _city.Sites.Sum(site => _host.Network.OpenTo(site));
         _universe.Require(outgoing <= limits.SendSessions, $"6: {outgoing} connections out");
     }

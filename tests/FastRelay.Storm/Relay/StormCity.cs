@@ -52,6 +52,9 @@ internal sealed class StormCity
     /// <summary>Where mail of route.test goes.</summary>
     public static IPEndPoint RouteTarget { get; } = IPEndPoint.Parse("10.0.4.1:2600");
 
+    /// <summary>Addresses of several sites that have one budget: d.test's and reject.test's, beside dead.test, where nobody answers.</summary>
+    public IReadOnlyCollection<IPEndPoint> Provider => [.. Sites[5], .. Sites[6]];
+
     /// <summary>May mail of a domain go there?</summary>
     public bool Serves(string domain, IPEndPoint address) => domain switch
     {

@@ -36,6 +36,7 @@ internal sealed class StormSettings
             ExpireMs = 12 * HourMs,
             Deliver = new DeliverConfig { AllowPrivate = true, Tls = random.Pick([DeliverTls.None, DeliverTls.Opportunistic]) },
             Routes = [new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None) { InFlight = random.OneIn(3) ? 0 : 2 + random.Next(8) }],
+            Providers = [new ProviderConfig("shared.test", ["d1.test", "d2.test", "dead.test", "reject.test"])],
             Sites = [.. from match in (string[])["a.test", "b.test", "c.test", "senders.test"] where !random.OneIn(3) select new SiteConfig(match, 0, 0, 0) { InFlight = 2 + random.Next(4) }],
         };
         Disk = DiskProfile.FromSeed(random) with { CapacityBytes = random.Pick([20L << 20, 64L << 20, 1L << 30]) };

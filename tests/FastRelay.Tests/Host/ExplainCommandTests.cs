@@ -14,7 +14,10 @@ public sealed class ExplainCommandTests : IAsyncLifetime
         new ExplainSite("mx.one.test", "one.example", "backoff", "421 busy", 250, 3, 40, 0, 0),
         41, 40,
         [new ExplainLimit("site sessions", 1, 1, true), new ExplainLimit("send_sessions", 7, 2000, false)],
-        91.5, null);
+        91.5, null)
+    {
+        Budget = new ExplainBudget("one.example", 1_000, 300, 22, 2, 20, "slow", "421 4.7.0 slow down", 600),
+    };
 
     private ScriptedAdmin _admin = null!;
 
@@ -46,6 +49,7 @@ public sealed class ExplainCommandTests : IAsyncLifetime
             dns         AAAA  mx.one.test  no-data  (stale: no server answers; 3 s)
             site       mx.one.test (one.example): 40 ready, 0 in delivery, 0 connections
             gear       backoff for 250 s, after 3 failures in a row: 421 busy
+            provider   one.example: 1,000 sites share 20 sessions, 20 at work; 300 wait for their turn; gear slow: 421 4.7.0 slow down
             queued     41 for this destination, 40 of them ready
             limit          1 of 1      site sessions  <- used up
             limit          7 of 2,000  send_sessions

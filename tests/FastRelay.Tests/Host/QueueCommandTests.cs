@@ -158,7 +158,7 @@ public sealed class QueueCommandTests : IAsyncLifetime
         string[] lines = output.Split('\n');
         Assert.StartsWith("0 messages: 0 ready", lines[0]);
         Assert.Matches("^SITE +READY +HIGH +LOW +SENDING +DEFERRED +MSG/S +SESSIONS GEAR$", lines[1]);
-        Assert.Matches(@"^<script>alert\(1\)</script> \(mx\.one\.test\) +5 +2 +1 +1 +70 +[0-9.]+ +1/4 backoff 30 s: 421 4\.7\.0 slow down$", lines[2]);
+        Assert.Matches(@"^<script>alert\(1\)</script> \(12 sites\) +5 +2 +1 +1 +70 +[0-9.]+ +1/4 backoff 30 s: 421 4\.7\.0 slow down$", lines[2]);
         Assert.True(double.Parse(System.Text.RegularExpressions.Regex.Match(lines[2], @" ([0-9.]+) +1/4").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) > 0);
     }
 

@@ -73,7 +73,7 @@ internal class ScriptedDesk : AdminDesk
     }).ToArray());
 
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => Task.FromResult<IReadOnlyList<ExplainSite>>(
-        [new ExplainSite("mx.one.test", "<script>alert(1)</script>", "backoff", "421 4.7.0 slow down", 30, 2, 5, 1, 1) { Limit = 4, Deferred = 70, ReadyHigh = 2, ReadyLow = 1, Taken = _taken += 10 }]);
+        [new ExplainSite("<script>alert(1)</script>", "one.example", "backoff", "421 4.7.0 slow down", 30, 2, 5, 1, 1) { Limit = 4, Sites = 12, Deferred = 70, ReadyHigh = 2, ReadyLow = 1, Taken = _taken += 10 }]);
 
     public override Task<ReloadView> ReloadAsync()
     {

@@ -168,12 +168,12 @@ public class ChangeTests
         var options = new QueueOptions { Sites = [new SiteConfig("a.test", 0, 60, 60_000)] };
         Change(rig, options, s_limits);
         Site site = rig.SiteOf("mx.a.test");
-        SitePace pace = site.Pace!;
+        SitePace pace = site.Budget.Pace!;
         Assert.False(rig.Queue.TryTake(site, out _));
         rig.Loop.Pass(1_200);
         rig.Deliver("mx.a.test");
         Change(rig, options, s_limits);
-        Assert.Same(pace, site.Pace);
+        Assert.Same(pace, site.Budget.Pace);
         rig.Loop.Pass(10_000);
         rig.Deliver("mx.a.test");
         Assert.Equal(0, rig.Messages);

@@ -229,6 +229,13 @@ public sealed class QueueRig
             }
             return true;
         }
+
+        public override void CloseIdle(Site site)
+        {
+            Calls.Add("close " + site.Key);
+            site.Idle--;
+            site.Sessions--;
+        }
     }
 
     public sealed class Bounced(QueueRig rig) : BounceSink

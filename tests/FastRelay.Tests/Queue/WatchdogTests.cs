@@ -157,12 +157,90 @@ public class WatchdogTests
         rig.Queue.SiteFailed(site, QueueRig.Unreachable, "no route"u8);
         site.Sessions = 0;
         Assert.True(site.BackoffUntilMs > 0);
-        site.BackoffUntilMs = long.MaxValue;
-        site.Timer!.Cancel();
+        rig.Loop.Settle();
+        site.Brake.BackOff(rig.Loop.Loop.NowMs + (100 * BoundMs), "no route", lasts: false);
+        site.LookTimer!.Cancel();
         rig.Loop.Pass(3 * BoundMs, 1_000);
         Assert.Contains("state=ready what=mx.a.test", Assert.Single(Found(rig)), StringComparison.Ordinal);
         rig.Deliver("mx.a.test");
         Assert.Equal(0, rig.Messages);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Sites_that_wait_for_their_turn_in_a_budget_are_left_alone_while_it_is_looked_at(bool room)
+    {
+        QueueRig rig = Provider(3);
+        SiteBudget budget = rig.Queue.State.Sites.Budgets.Find("outlook.com")!;
+        budget.Window = 1;
+        budget.Brake.BackOff(rig.Loop.Loop.NowMs + 1_000, "refused", lasts: false);
+        Commit(rig, 3);
+        Assert.Equal(3, budget.Waiting);
+        rig.Dispatcher.Room = room ? 0 : int.MaxValue;
+        rig.Counters.SessionsOut = room ? 1 : 0;
+        rig.Loop.Pass(2_000, 100);
+        // One is at work, or waits for room, and the others wait for it.
+        Assert.Equal(room ? (0, 2, 1) : (1, 2, 0), (budget.Active, budget.Waiting, budget.Starved));
+        Assert.False(budget.LookTimer!.IsArmed);
+        QueueRules.Hold(rig);
+        rig.Loop.Pass(20 * BoundMs, 1_000);
+        Assert.Empty(Found(rig));
+        Assert.Equal(0, rig.Counters.Stuck);
+        QueueRules.Hold(rig);
+    }
+
+    [Fact]
+    public void Sites_that_wait_in_a_budget_that_nothing_looks_at_are_found_and_served()
+    {
+        QueueRig rig = Provider(2);
+        SiteBudget budget = rig.Queue.State.Sites.Budgets.Find("outlook.com")!;
+        budget.Brake.BackOff(rig.Loop.Loop.NowMs + (100 * BoundMs), "refused", lasts: false);
+        Commit(rig, 2);
+        Assert.Equal((0, 2, true), (budget.Active, budget.Waiting, budget.LookTimer!.IsArmed));
+        budget.LookTimer.Cancel();
+        rig.Loop.Pass(3 * BoundMs, 1_000);
+        // Each is said, and with the backoff over both are served.
+        Assert.All(Found(rig), static line => Assert.Contains("state=ready what=c", line, StringComparison.Ordinal));
+        Assert.Equal(2, rig.Counters.Stuck);
+        Assert.Equal([Mx(0), Mx(1)], rig.Dispatcher.Calls.Order());
+        rig.Deliver(Mx(0));
+        rig.Deliver(Mx(1));
+        Assert.Equal(0, rig.Messages);
+        QueueRules.Hold(rig);
+    }
+
+    private static string Mx(int site) => $"c{site}-test.mail.protection.outlook.com";
+
+    /// <summary>Sites of one provider that have served.</summary>
+    private static QueueRig Provider(int sites)
+    {
+        QueueRig rig = Rig();
+        for (int i = 0; i < sites; i++)
+        {
+            rig.Domain($"c{i}.test", Mx(i));
+        }
+        Commit(rig, sites);
+        for (int i = 0; i < sites; i++)
+        {
+            rig.Deliver(Mx(i));
+            rig.SiteOf(Mx(i)).Sessions = 0;
+            rig.Accept("s@x.test", $"u@c{i}.test");
+            rig.Deliver(Mx(i));
+            rig.SiteOf(Mx(i)).Sessions = 0;
+        }
+        rig.Loop.Settle();
+        rig.Dispatcher.Calls.Clear();
+        return rig;
+    }
+
+    private static void Commit(QueueRig rig, int sites)
+    {
+        for (int i = 0; i < sites; i++)
+        {
+            rig.Commit("s@x.test", $"u@c{i}.test");
+        }
+        rig.Loop.Settle();
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public class PlanTests
         new(preference, name, [.. addresses.Select(address => new IPEndPoint(IPAddress.Parse(address), 25))]);
 
     private static Plan Ok(params PlanHost[] hosts) =>
-        new(new Route("k", "", NextHop.Mx, TlsPolicy.Opportunistic), PlanStatus.Ok, SiteNames.Of(hosts, TlsPolicy.Opportunistic), SiteNames.ProviderOf(hosts), hosts, 1000, "");
+        new(new Route("k", "", NextHop.Mx, TlsPolicy.Opportunistic), PlanStatus.Ok, SiteNames.Of(hosts, TlsPolicy.Opportunistic), SiteNames.ProviderOf(hosts, []), hosts, 1000, "");
 
     private static string[] Order(Plan plan, int seed, int room = 5)
     {
@@ -115,5 +115,5 @@ public class PlanTests
     [InlineData(null, "aspmx.l.google.com", "mx.example.org")]
     [InlineData(null, "a.pphosted.com", "b.mimecast.com")]
     public void Hosts_of_a_large_provider_are_known_as_one(string? provider, params string[] hosts) =>
-        Assert.Equal(provider, SiteNames.ProviderOf([.. hosts.Select(host => Host(1, host, "1.1.1.1"))]));
+        Assert.Equal(provider, SiteNames.ProviderOf([.. hosts.Select(host => Host(1, host, "1.1.1.1"))], []));
 }

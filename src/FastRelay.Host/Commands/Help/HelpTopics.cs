@@ -54,7 +54,8 @@ internal static class HelpTopics
             password_file = "password"           # its first line; or password_env = "VARIABLE"
 
             Without a matching route the domain's MX hosts are asked of DNS. Hosts that several domains share are one site:
-            connections, rates and backoff belong to it. [[site]] bounds one, [[reply_rule]] says what its replies do.
+            connections and backoff belong to it. The sites of a provider (Google, Microsoft 365, a [[provider]] of yours) share
+            sessions and rates. [[site]] bounds them, [[reply_rule]] says what their replies do.
             fastrelay explain DOMAIN shows the whole way; with --try the host's own words.
             """),
         ["tenants"] = new("Whose mail it is, and the addresses it leaves from", () => $$"""

@@ -130,6 +130,11 @@ public static class ExplainCommand
                 Line(text, "pace", Pace(rate));
             }
         }
+        if (way.Budget is { } budget)
+        {
+            Line(text, "provider", $"{budget.Name}: {budget.Sites:N0} {(budget.Sites == 1 ? "site shares" : "sites share")} {budget.Limit:N0} sessions, {budget.Sessions - budget.Idle:N0} at work; "
+                + $"{budget.Waiting:N0} wait for their turn; gear {budget.Gear}{(budget.GearReason is { } why ? ": " + why : "")}");
+        }
         Line(text, "queued", $"{way.Queued:N0} for this destination, {way.Ready:N0} of them ready");
         foreach (ExplainLimit limit in way.Limits)
         {

@@ -118,7 +118,7 @@ public static class QueueTopCommand
     private static string Head(TopLook before, TopLook now) => string.Create(CultureInfo.InvariantCulture,
         $"{now.Of("queue_messages")} messages: {now.Of("queue_ready")} ready, {now.Of("queue_delivering")} being delivered, {now.Of("queue_deferred")} deferred, {now.Of("queue_held")} held; each second {now.Rate(before, "accepted_total"):0.0} accepted, {now.Rate(before, "delivered_total"):0.0} delivered, {now.Rate(before, "deferred_total"):0.0} deferred, {now.Rate(before, "failed_total"):0.0} failed");
 
-    private static string Name(ExplainSite site) => QueueListCommand.Printable(site.Provider is { } provider ? $"{provider} ({site.Name})" : site.Name);
+    private static string Name(ExplainSite site) => QueueListCommand.Printable(site.Sites is { } sites ? $"{site.Name} ({sites} {(sites == 1 ? "site" : "sites")})" : site.Name);
 
     private static string Gear(ExplainSite site)
     {

@@ -20,13 +20,13 @@ public sealed class Explainer
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
-    private readonly Func<Site, SiteView> _view;
+    private readonly BusySites _views;
     private readonly RateExplainer _rates;
 
-    internal Explainer(QueueState queue, Router router, Func<Site, SiteView> view)
+    internal Explainer(QueueState queue, Router router)
     {
-        _view = view;
         _queue = queue;
+        _views = new BusySites(queue);
         _rates = new RateExplainer(queue);
         _router = router;
         _loop = queue.World.Loop;
@@ -56,11 +56,12 @@ public sealed class Explainer
     /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
     public bool Knows(string domain) => _queue.Destinations.Find(domain) is not null || _router.FixedRoute(domain) is not null;
 
-    /// <summary>The site of a name; null when there is none.</summary>
+    /// <summary>The site of a name, or for a provider's the one of its sites that has most to do; null when there is none.</summary>
     public Explanation? OfSite(string key)
     {
         _loop.CheckThread();
-        if (_queue.Sites.Find(key) is not { } site)
+        Site? one = _queue.Sites.Find(key) ?? (_queue.Sites.Budgets.Find(key) is { } budget ? _queue.Sites.All.Where(site => site.Budget == budget).MaxBy(static site => site.Ready) : null);
+        if (one is not { } site)
         {
             return null;
         }
@@ -128,10 +129,11 @@ public sealed class Explainer
             Dns = CachedOf(route, plan),
             Entries = destination?.Entries ?? 0,
             Ready = destination?.Ready ?? 0,
-            Site = site is null ? null : _view(site),
+            Site = site is null ? null : _views.View(site),
+            Budget = site is null ? null : _views.BudgetOf(site),
             Limits = LimitsOf(site, destination?.Lane),
             Waits = entry is null ? shared : OfEntry(entry, shared),
-            DeliveryMs = site?.ServiceMs ?? 0,
+            DeliveryMs = site?.Budget.ServiceMs ?? 0,
             CeilingPerSecond = perSecond,
             CeilingBy = by,
         };
@@ -199,17 +201,19 @@ public sealed class Explainer
     private WaitReason OfSite(Site site, Destination? destination)
     {
         long now = _loop.NowMs;
-        int limit = site.Limit;
+        SiteBudget budget = site.Budget;
+        // Who is stopped: the hosts of this site, or all that share its budget.
+        string Whose(long untilMs, long sharedMs) => budget.IsShared && untilMs == sharedMs ? budget.Key : "the site";
         if (_queue.Gears.IsSuspended(site))
         {
             return new WaitReason(WaitKind.Suspension, site.SuspendedUntilMs == long.MaxValue
                 ? $"the operator: fastrelay queue resume ends the suspension of its site{Because(site.SuspendReason)}"
-                : $"the end of the site's suspension, in {Span(site.SuspendedUntilMs - now)}{Because(site.SuspendReason)}");
+                : $"the end of {Whose(site.SuspendedUntilMs, budget.Brake.SuspendedUntilMs)}'s suspension, in {Span(site.SuspendedUntilMs - now)}{Because(site.SuspendReason)}");
         }
         if (site.BackoffUntilMs > now)
         {
             string failures = site.Failures > 0 ? $" after {site.Failures} {(site.Failures == 1 ? "failure" : "failures in a row")}" : "";
-            return new WaitReason(WaitKind.Backoff, $"the end of the site's backoff, in {Span(site.BackoffUntilMs - now)}{failures}{Because(site.BackoffReason)}");
+            return new WaitReason(WaitKind.Backoff, $"the end of {Whose(site.BackoffUntilMs, budget.Brake.BackoffUntilMs)}'s backoff, in {Span(site.BackoffUntilMs - now)}{failures}{Because(site.BackoffReason)}");
         }
         if (destination is { Ready: > 0, Lane: { Open: 0 } lane, InSite: true })
         {
@@ -219,26 +223,37 @@ public sealed class Explainer
         {
             return new WaitReason(WaitKind.Nothing, "nothing: the next message for it goes at once");
         }
-        if (site.IsStarved)
+        if (site.Place == SitePlace.Room)
         {
             return new WaitReason(WaitKind.Connection, $"a free connection: all {_queue.Limits.SendSessions} of limits.send_sessions are in use");
         }
-        if (_rates.Waits(site) is { } rate)
+        if ((_rates.Waits(site) ?? OfSessions(site)) is { } held)
         {
-            return rate;
-        }
-        if (site.Active >= limit)
-        {
-            return new WaitReason(WaitKind.Session, site.Failures > 0
-                ? "the one session that tries the site again after its backoff"
-                : _queue.Gears.Of(site) == SiteGear.Slow
-                    ? $"a session: all {limit} that a rule leaves the site for {Span(site.SlowUntilMs - now)} are at work{Because(site.SlowReason)}"
-                : limit >= _queue.Sites.MostOf(site)
-                    ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
-                    : $"a session: all {limit} that the site has been seen to bear are at work; {limit} more deliveries add one");
+            return held;
         }
         string urgent = site.Lanes.ReadyHigh + site.Lanes.ReadyLow == 0 ? "" : $" ({site.Lanes.ReadyHigh} of high priority, {site.Lanes.ReadyLow} of low)";
         return new WaitReason(WaitKind.Turn, $"its turn among the {site.Ready} that are ready for its site{urgent}{(site.Lanes.Count > 1 ? $", of {site.Lanes.Count} tenants who take turns" : "")}");
+    }
+
+    private WaitReason? OfSessions(Site site)
+    {
+        SiteBudget budget = site.Budget;
+        if (BudgetTable.IsTried(site) && site.Active > 0)
+        {
+            return new WaitReason(WaitKind.Session, site.Failures > 0 ? "the one session that tries the site again after its backoff" : "the one session that tries its hosts, of which none has served yet");
+        }
+        int limit = _queue.Sites.Budgets.LimitOf(budget);
+        int most = _queue.Sites.Budgets.MostOf(budget);
+        if (budget.Active < limit && (site.Idle > 0 || budget.Sessions < limit))
+        {
+            return null;
+        }
+        string whose = budget.IsShared ? budget.Key : "the site";
+        string which = budget.Brake.Failures > 0 ? $"the one session that tries {whose} again after its backoff"
+            : _queue.Gears.Of(site) == SiteGear.Slow ? $"a session: all {limit} that a rule leaves {whose} for {Span(budget.SlowUntilMs - _loop.NowMs)} are at work{Because(budget.SlowReason)}"
+            : limit >= most ? $"a session: all {limit} of {(site.Rule is { Sessions: > 0 } by ? $"[[site]] \"{by.Match}\"" : "limits.send_sessions_per_site")} are at work"
+            : $"a session: all {limit} that {whose} has been seen to bear are at work; {limit} more deliveries add one";
+        return new WaitReason(WaitKind.Session, which + (budget.IsShared ? $"; {budget.Waiting} of the {budget.Sites} sites of {budget.Key} take turns" : ""));
     }
 
     private List<LimitUse> LimitsOf(Site? site, TenantLane? lane)
@@ -247,13 +262,14 @@ public sealed class Explainer
         var uses = new List<LimitUse>();
         if (site is not null)
         {
-            uses.Add(new LimitUse("site sessions", site.Active, site.Limit));
-            uses.Add(new LimitUse(site.Rule is { Sessions: > 0 } ? "sessions of [[site]]" : "send_sessions_per_site", site.Active, _queue.Sites.MostOf(site)));
+            SiteBudget budget = site.Budget;
+            uses.Add(new LimitUse(budget.IsShared ? $"sessions of {budget.Key}" : "site sessions", budget.Active, budget.IsShared ? _queue.Sites.Budgets.LimitOf(budget) : site.Limit));
+            uses.Add(new LimitUse(site.Rule is { Sessions: > 0 } ? "sessions of [[site]]" : "send_sessions_per_site", budget.Active, _queue.Sites.Budgets.MostOf(budget)));
             _rates.AddUses(site, uses);
         }
-        if (site is { InFlightMost: > 1 })
+        if (site is { InFlightMost: > 1, Budget: { } shared })
         {
-            uses.Add(new LimitUse("in_flight, all its sessions", site.InFlight, site.Limit * site.InFlightMost));
+            uses.Add(new LimitUse("in_flight, all its sessions", shared.InFlight, uses[0].Most * site.InFlightMost));
         }
         if (lane is { Tenant.Sessions: > 0 })
         {

@@ -121,6 +121,9 @@ public sealed record Explanation
     /// <summary>The site; null when no mail made one.</summary>
     public required SiteView? Site { get; init; }
 
+    /// <summary>What the site shares with the others of its provider; null where it shares nothing.</summary>
+    public BudgetView? Budget { get; init; }
+
     /// <summary>Every limit between its mail and a connection.</summary>
     public required IReadOnlyList<LimitUse> Limits { get; init; }
 

@@ -58,11 +58,11 @@ public sealed class QueueAdmin
     public IReadOnlyList<SiteView> Sites(int max)
     {
         _loop.CheckThread();
-        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(View)];
+        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(new BusySites(_queue).View)];
     }
 
     /// <summary>The same with what is deferred for them, in slices.</summary>
-    public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max, View);
+    public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max);
 
     /// <summary>The destinations with the most entries.</summary>
     public IReadOnlyList<DestinationView> Destinations(int max)
@@ -358,25 +358,6 @@ public sealed class QueueAdmin
             MovedUnixMs = moved.UnixMs,
         };
     }
-
-    internal SiteView View(Site site) => new(
-        site.Key,
-        site.Plan.Provider ?? "",
-        site.Ready,
-        site.InFlight,
-        site.Sessions,
-        site.Limit,
-        site.Failures,
-        _queue.Gears.Of(site),
-        _queue.Gears.EndOf(site) is var end && end == long.MaxValue ? end : Math.Max(0, end - _loop.NowMs),
-        _queue.Gears.ReasonOf(site))
-    {
-        ReadyHigh = site.Lanes.ReadyHigh,
-        ReadyLow = site.Lanes.ReadyLow,
-        Taken = site.Taken,
-        Stopped = site.Stopped,
-        Learned = _queue.Shaper.View(site),
-    };
 
     private DestinationView View(Destination destination) => new(
         destination.Key,

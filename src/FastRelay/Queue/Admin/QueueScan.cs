@@ -51,7 +51,7 @@ internal sealed class QueueScan
         return (_destinations?.Contains(_queue.Destinations[entry.Destination]) != false)
             && (Filter.State is null || QueueAdmin.StateOf(entry.State) == Filter.State)
             && (Filter.Tenant is null || _queue.Destinations[entry.Destination].Tenant.Name == Filter.Tenant)
-            && (Filter.Site is null || _queue.Destinations[entry.Destination].Site?.Key == Filter.Site);
+            && (Filter.Site is null || (_queue.Destinations[entry.Destination].Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
     }
 
     /// <summary>To the next message; false at the end, and at the end of the part.</summary>

@@ -96,9 +96,24 @@ public sealed record SiteView(string Key, string Provider, int Ready, int InFlig
     /// <summary>Transactions in which it took mail, since the start.</summary>
     public long Taken { get; init; }
 
+    /// <summary>Sites that are shown as one, because they share a provider's budget; 0 for one site.</summary>
+    public int Sites { get; init; }
+
     /// <summary>The rate that its hosts have been seen to allow; null while none has refused anything for it.</summary>
     public LearnedRateView? Learned { get; init; }
 }
+
+/// <summary>What the sites of a provider share, as it was when it was looked at.</summary>
+/// <param name="Key">The provider, and the source where there is one.</param>
+/// <param name="Sites">Sites that share it.</param>
+/// <param name="Waiting">Those of them that wait for their turn.</param>
+/// <param name="Sessions">Connections.</param>
+/// <param name="Idle">Those of them that are idle.</param>
+/// <param name="Limit">Sessions that they may have at work together.</param>
+/// <param name="Gear">How they are driven.</param>
+/// <param name="GearMs">As in <see cref="SiteView"/>.</param>
+/// <param name="Reason">Why; empty in normal.</param>
+public sealed record BudgetView(string Key, int Sites, int Waiting, int Sessions, int Idle, int Limit, SiteGear Gear, long GearMs, string Reason);
 
 /// <summary>A learned rate, as it was when it was looked at.</summary>
 /// <param name="PerMinute">Messages a minute.</param>

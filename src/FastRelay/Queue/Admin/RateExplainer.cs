@@ -11,10 +11,10 @@ internal sealed class RateExplainer(QueueState queue)
     {
         if (queue.Shaper.WaitMs(site, out RateBucket? by) is > 0 and long waitMs)
         {
-            return new WaitReason(WaitKind.Rate, by is not null ? Configured(site, by) + $"; the next goes in {waitMs} ms" : Learned(site.Learned!, waitMs));
+            return new WaitReason(WaitKind.Rate, by is not null ? Configured(site, by) + $"; the next goes in {waitMs} ms" : Learned(site.Budget.Learned!, waitMs));
         }
-        bool needsDial = site.Idle == 0 && site.Active < site.Limit;
-        return needsDial && queue.Shaper.DialWaitMs(site, out by) is > 0 and long dialMs
+        bool needsDial = site.Idle == 0 && site.Budget.Active < queue.Sites.Budgets.LimitOf(site.Budget);
+        return needsDial && queue.Shaper.DialWaitMs(site.Budget, out by) is > 0 and long dialMs
             ? new WaitReason(WaitKind.Rate, Configured(site, by!) + $"; the next is dialled in {dialMs} ms")
             : null;
     }
@@ -24,13 +24,13 @@ internal sealed class RateExplainer(QueueState queue)
     {
         long now = queue.World.Loop.NowMs;
         bool waits = queue.Shaper.WaitMs(site, out RateBucket? by) > 0;
-        queue.Shaper.DialWaitMs(site, out RateBucket? byDial);
-        foreach (RateBucket bucket in site.Pace?.Buckets ?? [])
+        queue.Shaper.DialWaitMs(site.Budget, out RateBucket? byDial);
+        foreach (RateBucket bucket in site.Budget.Pace?.Buckets ?? [])
         {
             string name = $"{UnitOf(bucket.Rate)} in {Explainer.Span(bucket.Rate.WindowMs)} of [[site]]";
             uses.Add(new LimitUse(name, bucket.Used(now), bucket.Rate.Count) { Binds = bucket == by || bucket == byDial });
         }
-        if (site.Learned is { } learned)
+        if (site.Budget.Learned is { } learned)
         {
             uses.Add(new LimitUse("messages in 1 min, learned", learned.Used(now), (long)Math.Ceiling(learned.PerMinute)) { Binds = waits && by is null });
         }
@@ -39,15 +39,15 @@ internal sealed class RateExplainer(QueueState queue)
     /// <summary>Messages a second that the site can have, and the rate that this comes from; empty where it comes from the sessions.</summary>
     public static (double PerSecond, string By) Ceiling(Site site)
     {
-        (double PerSecond, string By) lowest = (site.ServiceMs > 0 ? site.Limit * Math.Max(1, site.InFlightMost) * 1000 / site.ServiceMs : 0, "");
-        foreach (RateBucket bucket in site.Pace?.Buckets ?? [])
+        (double PerSecond, string By) lowest = (site.Budget.ServiceMs > 0 ? site.Limit * Math.Max(1, site.InFlightMost) * 1000 / site.Budget.ServiceMs : 0, "");
+        foreach (RateBucket bucket in site.Budget.Pace?.Buckets ?? [])
         {
             if (bucket.Rate.Unit == SiteRateUnit.Messages)
             {
                 Lower(ref lowest, bucket.Rate.Count * 1000.0 / bucket.Rate.WindowMs, $"{bucket.Rate.Amount} in {Explainer.Span(bucket.Rate.WindowMs)}");
             }
         }
-        if (site.Learned is { } learned)
+        if (site.Budget.Learned is { } learned)
         {
             Lower(ref lowest, learned.PerMinute / 60, "the learned rate");
         }

@@ -44,7 +44,7 @@ public sealed class SiteAdmin
     public int Matching(string name)
     {
         _loop.CheckThread();
-        return _queue.Sites.All.Count(site => Queue.Suspensions.Holds(name, site.Plan, site.Source));
+        return _queue.Sites.All.Count(site => Queue.Suspensions.Holds(name, site.Plan, site.Source) || Queue.Suspensions.Holds(name, site.Budget));
     }
 
     /// <summary>Ends a suspension, by the name that it was made with.</summary>
@@ -67,7 +67,7 @@ public sealed class SiteAdmin
         return wrong;
     }
 
-    /// <summary>Puts the list in force, in slices: sites that are made meanwhile look at it themselves.</summary>
+    /// <summary>Puts the list in force, in slices: sites and shared budgets that are made meanwhile look at it themselves.</summary>
     private async ValueTask RecallAsync(string name, IReadOnlyList<string> before)
     {
         // Also those that ended just now: writing the list drops them.
@@ -76,20 +76,26 @@ public sealed class SiteAdmin
         {
             return;
         }
-        Site[] all = [.. _queue.Sites.All];
+        SiteBudget[] budgets = [.. _queue.Sites.Budgets.Shared];
+        Site[] sites = [.. _queue.Sites.All];
         var turn = new Signal<bool>(_loop);
         int work = 0;
-        foreach (Site site in all)
+        for (int i = 0; i < budgets.Length + sites.Length; i++)
         {
-            _queue.Gears.Recall(site);
+            if (i < budgets.Length)
+            {
+                _queue.Gears.Recall(budgets[i]);
+            }
+            else
+            {
+                _queue.Gears.Recall(sites[i - budgets.Length]);
+            }
             // Each suspension is compared with each site.
             work += 1 + _queue.Gears.Suspensions.Count;
             if (work > LooksPerTurn)
             {
                 work = 0;
-                ValueTask<bool> next = turn.WaitAsync();
-                turn.Set(true);
-                await next;
+                await turn.YieldAsync(true);
             }
         }
     }

@@ -65,7 +65,7 @@ internal sealed class Gears
         foreach (Site site in _queue.Sites.All)
         {
             // Kept by the number of the rule, which is another one's now.
-            site.RuleCounts = null;
+            site.Budget.RuleCounts = null;
         }
     }
 
@@ -75,50 +75,56 @@ internal sealed class Gears
     public bool IsSuspended(Site site) => _loop.NowMs < site.SuspendedUntilMs;
 
     /// <summary>
-    /// May a connection that is open take another message? A rule is for those as well as for new ones: a site that a rule
-    /// makes back off or the operator suspends gets nothing, and one that is slowed no more than its sessions may carry.
+    /// May a connection that is open take another message? A rule is for those as well as for new ones: where a rule makes
+    /// hosts back off or the operator suspends them they get nothing, and where one slows them no more than its sessions may carry.
     /// </summary>
-    public bool MayTake(Site site) => !IsSuspended(site) && _loop.NowMs >= site.StoppedUntilMs
-        && (_loop.NowMs >= site.SlowUntilMs || site.Active <= site.Limit);
+    public bool MayTake(Site site) => !IsSuspended(site) && _loop.NowMs >= site.Budget.Brake.BackoffUntilMs
+        && (_loop.NowMs >= site.Budget.SlowUntilMs || site.Budget.Active <= _queue.Sites.Budgets.LimitOf(site.Budget));
 
-    /// <summary>The nearest end of a slow time or a suspension that is still ahead, ms from now; 0 when there is none.</summary>
-    public long NextEndMs(Site site)
+    /// <summary>The nearest end of a slow time, a backoff or a suspension that is still ahead, ms from now; 0 when there is none.</summary>
+    public long NextEndMs(SiteBudget budget)
     {
-        long slowMs = Math.Max(0, site.SlowUntilMs - _loop.NowMs);
-        long suspendedMs = site.SuspendedUntilMs == long.MaxValue ? 0 : Math.Max(0, site.SuspendedUntilMs - _loop.NowMs);
-        return slowMs == 0 ? suspendedMs : suspendedMs == 0 ? slowMs : Math.Min(slowMs, suspendedMs);
+        long nextMs = long.MaxValue;
+        foreach (long endMs in (ReadOnlySpan<long>)[budget.SlowUntilMs, budget.Brake.BackoffUntilMs, budget.Brake.SuspendedUntilMs])
+        {
+            nextMs = endMs > _loop.NowMs ? Math.Min(nextMs, endMs) : nextMs;
+        }
+        return nextMs == long.MaxValue ? 0 : nextMs - _loop.NowMs;
     }
 
     /// <summary>
-    /// For how long the site is kept without mail, ms: rules and refused logins are not forgotten before their time. What the
-    /// operator has said is known without the site.
+    /// For how long a budget is kept without mail, ms: what rules have done is not forgotten before its time. What the
+    /// operator has said is known without it.
     /// </summary>
-    public long KeptMs(Site site) => Math.Max(
-        Math.Max(site.SlowUntilMs, site.SuspendedByOperator ? 0 : site.SuspendedUntilMs),
-        site.BackoffLasts ? site.BackoffUntilMs : 0) - _loop.NowMs;
+    public long KeptMs(SiteBudget budget) => Math.Max(
+        Math.Max(budget.SlowUntilMs, budget.Brake.IsByOperator ? 0 : budget.Brake.SuspendedUntilMs),
+        budget.Brake.Lasts ? budget.Brake.BackoffUntilMs : 0) - _loop.NowMs;
 
-    public SiteGear Of(Site site) => IsSuspended(site) ? SiteGear.Suspended
-        : _loop.NowMs < site.BackoffUntilMs || site.Failures > 0 ? SiteGear.Backoff
-        : _loop.NowMs < site.SlowUntilMs ? SiteGear.Slow
-        : SiteGear.Normal;
+    /// <summary>The gear of a site: that of its budget, unless its own hosts stand lower.</summary>
+    public SiteGear Of(Site site) => Read(site.Brake, site.Budget).Gear;
 
     /// <summary>Until when its gear holds, on the loop's scale; <see cref="long.MaxValue"/> when no time ends it, less than now when the next success does.</summary>
-    public long EndOf(Site site) => Of(site) switch
-    {
-        SiteGear.Suspended => site.SuspendedUntilMs,
-        SiteGear.Backoff => site.BackoffUntilMs,
-        SiteGear.Slow => site.SlowUntilMs,
-        _ => 0,
-    };
+    public long EndOf(Site site) => Read(site.Brake, site.Budget).EndMs;
 
     /// <summary>Why it is in its gear; empty in normal.</summary>
-    public string ReasonOf(Site site) => Of(site) switch
+    public string ReasonOf(Site site) => Read(site.Brake, site.Budget).Reason;
+
+    /// <summary>The gear of all that share a budget, until when, and why.</summary>
+    public (SiteGear Gear, long EndMs, string Reason) Of(SiteBudget budget) => Read(budget.Brake, budget);
+
+    private (SiteGear Gear, long EndMs, string Reason) Read(Brake own, SiteBudget budget)
     {
-        SiteGear.Suspended => site.SuspendReason,
-        SiteGear.Backoff => site.BackoffReason,
-        SiteGear.Slow => site.SlowReason,
-        _ => "",
-    };
+        long now = _loop.NowMs;
+        Brake suspended = own.SuspendedUntilMs > budget.Brake.SuspendedUntilMs ? own : budget.Brake;
+        if (now < suspended.SuspendedUntilMs)
+        {
+            return (SiteGear.Suspended, suspended.SuspendedUntilMs, suspended.SuspendReason);
+        }
+        Brake backoff = own.BackoffUntilMs > budget.Brake.BackoffUntilMs ? own : budget.Brake;
+        return now < backoff.BackoffUntilMs || backoff.Failures > 0 ? (SiteGear.Backoff, backoff.BackoffUntilMs, backoff.BackoffReason(now))
+            : now < budget.SlowUntilMs ? (SiteGear.Slow, budget.SlowUntilMs, budget.SlowReason)
+            : (SiteGear.Normal, 0, "");
+    }
 
     /// <summary>A host of the site has refused or put off something.</summary>
     /// <param name="site">The site.</param>
@@ -138,7 +144,8 @@ internal sealed class Gears
             _queue.Shaper.Refused(site, outcome, text, rule.ForMs, takenMs);
             return ReplyEffect.Paced;
         }
-        if (rule.Action == ReplyAction.Slow && now < Math.Min(site.SlowUntilMs, site.SlowedAtMs + CohortMs))
+        SiteBudget budget = site.Budget;
+        if (rule.Action == ReplyAction.Slow && now < Math.Min(budget.SlowUntilMs, budget.SlowedAtMs + CohortMs))
         {
             return ReplyEffect.None;
         }
@@ -146,76 +153,91 @@ internal sealed class Gears
         switch (rule.Action)
         {
             case ReplyAction.Slow:
-                site.SlowMost = Math.Max(1, site.Limit / 2);
-                site.SlowedAtMs = now;
-                site.SlowUntilMs = now + rule.ForMs;
-                site.SlowReason = reason;
-                _queue.Sites.LookAgain(site, rule.ForMs);
+                budget.SlowMost = Math.Max(1, _queue.Sites.Budgets.LimitOf(budget) / 2);
+                budget.SlowedAtMs = now;
+                budget.SlowUntilMs = now + rule.ForMs;
+                budget.SlowReason = reason;
                 break;
             case ReplyAction.Backoff:
-                _queue.Sites.BackOff(site, rule.ForMs, reason, lasts: true);
-                site.StoppedUntilMs = site.BackoffUntilMs;
+                _queue.Sites.Budgets.Narrow(budget, rule.ForMs);
+                budget.Brake.BackOff(now + rule.ForMs, reason, lasts: true);
                 break;
             default:
-                Suspend(site, now + rule.ForMs, reason, byOperator: false);
+                budget.Brake.Suspend(now + rule.ForMs, reason, byOperator: false);
                 break;
         }
+        _queue.Sites.LookAgain(budget, rule.ForMs);
         _queue.Counters.RuleShifts++;
-        _queue.Log.Warn("site_gear"u8).Add("site"u8, site.Key).Add("gear"u8, NameOf(rule.Action)).Add("rule"u8, rule.Match)
+        _queue.Log.Warn("site_gear"u8).Add("site"u8, budget.Key).Add("gear"u8, NameOf(rule.Action)).Add("rule"u8, rule.Match)
             .AddSeconds("for"u8, rule.ForMs).Add("ready"u8, site.Ready).Add("code"u8, outcome.ReplyCode).Add("reason"u8, text).Write();
         return rule.Action == ReplyAction.Slow ? ReplyEffect.Slowed : ReplyEffect.Stopped;
     }
 
-    /// <summary>A site that has just been made, or a list of suspensions that has changed.</summary>
+    /// <summary>The list of suspensions has changed.</summary>
+    public void Recall()
+    {
+        foreach (SiteBudget budget in _queue.Sites.Budgets.Shared)
+        {
+            Recall(budget);
+        }
+        foreach (Site site in _queue.Sites.All)
+        {
+            Recall(site);
+        }
+    }
+
+    /// <summary>A site that has just been made, or the list has changed.</summary>
     public void Recall(Site site)
     {
-        if (Suspensions.Of(site.Plan, site.Source) is { } suspension)
+        if (Recall(site.Brake, Suspensions.Of(site.Plan, site.Source)))
         {
-            long untilMs = suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + suspension.UntilUnixMs - _queue.UnixMs;
-            if (!site.SuspendedByOperator && untilMs < site.SuspendedUntilMs)
-            {
-                // A rule has suspended it for longer.
-                return;
-            }
-            Suspend(site, untilMs, $"the operator has suspended \"{suspension.Name}\"", byOperator: true);
+            _queue.Sites.Wake(site);
         }
-        else if (site.SuspendedByOperator)
+    }
+
+    /// <summary>The same for a shared budget.</summary>
+    public void Recall(SiteBudget budget)
+    {
+        if (Recall(budget.Brake, Suspensions.Of(budget)))
         {
-            Resume(site);
+            _queue.Sites.LookAgain(budget, 0);
         }
     }
 
     /// <summary>Ends what rules have done, by the operator's wish; a suspension of his own goes on.</summary>
     public void Forgive(Site site)
     {
-        if (!site.SuspendedByOperator)
+        SiteBudget budget = site.Budget;
+        if (!budget.Brake.IsByOperator)
         {
-            Resume(site);
+            budget.Brake.Resume();
             // Where the rule's suspension was the longer one, the operator's is left.
-            Recall(site);
+            Recall(budget);
         }
-        site.SlowUntilMs = 0;
-        site.StoppedUntilMs = 0;
-        site.RuleCounts = null;
+        budget.SlowUntilMs = 0;
+        budget.RuleCounts = null;
     }
 
-    private void Resume(Site site)
+    /// <returns>True when a suspension has ended, or an end was set.</returns>
+    private bool Recall(Brake brake, Suspension? suspension)
     {
-        site.SuspendedUntilMs = 0;
-        site.SuspendReason = "";
-        site.SuspendedByOperator = false;
-        _queue.Sites.Wake(site);
-    }
-
-    private void Suspend(Site site, long untilMs, string reason, bool byOperator)
-    {
-        site.SuspendedUntilMs = untilMs;
-        site.SuspendReason = reason;
-        site.SuspendedByOperator = byOperator;
-        if (untilMs != long.MaxValue)
+        if (suspension is not null)
         {
-            _queue.Sites.LookAgain(site, untilMs - _loop.NowMs);
+            long untilMs = suspension.UntilUnixMs == 0 ? long.MaxValue : _loop.NowMs + suspension.UntilUnixMs - _queue.UnixMs;
+            if (!brake.IsByOperator && untilMs < brake.SuspendedUntilMs)
+            {
+                // A rule has suspended it for longer.
+                return false;
+            }
+            brake.Suspend(untilMs, $"the operator has suspended \"{suspension.Name}\"", byOperator: true);
+            return untilMs != long.MaxValue;
         }
+        bool ends = brake.IsByOperator;
+        if (ends)
+        {
+            brake.Resume();
+        }
+        return ends;
     }
 
     private static ReadOnlySpan<byte> NameOf(ReplyAction action) => action switch

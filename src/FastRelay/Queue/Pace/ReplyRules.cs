@@ -39,23 +39,23 @@ internal sealed class ReplyRules(IReadOnlyList<ReplyRuleConfig> rules)
             }
             if ((_patterns[i] ??= ReplyRuleReader.Compile(rule.Match)).IsMatch(reply))
             {
-                return rule.Action != ReplyAction.Ignore && IsEnough(site, i, rule, nowMs) ? rule : null;
+                return rule.Action != ReplyAction.Ignore && IsEnough(site.Budget, i, rule, nowMs) ? rule : null;
             }
         }
         return null;
     }
 
     // The window begins with its first reply; one that is over is begun anew.
-    private static bool IsEnough(Site site, int index, ReplyRuleConfig rule, long nowMs)
+    private static bool IsEnough(SiteBudget budget, int index, ReplyRuleConfig rule, long nowMs)
     {
         if (rule.Count == 1)
         {
             return true;
         }
-        site.RuleCounts ??= [];
-        (long since, int count) = site.RuleCounts.GetValueOrDefault(index);
+        budget.RuleCounts ??= [];
+        (long since, int count) = budget.RuleCounts.GetValueOrDefault(index);
         (since, count) = count == 0 || nowMs - since >= rule.WindowMs ? (nowMs, 1) : (since, count + 1);
-        site.RuleCounts[index] = count < rule.Count ? (since, count) : default;
+        budget.RuleCounts[index] = count < rule.Count ? (since, count) : default;
         return count == rule.Count;
     }
 

@@ -6,14 +6,14 @@ using FastRelay.Smtp;
 namespace FastRelay.Queue;
 
 /// <summary>
-/// Decides when a site may have its next message and its next connection: by the rates of its <c>[[site]]</c>, and by the
-/// rate that its hosts have been seen to allow. Every question costs the same, whatever waits; nothing is kept for a message.
+/// Decides when the sites of a budget may have their next message and their next connection: by the rates of its <c>[[site]]</c>,
+/// and by the rate that its hosts have been seen to allow. Every question costs the same, whatever waits; nothing is kept for a message.
 /// </summary>
 internal sealed class Shaper(QueueState queue)
 {
     private readonly Loop _loop = queue.World.Loop;
 
-    /// <summary>Sites that a rate was learned for.</summary>
+    /// <summary>Budgets that a rate was learned for.</summary>
     public int Learned { get; private set; }
 
     /// <summary>
@@ -22,14 +22,14 @@ internal sealed class Shaper(QueueState queue)
     /// </summary>
     public bool MayBegin(Site site)
     {
-        if (site.Learned is { } learned && learned.IsOver(_loop.NowMs))
+        if (site.Budget.Learned is { } learned && learned.IsOver(_loop.NowMs))
         {
-            Forget(site);
+            Forget(site.Budget);
         }
         long waitMs = WaitMs(site, out _);
         if (waitMs > 0)
         {
-            queue.Sites.LookAgain(site, waitMs);
+            queue.Sites.LookAgain(site.Budget, waitMs);
         }
         return waitMs == 0;
     }
@@ -41,8 +41,8 @@ internal sealed class Shaper(QueueState queue)
     {
         by = null;
         long now = _loop.NowMs;
-        long waitMs = site.Pace is { } pace ? pace.WaitMs(now, pace.CountsOctets ? NextOctets(site) : 0, out by) : 0;
-        if (site.Learned is { } learned && learned.WaitMs(now) is var learnedMs && learnedMs > waitMs)
+        long waitMs = site.Budget.Pace is { } pace ? pace.WaitMs(now, pace.CountsOctets ? NextOctets(site) : 0, out by) : 0;
+        if (site.Budget.Learned is { } learned && learned.WaitMs(now) is var learnedMs && learnedMs > waitMs)
         {
             by = null;
             return learnedMs;
@@ -53,30 +53,30 @@ internal sealed class Shaper(QueueState queue)
     /// <summary>May a connection be dialled? Asked where no idle one can be woken; when not, the site is looked at again.</summary>
     public bool MayDial(Site site)
     {
-        long waitMs = site.Idle > 0 ? 0 : DialWaitMs(site, out _);
+        long waitMs = site.Idle > 0 ? 0 : DialWaitMs(site.Budget, out _);
         if (waitMs > 0)
         {
-            queue.Sites.LookAgain(site, waitMs);
+            queue.Sites.LookAgain(site.Budget, waitMs);
         }
         return waitMs == 0;
     }
 
-    /// <summary>How long the site's next connection has to wait, ms, and for which rate.</summary>
-    public long DialWaitMs(Site site, out RateBucket? by)
+    /// <summary>How long the budget's next connection has to wait, ms, and for which rate.</summary>
+    public long DialWaitMs(SiteBudget budget, out RateBucket? by)
     {
         by = null;
-        return site.Pace?.DialWaitMs(_loop.NowMs, out by) ?? 0;
+        return budget.Pace?.DialWaitMs(_loop.NowMs, out by) ?? 0;
     }
 
     /// <summary>A message is begun. A site with a rate is looked at again: the next one may be due already.</summary>
     public void Began(Site site, int entry)
     {
-        if (site.Pace is { } pace)
+        if (site.Budget.Pace is { } pace)
         {
             pace.Took(_loop.NowMs, pace.CountsOctets ? OctetsOf(entry) : 0);
         }
-        site.Learned?.Took(_loop.NowMs);
-        if (site.IsPaced)
+        site.Budget.Learned?.Took(_loop.NowMs);
+        if (site.Budget.IsPaced)
         {
             queue.Sites.Wake(site);
         }
@@ -89,17 +89,17 @@ internal sealed class Shaper(QueueState queue)
         {
             return;
         }
-        if (site.Pace is { } pace)
+        if (site.Budget.Pace is { } pace)
         {
             pace.GaveBack(pace.CountsOctets ? OctetsOf(delivery.Entry) : 0);
         }
-        site.Learned?.GaveBack(_loop.NowMs, delivery.TakenMs);
+        site.Budget.Learned?.GaveBack(_loop.NowMs, delivery.TakenMs);
     }
 
     /// <summary>A session was started, whose first connection is counted here: others must not be let go until it dials.</summary>
     public void Dispatched(Site site)
     {
-        if (site.Pace is { } pace)
+        if (site.Budget.Pace is { } pace)
         {
             pace.Dialled(_loop.NowMs);
             site.DialsAhead++;
@@ -115,7 +115,7 @@ internal sealed class Shaper(QueueState queue)
         }
         else
         {
-            site.Pace?.Dialled(_loop.NowMs);
+            site.Budget.Pace?.Dialled(_loop.NowMs);
         }
     }
 
@@ -129,66 +129,77 @@ internal sealed class Shaper(QueueState queue)
     {
         long now = _loop.NowMs;
         queue.Counters.RateRefusals++;
-        if (site.Learned is null)
+        if (site.Budget.Learned is null)
         {
-            site.Learned = new LearnedRate(now, site.Through.At(now));
+            site.Budget.Learned = new LearnedRate(now, site.Budget.Through.At(now));
             Learned++;
         }
-        bool wasClosed = site.Learned.IsClosed;
-        if (!site.Learned.Refuse(now, takenMs, keepMs))
+        bool wasClosed = site.Budget.Learned.IsClosed;
+        if (!site.Budget.Learned.Refuse(now, takenMs, keepMs))
         {
             return;
         }
-        site.Learned.Reason = $"{outcome.ReplyCode} {Encoding.Latin1.GetString(text[..Math.Min(text.Length, Limits.ReplyTextBytes)])}";
-        queue.Sites.LookAgain(site, site.Learned.WaitMs(now));
+        site.Budget.Learned.Reason = $"{outcome.ReplyCode} {Encoding.Latin1.GetString(text[..Math.Min(text.Length, Limits.ReplyTextBytes)])}";
+        queue.Sites.LookAgain(site.Budget, site.Budget.Learned.WaitMs(now));
         if (!wasClosed)
         {
             queue.Counters.RateCuts++;
-            queue.Log.Warn("site_pace"u8).Add("site"u8, site.Key).Add("status"u8, "refused"u8).Add("ready"u8, site.Ready)
+            queue.Log.Warn("site_pace"u8).Add("site"u8, site.Budget.Key).Add("status"u8, "refused"u8).Add("ready"u8, site.Ready)
                 .Add("code"u8, outcome.ReplyCode).Add("reason"u8, text).Write();
         }
     }
 
     /// <summary>The reply that was judged in this very turn was about the rate: what follows from it is done.</summary>
-    public bool WasRefusedNow(Site site) => site.Learned is { } learned && learned.ToldAtMs == _loop.NowMs;
+    public bool WasRefusedNow(Site site) => site.Budget.Learned is { } learned && learned.ToldAtMs == _loop.NowMs;
 
     /// <summary>A message got through, or was refused or put off for what it is.</summary>
     public void GotThrough(Site site, long takenMs)
     {
         long now = _loop.NowMs;
-        if (site.Learned is { } learned && learned.GotThrough(now, takenMs, site.Through.At(now)))
+        if (site.Budget.Learned is { } learned && learned.GotThrough(now, takenMs, site.Budget.Through.At(now)))
         {
-            queue.Log.Line("site_pace"u8).Add("site"u8, site.Key).Add("status"u8, "open"u8).Add("per_minute"u8, (long)learned.PerMinute)
+            queue.Log.Line("site_pace"u8).Add("site"u8, site.Budget.Key).Add("status"u8, "open"u8).Add("per_minute"u8, (long)learned.PerMinute)
                 .Add("ready"u8, site.Ready).Write();
             queue.Sites.Wake(site);
         }
-        site.Through.Add(now);
+        site.Budget.Through.Add(now);
+    }
+
+    /// <summary>Sessions that may be on their way to take a message each: what the rates let go in a second, so that few stand idle.</summary>
+    public static int Ahead(SiteBudget budget)
+    {
+        double perSecond = budget.Pace?.MessagesPerSecond ?? double.MaxValue;
+        if (budget.Learned is { } learned)
+        {
+            perSecond = learned.IsClosed ? 0 : Math.Min(perSecond, learned.PerMinute / 60);
+        }
+        return (int)Math.Clamp(perSecond, 1, 1_000_000);
     }
 
     /// <summary>The learned rate for people to read; null when there is none.</summary>
-    public LearnedRateView? View(Site site)
+    public LearnedRateView? View(SiteBudget budget)
     {
         long now = _loop.NowMs;
-        return site.Learned is not { } learned || learned.IsOver(now)
+        return budget.Learned is not { } learned || learned.IsOver(now)
             ? null
             : new LearnedRateView(learned.PerMinute, learned.Used(now), now - learned.SinceMs, learned.IsClosed ? learned.WaitMs(now) : -1,
                 learned.GrowsInMs(now), learned.KeptMs(now), learned.Refused, learned.Reason);
     }
 
-    /// <summary>For how long the site is kept without mail, ms: what was begun counts on, and what was learned is not forgotten before its time.</summary>
-    public long KeptMs(Site site) => Math.Max(site.Pace?.OwesMs(_loop.NowMs) ?? 0, site.Learned?.KeptMs(_loop.NowMs) ?? 0);
+    /// <summary>For how long a budget is kept without mail, ms: what was begun counts on, and what was learned is not forgotten before its time.</summary>
+    public long KeptMs(SiteBudget budget) => Math.Max(budget.Pace?.OwesMs(_loop.NowMs) ?? 0, budget.Learned?.KeptMs(_loop.NowMs) ?? 0);
 
-    /// <summary>Forgets the learned rate; by time, by the operator's wish, or with the site.</summary>
-    public void Forget(Site site)
+    /// <summary>Forgets the learned rate; by time, by the operator's wish, or with the budget.</summary>
+    public void Forget(SiteBudget budget)
     {
-        if (site.Learned is not null)
+        if (budget.Learned is not null)
         {
-            site.Learned = null;
+            budget.Learned = null;
             Learned--;
         }
     }
 
-    // A rate holds its whole site back, so what goes next is known.
+    // A rate holds all of a site back, so what goes next is known.
     private long NextOctets(Site site) => site.Lanes.TurnEntry is int entry and not 0 ? OctetsOf(entry) : 0;
 
     private long OctetsOf(int entry) => queue.Journal.BodyLength(new MessageHandle(queue.Slab[entry].Message));

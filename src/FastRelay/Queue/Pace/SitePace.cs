@@ -11,10 +11,15 @@ internal sealed class SitePace
     {
         _buckets = buckets;
         CountsOctets = Array.Exists(buckets, static bucket => bucket.Rate.Unit == SiteRateUnit.Octets);
+        MessagesPerSecond = buckets.Where(static bucket => bucket.Rate.Unit == SiteRateUnit.Messages)
+            .Select(static bucket => bucket.Rate.Count * 1000.0 / bucket.Rate.WindowMs).DefaultIfEmpty(double.MaxValue).Min();
     }
 
     /// <summary>The rates, in the order of the configuration.</summary>
     public IReadOnlyList<RateBucket> Buckets => _buckets;
+
+    /// <summary>The lowest of the rates of messages; <see cref="double.MaxValue"/> where there is none.</summary>
+    public double MessagesPerSecond { get; }
 
     /// <summary>The size of a message matters.</summary>
     public bool CountsOctets { get; }

@@ -74,6 +74,15 @@ internal sealed class Suspensions(World world, string? file)
     public static bool Holds(string name, Plan plan, EgressSource? source) =>
         string.Equals(plan.SiteKey, name, StringComparison.OrdinalIgnoreCase) || plan.IsAt(name) || (source is not null && IsOf(name, plan, source));
 
+    /// <summary>That of all that share a budget, by the provider's name; null when they are not suspended.</summary>
+    public Suspension? Of(SiteBudget budget) => budget.IsShared ? _all.Find(one => IsInForce(one) && Holds(one.Name, budget)) : null;
+
+    /// <summary>True for a budget that is shared and that a suspension of this name is for.</summary>
+    public static bool Holds(string name, SiteBudget budget) => budget.IsShared && (Is(name, budget.Provider) || Is(name, budget.Key)
+        || (budget.Source.Length > 0 && (Is(name, "source:" + budget.Source) || Is(name, $"{budget.Provider}/{budget.Source}"))));
+
+    private static bool Is(string one, string name) => string.Equals(one, name, StringComparison.OrdinalIgnoreCase);
+
     private static bool IsOf(string name, Plan plan, EgressSource source) =>
         string.Equals(name, "source:" + source.Name, StringComparison.OrdinalIgnoreCase) || string.Equals(name, Site.KeyOf(plan, source), StringComparison.OrdinalIgnoreCase);
 

@@ -143,7 +143,7 @@ internal sealed class Watchdog : LoopItem
     private void Look(Site site)
     {
         long now = _loop.NowMs;
-        if (site.Begun != site.WatchBegun || _queue.Sites.HasNextEvent(site))
+        if (site.Begun != site.WatchBegun || HasNextEvent(site))
         {
             site.WatchBegun = site.Begun;
             site.WatchSinceMs = now;
@@ -155,6 +155,25 @@ internal sealed class Watchdog : LoopItem
             _queue.Sites.WakeAgain(site);
         }
     }
+
+    /// <summary>True when something will surely have its ready work looked at: the end of what holds it back, a session at work, or room.</summary>
+    private bool HasNextEvent(Site site)
+    {
+        if (_queue.Sites.Dispatcher is null || site.Active > 0 || site.LookTimer is { IsArmed: true }
+            || _queue.Gears.IsSuspended(site) || !_queue.Journal.HasOutcomeRoom || !_queue.MayFail)
+        {
+            return true;
+        }
+        return site.Place switch
+        {
+            SitePlace.None => false,
+            SitePlace.Room => _queue.Sites.HasRoomEvent,
+            _ => HasNextEvent(site.Budget),
+        };
+    }
+
+    /// <summary>The same for those that wait in a budget: each comes to its turn, however many are before it, as long as the budget is looked at.</summary>
+    private bool HasNextEvent(SiteBudget budget) => budget.Active > 0 || budget.LookTimer is { IsArmed: true } || (budget.Starved > 0 && _queue.Sites.HasRoomEvent);
 
     /// <summary>Deferred mail that is long due: the wheel's timer was lost.</summary>
     private void LookAtWheel()

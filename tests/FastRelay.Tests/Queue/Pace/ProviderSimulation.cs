@@ -203,5 +203,7 @@ internal sealed class ProviderSimulation
             }
             return true;
         }
+
+        public override void CloseIdle(Site site) => throw new NotSupportedException("one site shares its budget with none");
     }
 }

@@ -118,12 +118,12 @@ public class SourceTests
         Add(rig, 50, "u@a.test");
         Assert.Equal((waiting, 150 - waiting), (Ready(rig, "mx.a.test/blue"), Ready(rig, "mx.a.test/green")));
         // ... and what was ready for it does so at the next sweep, when it is still stopped.
-        rig.Queue.State.Sites.BackOff(rig.SiteOf("mx.a.test/blue"), 300_000, "by a rule", lasts: true);
+        rig.SiteOf("mx.a.test/blue").Budget.Brake.BackOff(rig.Loop.Loop.NowMs + 300_000, "by a rule", lasts: true);
         rig.Loop.Pass(61_000, 1_000);
         Assert.Equal((0, 150), (Ready(rig, "mx.a.test/blue"), Ready(rig, "mx.a.test/green")));
         QueueRules.Hold(rig, journal: false);
         // When all are stopped, weights count again: nobody knows who is free first.
-        rig.Queue.State.Sites.BackOff(rig.SiteOf("mx.a.test/green"), 300_000, "by a rule", lasts: true);
+        rig.SiteOf("mx.a.test/green").Budget.Brake.BackOff(rig.Loop.Loop.NowMs + 300_000, "by a rule", lasts: true);
         Add(rig, 400, "u@a.test");
         Assert.InRange(Ready(rig, "mx.a.test/blue"), 300 - 44, 300 + 44);
     }
