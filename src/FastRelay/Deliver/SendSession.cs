@@ -312,7 +312,8 @@ internal sealed class SendSession
 
     private void Report(Site site, in Delivery delivery, in Envelope envelope)
     {
-        if (_machine.NotAttempted || (!_owner.MaySend && _machine.Ledger.WasCutShort))
+        TransactionLedger ledger = _machine.Ledger;
+        if (_machine.NotAttempted || (!_owner.MaySend && ledger.WasCutShort))
         {
             if (_machine.NotAttempted && _machine.Failure.Cause is OutcomeCause.Reply or OutcomeCause.ConnectionLost)
             {
@@ -326,7 +327,6 @@ internal sealed class SendSession
             return;
         }
         Judge(site);
-        TransactionLedger ledger = _machine.Ledger;
         if (ledger.ConcernsSite)
         {
             // Mostly all others would hear the same; but it may be about this sender, so its message waits by its own times.
@@ -359,10 +359,7 @@ internal sealed class SendSession
     public void RefusedUntilTls(in Outcome outcome)
     {
         Leaves = true;
-        if (outcome.ReplyCode == 530 && _dialogue.Link?.TlsName is null)
-        {
-            _owner.Tls.Forget(_dialer.HostName);
-        }
+        _dialer.Refused(outcome, inClear: _dialogue.Link?.TlsName is null);
     }
 
     /// <summary>The host ended the connection when it was to hear of another message.</summary>

@@ -109,6 +109,15 @@ internal sealed class SiteDialer
         return false;
     }
 
+    /// <summary>The host that is connected wants TLS or a login first.</summary>
+    public void Refused(in Outcome outcome, bool inClear)
+    {
+        if (outcome.ReplyCode == 530 && inClear)
+        {
+            _owner.Tls.Forget(HostName);
+        }
+    }
+
     private void Avoid(Site site, string host)
     {
         long now = _owner.World.Loop.NowMs;

@@ -58,7 +58,10 @@ public sealed class NoticeAndPriorityTests
         ConfigError error = Assert.Single(Read(text).Errors);
         Assert.Equal(("relay.toml", line, key), (error.File, error.Line, error.Key));
         Assert.Contains("needs the event stream", error.Message, StringComparison.Ordinal);
-        Assert.Empty(Read(text + "[events]\nfile = \"-\"\n").Errors);
+        Assert.Empty(Read(text + "[events]\nfile = \"events.ndjson\"\n").Errors);
+        // A pipe that nobody reads any more swallows what is written to it: as the only notice it will not do.
+        IReadOnlyList<ConfigError> piped = Read(text + "[events]\nfile = \"-\"\n").Errors;
+        Assert.Equal(text.Contains("both", StringComparison.Ordinal) ? [] : [(line, key)], piped.Select(static one => (one.Line, one.Key)));
     }
 
     [Theory]

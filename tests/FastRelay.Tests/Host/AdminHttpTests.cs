@@ -52,8 +52,8 @@ public sealed class AdminHttpTests : IAsyncLifetime
     {
         (_, string body) = await GetAsync("/metrics");
         string[] lines = body.TrimEnd('\n').Split('\n');
-        Assert.All(lines, line => Assert.Matches(@"^(# (HELP|TYPE) fastrelay_[a-z_]+ \S.*|fastrelay_[a-z_]+(\{[a-z]+=""[^""]*""(,[a-z]+=""[^""]*"")*\})? \d+)$", line));
-        Assert.Equal(3 * (1 + FastRelay.Host.Admin.Figure.All.Count), lines.Length);
+        Assert.All(lines, line => Assert.Matches(@"^(# (HELP|TYPE) (fastrelay|process)_[a-z_]+ \S.*|process_start_time_seconds [0-9.]+|fastrelay_[a-z_]+(\{[a-z]+=""[^""]*""(,[a-z]+=""[^""]*"")*\})? \d+)$", line));
+        Assert.Equal(3 * (2 + FastRelay.Host.Admin.Figure.All.Count), lines.Length);
         Assert.Equal(FastRelay.Host.Admin.Figure.All.Count, FastRelay.Host.Admin.Figure.All.Select(f => f.Name).Distinct().Count());
     }
 

@@ -151,7 +151,10 @@ public sealed class CommandLineTests
         // What lies about in the folder is never read.
         File.WriteAllText(Path.Combine(folder, "fastrelay.toml"), "");
         Assert.Equal(packaged, ConfigFile.OfClient(null, null, packaged, folder));
+        // Nor does any folder called spool hide the package's file, as /var/spool would: only what a relay has left.
         Directory.CreateDirectory(Path.Combine(folder, "spool"));
+        Assert.Equal(packaged, ConfigFile.OfClient(null, null, packaged, folder));
+        File.WriteAllText(Path.Combine(folder, "spool", "0000000000000001.seg"), "");
         Assert.Null(ConfigFile.OfClient(null, null, packaged, folder));
     }
 

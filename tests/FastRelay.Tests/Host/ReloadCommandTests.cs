@@ -45,15 +45,25 @@ public sealed class ReloadCommandTests : IAsyncLifetime
     public void Another_file_than_the_relays_is_not_taken_for_read()
     {
         _admin.Desk.Reloaded = new ReloadView([], [], []);
-        _admin.Desk.ConfigPath = "/etc/fastrelay/fastrelay.toml";
+        string other = Path.Combine(Directory.CreateTempSubdirectory("other").FullName, "relay.toml");
+        File.WriteAllText(other, "");
+        _admin.Desk.ConfigPath = other;
         (int code, string output, string error) = Run("reload");
         Assert.Equal((1, ""), (code, output));
-        Assert.Equal($"fastrelay: nothing was reloaded: the relay that answers reads /etc/fastrelay/fastrelay.toml, and not {_admin.ConfigFile}\n", error);
+        Assert.Equal($"fastrelay: nothing was reloaded: the relay that answers reads {other}, and not {_admin.ConfigFile}\n", error);
         Assert.Empty(_admin.Desk.Asked);
         // The same file by another path is the same.
         string folder = Path.GetDirectoryName(_admin.ConfigFile)!;
         File.CreateSymbolicLink(Path.Combine(folder, "link.toml"), _admin.ConfigFile);
         _admin.Desk.ConfigPath = Path.Combine(folder, "link.toml");
+        Assert.Equal((0, "nothing has changed\n", ""), Run("reload"));
+        // Through a link two folders up as well.
+        string up = Path.Combine(Directory.CreateTempSubdirectory("up").FullName, "link");
+        Directory.CreateSymbolicLink(up, Path.GetDirectoryName(folder)!);
+        _admin.Desk.ConfigPath = Path.Combine(up, Path.GetFileName(folder), Path.GetFileName(_admin.ConfigFile));
+        Assert.Equal((0, "nothing has changed\n", ""), Run("reload"));
+        // A container's file is not to be seen from here.
+        _admin.Desk.ConfigPath = "/nowhere/of/a/container.toml";
         Assert.Equal((0, "nothing has changed\n", ""), Run("reload"));
     }
 

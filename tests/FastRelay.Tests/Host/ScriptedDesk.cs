@@ -67,6 +67,7 @@ internal class ScriptedDesk : AdminDesk
 
     public override Task<long[]> FiguresAsync() => Task.FromResult(Figure.All.Select(f => f.Name switch
     {
+        "ready" => 1,
         "accepted_total" => 42L,
         "log_lines_dropped_total" => 7L,
         _ => 0L,

@@ -67,24 +67,11 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         bool post = HttpMethods.IsPost(context.Request.Method);
         switch (path)
         {
-            case "/healthz" when !post:
-                _ = await desk.FiguresAsync();
-                context.Response.ContentType = "text/plain; charset=utf-8";
-                await context.Response.BodyWriter.WriteAsync(s_ok);
-                break;
-            case "/readyz" when !post:
-                bool ready = (await desk.FiguresAsync())[Figure.Ready] == 1;
-                context.Response.StatusCode = ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-                context.Response.ContentType = "text/plain; charset=utf-8";
-                await context.Response.BodyWriter.WriteAsync(ready ? s_ok : s_notReady);
+            case "/healthz" or "/readyz" when !post:
+                await HealthAsync(context.Response, path == "/healthz");
                 break;
             case "/metrics" when !post:
-                long[] figures = await desk.FiguresAsync();
-                IReadOnlyList<SourceFigures> sources = await desk.SourcesAsync();
-                StatusView fixedPart = desk.Status();
-                _metrics ??= new RelayMetrics(fixedPart.Version, fixedPart.Sync);
-                context.Response.ContentType = RelayMetrics.ContentType;
-                await _metrics.WriteAsync(figures, sources, context.Response.Body, context.RequestAborted);
+                await MetricsAsync(context);
                 break;
             case "/" when !post:
                 context.Response.ContentType = "text/html; charset=utf-8";
@@ -133,6 +120,24 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 await OneAsync(context, path, post);
                 break;
         }
+    }
+
+    private async Task HealthAsync(HttpResponse response, bool live)
+    {
+        bool ok = (await desk.FiguresAsync())[Figure.Ready] == 1 || live;
+        response.StatusCode = ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        response.ContentType = "text/plain; charset=utf-8";
+        await response.BodyWriter.WriteAsync(ok ? s_ok : s_notReady);
+    }
+
+    private async Task MetricsAsync(HttpContext context)
+    {
+        long[] figures = await desk.FiguresAsync();
+        IReadOnlyList<SourceFigures> sources = await desk.SourcesAsync();
+        StatusView fixedPart = desk.Status();
+        _metrics ??= new RelayMetrics(fixedPart.Version, fixedPart.Sync);
+        context.Response.ContentType = RelayMetrics.ContentType;
+        await _metrics.WriteAsync(figures, sources, context.Response.Body, context.RequestAborted);
     }
 
     private async Task<StatusView> StatusAsync()

@@ -211,8 +211,7 @@ public sealed class SendMachine
         Check.That(IsUsable);
         NotAttempted = DotAnswered = DotInDoubt = false;
         _transaction.Begin(recipients, contentBytes, eightBit);
-        OutcomeCause own = _capabilities.HindranceTo(contentBytes, needsUtf8);
-        hindrance = own == OutcomeCause.None ? hindrance : own;
+        hindrance = _capabilities.HindranceTo(contentBytes, needsUtf8) is not OutcomeCause.None and var own ? own : hindrance;
         if (hindrance != OutcomeCause.None)
         {
             _transaction.Refuse(OutcomePolicy.From(SmtpStage.Mail, hindrance), FailureText.Of(hindrance).Span);
