@@ -38,6 +38,8 @@ internal sealed class Backoffs(QueueState queue)
         site.HasServed &= serves;
         long wait = serves ? queue.Options.BackoffMs(SoftBackoffMs, SoftBackoffMs, 1, queue.World.Random) : NextWaitMs(site.Brake, login);
         site.Brake.BackOff(now + wait, text, lasts: login);
+        // Its turn is over: behind those whose hosts answer, when its backoff ends.
+        site.TurnUntilMs = Math.Min(site.TurnUntilMs, now);
         queue.Sites.LookAgain(site, wait);
         if (serves || outcome.ReplyCode > 0 || !budget.IsShared)
         {
@@ -45,7 +47,13 @@ internal sealed class Backoffs(QueueState queue)
             queue.Sites.Budgets.Narrow(budget, wait);
         }
         LogBackoff(site.Key, site.Brake, wait, site.Ready, outcome, reason);
-        if (!serves && outcome.ReplyCode > 0 && budget.IsShared && ++budget.Refusals >= RefusalsMost)
+        if (serves || outcome.ReplyCode == 0 || !budget.IsShared)
+        {
+            return;
+        }
+        // Sites are counted, and not how often one of them is tried.
+        budget.Refusals += site.Brake.Failures == 1 ? 1 : 0;
+        if (budget.Refusals >= RefusalsMost && budget.InFlight == 0)
         {
             wait = NextWaitMs(budget.Brake, login: false);
             budget.Brake.BackOff(now + wait, text, lasts: false);
@@ -70,7 +78,13 @@ internal sealed class Backoffs(QueueState queue)
     public void Succeeded(Site site)
     {
         site.Budget.Refusals = 0;
+        bool first = !site.HasServed;
         site.HasServed = true;
+        if (first)
+        {
+            // One session tried it; now it may have more.
+            queue.Sites.Wake(site);
+        }
         // A probe that worked ends the backoff.
         if (site.Brake.Served(queue.World.Loop.NowMs) | site.Budget.Brake.Served(queue.World.Loop.NowMs))
         {

@@ -57,6 +57,8 @@ internal sealed class BudgetTable(QueueState queue)
         {
             return;
         }
+        // An idle connection that is just being closed is the other budget's now.
+        before.Closing = 0;
         queue.Sites.Wake(site);
         if (before.Sites == 0)
         {

@@ -205,6 +205,22 @@ public class ProviderTests
         QueueRules.Hold(rig);
     }
 
+    [Fact]
+    public void One_customer_that_refuses_us_for_hours_stops_nobody_else()
+    {
+        QueueRig rig = Rig(customers: 2);
+        var courier = new Courier(rig) { RefusesDial = static site => site == Mx(0) ? s_banner : null };
+        Fill(rig, customers: 1);
+        // Alone, at night: nobody else's mail ends the row of its refusals.
+        courier.Run(3_600_000);
+        Assert.True(courier.Dials.Count > 3, $"{courier.Dials.Count} dials");
+        Assert.Equal(SiteGear.Normal, rig.Queue.State.Gears.Of(Budget(rig)).Gear);
+        Fill(rig, customers: 1, from: 1);
+        courier.Run(2_000);
+        Assert.Single(courier.Begun);
+        QueueRules.Hold(rig);
+    }
+
     [Theory]
     [InlineData("outlook.com", 0)]
     [InlineData("mail.protection.outlook.com", 0)]
