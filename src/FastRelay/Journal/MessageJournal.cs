@@ -86,6 +86,9 @@ public sealed class MessageJournal
     /// <summary>False while outcomes wait too long for the disk: start no new delivery, so that a crash re-sends little.</summary>
     public bool HasOutcomeRoom => !_flusher.Failing && !_staging.IsBehind;
 
+    /// <summary>Records are staged and nothing brings them to the disk: true for no longer than a turn of the loop.</summary>
+    public bool StandsStill => _flusher.StandsStill;
+
     /// <summary>Counts.</summary>
     public JournalStats Stats => new(
         _flusher.Syncs,

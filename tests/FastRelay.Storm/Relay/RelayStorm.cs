@@ -14,6 +14,9 @@ namespace FastRelay.Storm;
 internal sealed class RelayStorm
 {
     private const long HourMs = StormSettings.HourMs;
+
+    /// <summary>Of staged records that nothing brings to the disk: far above a turn of the loop.</summary>
+    private const long StillMostMs = 1_000;
     private readonly SimUniverse _universe;
     private readonly SimRandom _random;
     private readonly SimStorage _storage;
@@ -30,6 +33,7 @@ internal sealed class RelayStorm
     private int _messagesMade;
     private int _clients;
     private bool _drained;
+    private long _stillSinceMs = long.MaxValue;
 
     public RelayStorm(ulong seed, Func<DiskProfile, DiskProfile>? disk = null)
     {
@@ -269,8 +273,11 @@ internal sealed class RelayStorm
     {
         if (_relay is not { } relay)
         {
+            _stillSinceMs = long.MaxValue;
             return;
         }
+        _stillSinceMs = relay.Journal.StandsStill ? Math.Min(_stillSinceMs, _universe.Time.NowMs) : long.MaxValue;
+        _universe.Require(_universe.Time.NowMs - _stillSinceMs <= StillMostMs, $"7: records wait for nothing since {_universe.Time.NowMs - _stillSinceMs} ms");
         Limits limits = _settings.Limits;
         _universe.Require(relay.Receiver.Serving <= limits.ReceiveSessions, $"6: {relay.Receiver.Serving} sessions in");
         _universe.Require(relay.Deliverer.Sessions <= limits.SendSessions, $"6: {relay.Deliverer.Sessions} sessions out");

@@ -99,7 +99,7 @@ internal sealed class SegmentStore : LoopItem
     public bool Stopping { get; set; }
 
     private bool SpaceForSpare => _spares.Count < Reserve
-        ? Probe.Space.FreeBytes > SegmentBytes
+        ? Probe.Space.FreeBytes >= SegmentBytes
         : Probe.Space.FreeBytes - SegmentBytes > FloorBytes;
 
     /// <summary>Remembers an epoch that was used.</summary>

@@ -54,6 +54,9 @@ internal sealed class Flusher : LoopItem
     /// <summary>A group or segment header is with the disk.</summary>
     public bool IsBusy => _busy;
 
+    /// <summary>Records are staged and nothing brings them to the disk: not a write under way, nor a retry, nor room that is waited for. No longer than one turn of the loop.</summary>
+    public bool StandsStill => !_busy && !Starved && !_retry.IsArmed && Staging.StagedBytes > 0;
+
     /// <summary>Syncs of groups that returned 0.</summary>
     public long Syncs { get; private set; }
 

@@ -17,6 +17,7 @@ internal static class OutcomeEvent
         in AttemptInfo attempt,
         in RecipientReport report,
         in Outcome outcome,
+        ReadOnlySpan<byte> kind,
         int attempts)
     {
         Span<byte> id = stackalloc byte[MessageId.TextLength];
@@ -41,7 +42,7 @@ internal static class OutcomeEvent
             .Add("dsn"u8, code[..codeLength])
             .Add("cause"u8, OutcomeWords.Of(outcome.Cause))
             .Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span));
-        if (BounceClass.Of(outcome, report.ReplyText.Span) is { IsEmpty: false } kind)
+        if (!kind.IsEmpty)
         {
             line = line.Add("class"u8, kind);
         }

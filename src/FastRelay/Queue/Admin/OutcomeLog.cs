@@ -53,14 +53,15 @@ internal static class OutcomeLog
             .Add("code"u8, outcome.ReplyCode)
             .Add("dsn"u8, code[..codeLength])
             .Add("cause"u8, OutcomeWords.Of(outcome.Cause));
-        if (BounceClass.Of(outcome, report.ReplyText.Span) is { IsEmpty: false } kind)
+        ReadOnlySpan<byte> kind = BounceClass.Of(outcome, report.ReplyText.Span);
+        if (!kind.IsEmpty)
         {
             line = line.Add("class"u8, kind);
         }
         line.Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span)).Write();
         if (queue.Log.Events is { } events)
         {
-            OutcomeEvent.Write(events, queue, delivery, envelope, attempt, report, outcome, attempts);
+            OutcomeEvent.Write(events, queue, delivery, envelope, attempt, report, outcome, kind, attempts);
         }
     }
 }
