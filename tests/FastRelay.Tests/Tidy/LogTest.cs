@@ -19,12 +19,17 @@ public sealed partial class LogTest
     /// <summary>Methods that add a field whose name is their own.</summary>
     private static readonly Dictionary<string, string> s_named = new() { ["AddTenant"] = "tenant", ["AddPriority"] = "priority" };
 
+    // Binding names takes seconds, and each is asked for twice.
+    private static readonly Lazy<Written[]> s_lines = new(static () => [.. FindLines()]);
+
+    private static readonly Lazy<Written[]> s_events = new(static () => [.. FindEvents()]);
+
     private static readonly string[] s_page = File.ReadAllLines(Path.Combine(House.Root, "docs/LOG.md"));
 
     [Fact]
     public void Every_line_of_the_log_has_its_row_with_level_and_fields() =>
         Same(
-            Lines().GroupBy(static line => line.Name).Select(static same => Row(same.Key, same.Select(static line => line.Level), same.SelectMany(static line => line.Fields))),
+            s_lines.Value.GroupBy(static line => line.Name).Select(static same => Row(same.Key, same.Select(static line => line.Level), same.SelectMany(static line => line.Fields))),
             Rows("| `event` | `level` |").Select(static cells => Row(Words(cells[0]).Single(), cells[1].Split(", "), Words(cells[2]))));
 
     [Fact]
@@ -38,14 +43,14 @@ public sealed partial class LogTest
             fields = Words(cells[2]) is { Length: > 0 } own ? own : fields;
             rows.Add(Row(Words(cells[0]).Single(), [], fields));
         }
-        Same(Events().GroupBy(static line => line.Name).Select(static same => Row(same.Key, [], same.SelectMany(static line => line.Fields))), rows);
+        Same(s_events.Value.GroupBy(static line => line.Name).Select(static same => Row(same.Key, [], same.SelectMany(static line => line.Fields))), rows);
     }
 
     [Fact]
     public void Every_field_is_explained()
     {
-        Same(Lines().SelectMany(static line => line.Fields), Rows("| field | unit |").Select(static cells => Words(cells[0]).Single()));
-        Same(Events().SelectMany(static line => line.Fields), Rows("| field | type |").Select(static cells => Words(cells[0]).Single()));
+        Same(s_lines.Value.SelectMany(static line => line.Fields), Rows("| field | unit |").Select(static cells => Words(cells[0]).Single()));
+        Same(s_events.Value.SelectMany(static line => line.Fields), Rows("| field | type |").Select(static cells => Words(cells[0]).Single()));
     }
 
     [Fact]
@@ -68,7 +73,7 @@ public sealed partial class LogTest
         House.None(methods.SelectMany(Literals).Distinct().Except(Words(page)), "Classes that docs/LOG.md does not name:");
     }
 
-    private static IEnumerable<Written> Lines() =>
+    private static IEnumerable<Written> FindLines() =>
         from tree in House.Product.Trees
         from found in House.Product.Names(tree, s_levels.Keys.ToHashSet())
         where found.Symbol is IMethodSymbol { ContainingType.Name: "Log" }
@@ -76,7 +81,7 @@ public sealed partial class LogTest
         from name in NamesOf(call)
         select new Written(name, s_levels[found.Name.Identifier.Text], Fields(call));
 
-    private static IEnumerable<Written> Events() =>
+    private static IEnumerable<Written> FindEvents() =>
         (from tree in House.Product.Trees
          from found in House.Product.Names(tree, new HashSet<string> { "Begin" })
          where found.Symbol is IMethodSymbol { ContainingType.Name: "EventStream" }
