@@ -1,6 +1,6 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test unit storm bench fmt tidy aot deb deb-test ci clean
+.PHONY: help deps build run test unit storm bench fmt tidy aot deb deb-test systemd-test ci clean
 
 SEED    ?=
 SEEDS   ?=
@@ -11,7 +11,7 @@ STORM    = $(DOTNET) tests/FastRelay.Storm/bin/Release/net10.0/FastRelay.Storm.d
 QUIET    = -c Release --nologo -v q -clp:NoSummary
 
 help:           ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 deps:           ## install, or name, what building and testing need
 	@eng/needs --tests
@@ -53,6 +53,9 @@ deb:            ## build the Debian package from out/fastrelay
 
 deb-test:       ## install, run, remove and purge the package in a root of its own (root)
 	@eng/deb-test
+
+systemd-test:   ## the same under a systemd of its own: watchdog, hardening, restarts while clients send (root)
+	@eng/systemd-test
 
 ci: tidy test   ## what must pass before a merge
 

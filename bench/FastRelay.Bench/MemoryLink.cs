@@ -58,6 +58,9 @@ internal sealed class MemoryLink(Loop loop) : Link
 
     public override ValueTask<TlsResult> StartTlsAsync(SslClientAuthenticationOptions options) => throw new NotSupportedException();
 
+    /// <summary>Never: the session waits in a read, so that it goes on inside of <see cref="Send"/>.</summary>
+    public override bool WakeOnInput(LoopItem item) => false;
+
     public override void CancelRead() => _toRelay.Reader.CancelPendingRead();
 
     public override void Abort()

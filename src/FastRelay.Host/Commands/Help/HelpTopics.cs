@@ -119,7 +119,7 @@ internal static class HelpTopics
         }),
         ["logs"] = new("The log, events and traces", () => """
             Standard output has one key=value line an event, beginning with ts, level and event. A reader that stops blocks
-            nothing: lines past 1 MiB are dropped and counted.
+            nothing: lines past 1 MiB are dropped and counted. docs/LOG.md has every line and field.
 
             [events] file = "events.ndjson" has a JSON line for each acceptance, delivery, deferral, failure and bounce; a gap
             says how many are missing. Rotate by rename and SIGHUP.

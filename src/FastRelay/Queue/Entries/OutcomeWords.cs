@@ -24,6 +24,7 @@ internal static class OutcomeWords
         OutcomeCause.ReplyTimeout => "reply-timeout"u8,
         OutcomeCause.BadReply => "bad-reply"u8,
         OutcomeCause.TlsFailed => "tls-failed"u8,
+        OutcomeCause.AuthFailed => "auth-failed"u8,
         OutcomeCause.DnsTemporary => "dns"u8,
         OutcomeCause.NoSuchDomain => "no-such-domain"u8,
         OutcomeCause.NullMx => "null-mx"u8,
