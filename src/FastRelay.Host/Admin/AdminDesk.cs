@@ -49,6 +49,11 @@ public abstract class AdminDesk
     /// <exception cref="AdminException">The query is wrong, or too many watch.</exception>
     public abstract IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, CancellationToken until);
 
+    /// <summary>A request could not be answered because of a defect of ours. Any thread.</summary>
+    /// <param name="path">What was asked for, without its query.</param>
+    /// <param name="problem">The exception; holds no token.</param>
+    public abstract void Failed(string path, string problem);
+
     /// <summary>The configuration in force, as TOML.</summary>
     public abstract string Config();
 

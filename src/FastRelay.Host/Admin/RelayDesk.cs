@@ -1,3 +1,4 @@
+using System.Text;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
@@ -33,6 +34,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
     public string? ConfigPath { get; init; }
+
+    /// <summary>Told of what cannot be answered; null for nobody.</summary>
+    public Log? Log { get; init; }
 
     /// <summary>True once the relay stops; any thread.</summary>
     public bool Stopping { get; set; }
@@ -143,6 +147,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, CancellationToken until) =>
         new TraceDesk(_loop, tracer).WatchAsync(query.Filter(), until);
+
+    /// <inheritdoc/>
+    public override void Failed(string path, string problem) =>
+        Log?.Error("admin_failed"u8).Add("path"u8, path).Add("error"u8, Encoding.UTF8.GetBytes(problem)).Write();
 
     /// <inheritdoc/>
     public override string Config() => effective();

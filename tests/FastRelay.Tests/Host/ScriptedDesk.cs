@@ -38,6 +38,10 @@ internal class ScriptedDesk : AdminDesk
     public override Task<ExplainView?> ExplainAsync(string target)
     {
         Asked.Add("explain " + target);
+        if (target.StartsWith("defect ", StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException(target);
+        }
         QueueItem? item = Items.FirstOrDefault(i => i.Id == target);
         return Task.FromResult(target == "nothing here" ? null : new ExplainView(target, item, [ExplainCommandTests.Way]));
     }
@@ -93,7 +97,16 @@ internal class ScriptedDesk : AdminDesk
         yield return ReadOnlyMemory<byte>.Empty;
         yield return "{\"ts\":\"2026-01-02T03:04:05Z\",\"way\":\"out\",\"session\":7,\"peer\":\"192.0.2.1:25\",\"host\":\"mx.test\",\"from\":\"server\",\"text\":\"250 \\u001b[31m\"}\n"u8.ToArray();
         yield return "{\"lost\":12}\n"u8.ToArray();
+        if (query.Domain == "defect.test")
+        {
+            throw new InvalidOperationException("in the middle");
+        }
     }
+
+    /// <summary>What could not be answered: path, a space, the exception.</summary>
+    public List<string> Failures { get; } = [];
+
+    public override void Failed(string path, string problem) => Failures.Add($"{path} {problem}");
 
     public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
 

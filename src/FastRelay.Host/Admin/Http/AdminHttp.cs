@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using FastRelay.Outside;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -23,7 +24,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
     private static readonly byte[] s_notReady = [.. "no new mail is taken: the relay stops, or its spool is full or fails\n"u8];
     private RelayMetrics? _metrics;
 
-    /// <summary>Answers one request; no exception leaves it.</summary>
+    /// <summary>Answers one request; no exception leaves it but that of a broken invariant.</summary>
     public async Task AnswerAsync(HttpContext context)
     {
         // Answers are of this moment and for this asker.
@@ -59,6 +60,27 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             await ErrorAsync(context, e.StatusCode, e.Message);
         }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The asker has gone: nobody is there to be told.
+        }
+        catch (Exception e) when (e is not CheckFailedException)
+        {
+            await FailedAsync(context, e);
+        }
+    }
+
+    /// <summary>A defect of ours: the asker learns that it is none of his, and the log what it is.</summary>
+    private async Task FailedAsync(HttpContext context, Exception e)
+    {
+        desk.Failed(context.Request.Path.Value ?? "/", RequestGuard.WithoutToken(context.Request, e.ToString()));
+        if (context.Response.HasStarted)
+        {
+            // Half an answer must not be taken for a whole one.
+            context.Abort();
+            return;
+        }
+        await ErrorAsync(context, StatusCodes.Status500InternalServerError, "a defect of the relay: event=admin_failed in its log says more");
     }
 
     private async Task RouteAsync(HttpContext context)

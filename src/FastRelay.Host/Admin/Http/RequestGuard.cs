@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using FastRelay.Host.Secrets;
 using Microsoft.AspNetCore.Http;
 
 namespace FastRelay.Host.Admin;
@@ -67,6 +68,14 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
         return string.Equals((end < 0 ? type : type[..end]).Trim(), "application/json", StringComparison.OrdinalIgnoreCase)
             ? null
             : (StatusCodes.Status415UnsupportedMediaType, "a change is asked for with Content-Type: application/json");
+    }
+
+    /// <summary>A text for the log: what the asker showed as its token is masked in it, should it be there.</summary>
+    public static string WithoutToken(HttpRequest request, string text)
+    {
+        string shown = request.Headers.Authorization.ToString();
+        string token = shown[(shown.LastIndexOf(' ') + 1)..];
+        return token.Length < TokenFile.Fewest ? text : text.Replace(token, "***", StringComparison.Ordinal);
     }
 
     private static (int Status, string Reason) WrongMethod => (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");
