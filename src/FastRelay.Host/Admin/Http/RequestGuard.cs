@@ -1,7 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
-using FastRelay.Host.Secrets;
 using Microsoft.AspNetCore.Http;
 
 namespace FastRelay.Host.Admin;
@@ -17,6 +16,9 @@ namespace FastRelay.Host.Admin;
 /// <param name="token">What whoever asks has to show (RFC 6750 2.1); null asks for nothing.</param>
 public sealed class RequestGuard(IPEndPoint address, string hostName, string? token = null)
 {
+    /// <summary>What is shorter is no token of ours, and may be a part of any word.</summary>
+    private const int TokenCharacters = 16;
+
     private volatile byte[]? _digest = DigestOf(token);
 
     /// <summary>Another token is asked for from now on; any thread.</summary>
@@ -75,7 +77,7 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
     {
         string shown = request.Headers.Authorization.ToString();
         string token = shown[(shown.LastIndexOf(' ') + 1)..];
-        return token.Length < TokenFile.Fewest ? text : text.Replace(token, "***", StringComparison.Ordinal);
+        return token.Length < TokenCharacters ? text : text.Replace(token, "***", StringComparison.Ordinal);
     }
 
     private static (int Status, string Reason) WrongMethod => (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");
