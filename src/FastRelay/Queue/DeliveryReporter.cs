@@ -321,6 +321,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     private void Deliver(in Envelope envelope, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice)
     {
         queue.Counters.Delivered++;
+        queue.Counters.Delays.Add(queue.UnixMs - envelope.ArrivalUnixMs);
         bool told = !noNotice && attempt is { HasDsn: false, Host.Length: > 0 } && ((NotifyOn)envelope.At(report.Index).Notify & NotifyOn.Success) != 0;
         if (told && queue.Bounces is { HasRoom: true, IsStuck: false })
         {
