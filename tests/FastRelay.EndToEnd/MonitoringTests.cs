@@ -16,7 +16,7 @@ public sealed class MonitoringTests
     [Fact]
     public void Prometheus_reads_the_alert_rules_and_each_fires_when_it_should_and_only_then()
     {
-        Assert.Contains("SUCCESS: 12 rules found", Promtool(["check", "rules", s_rules]).Ok().Output);
+        Assert.Contains("SUCCESS: 14 rules found", Promtool(["check", "rules", s_rules]).Ok().Output);
         Promtool(["test", "rules", "fastrelay.rules.test.yml"]).Ok();
     }
 
@@ -42,6 +42,26 @@ public sealed class MonitoringTests
         File.WriteAllText(file, "groups:\n  - name: dashboard\n    rules:\n"
             + string.Concat(shown.Select(static (expression, i) => $"      - record: panel:{i}\n        expr: '{expression.Replace("'", "''", StringComparison.Ordinal)}'\n")));
         Assert.Contains($"SUCCESS: {shown.Length} rules found", Promtool(["check", "rules", file]).Ok().Output);
+    }
+
+    [Fact]
+    public void What_was_delivered_has_its_delay_and_what_waits_its_age_also_after_a_restart()
+    {
+        using var sink = new SinkProcess();
+        // Nobody answers there.
+        string config = RelayProcess.SmarthostConfig(sink.EndPoint).Replace("[[route]]", "[[route]]\ndomain = \"later.test\"\nto = \"smtp:[127.0.0.1]:9\"\n[[route]]", StringComparison.Ordinal);
+        using RelayProcess relay = new RelayProcess(config).Start();
+        Tool.Run(Place.Binary, ["load", $"127.0.0.1:{relay.Port}", "-m", "20", "--quiet"]).Ok();
+        relay.WaitForEmptyQueue();
+        Assert.Equal((20, 0), (relay.Figure("delivery_delay_seconds_count"), relay.Figure("queue_oldest_seconds")));
+        Assert.Equal(20, relay.Figure("delivery_delay_seconds_bucket{le=\"60\"}"));
+        Tool.Run(Place.Binary, ["load", $"127.0.0.1:{relay.Port}", "-m", "1", "--to", "u@later.test", "--quiet"]).Ok();
+        Tool.Until(() => relay.Figure("queue_oldest_seconds") >= 2, 30, () => relay.Log);
+        relay.Stop();
+        relay.Start();
+        Assert.True(relay.Figure("queue_oldest_seconds") >= 2);
+        using JsonDocument status = JsonDocument.Parse(Tool.Run("curl", ["-sS", $"http://127.0.0.1:{relay.AdminPort}/api/status"]).Ok().Output);
+        Assert.Contains(status.RootElement.GetProperty("oldest").GetProperty("id").GetString()!, relay.Command("queue", "list").Ok().Output, StringComparison.Ordinal);
     }
 
     /// <summary>The dashboard's, with what Grafana puts in for its variables.</summary>

@@ -15,7 +15,7 @@ public abstract class Output
     /// <summary>Lines dropped since the start.</summary>
     public abstract long Dropped { get; }
 
-    /// <summary>True when so many octets of lines would not be dropped now, or nothing at all waits to be written; any thread.</summary>
+    /// <summary>True when so many octets of lines would not be dropped now; never for more than fit when nothing waits. Any thread.</summary>
     public virtual bool HasRoom(long octets) => true;
 
     /// <summary>Octets of the lines taken since the start; any thread.</summary>

@@ -10,7 +10,8 @@ public abstract class AdminDesk
     /// <param name="query">Which messages.</param>
     /// <param name="max">At most this many.</param>
     /// <param name="from">0, or <see cref="QueuePage.Next"/> of the page before.</param>
-    public abstract Task<QueuePage> ListAsync(QueueQuery query, int max, int from);
+    /// <param name="slots">Places of the queue's index that are looked at, at most.</param>
+    public abstract Task<QueuePage> ListAsync(QueueQuery query, int max, int from, int slots);
 
     /// <summary>How many messages match.</summary>
     public abstract Task<long> CountAsync(QueueQuery query);
@@ -31,11 +32,15 @@ public abstract class AdminDesk
     /// <summary>What is suspended.</summary>
     public abstract Task<SiteSuspensions> SuspensionsAsync();
 
-    /// <summary>Values of <see cref="Figure.All"/>, in its order.</summary>
-    public abstract Task<long[]> FiguresAsync();
+    /// <summary>The figures of this moment.</summary>
+    public abstract Task<RelayReading> FiguresAsync();
 
-    /// <summary>What came of deliveries by source; empty where there are none.</summary>
-    public virtual Task<IReadOnlyList<SourceFigures>> SourcesAsync() => Task.FromResult<IReadOnlyList<SourceFigures>>([]);
+    /// <summary>The sources; empty where there are none.</summary>
+    public abstract Task<IReadOnlyList<SourceView>> SourcesAsync();
+
+    /// <summary>The tenants with the most mail.</summary>
+    /// <param name="max">At most this many.</param>
+    public abstract Task<IReadOnlyList<TenantView>> TenantsAsync(int max);
 
     /// <summary>The sites with the most to do.</summary>
     /// <param name="max">At most this many.</param>
@@ -48,6 +53,11 @@ public abstract class AdminDesk
     /// <summary>Live dialogues: pieces of whole JSON lines (<see cref="TraceLine"/>), the first empty, until the asker goes.</summary>
     /// <exception cref="AdminException">The query is wrong, or too many watch.</exception>
     public abstract IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, CancellationToken until);
+
+    /// <summary>A request could not be answered because of a defect of ours. Any thread.</summary>
+    /// <param name="path">What was asked for, without its query.</param>
+    /// <param name="problem">The exception; holds no token.</param>
+    public abstract void Failed(string path, string problem);
 
     /// <summary>The configuration in force, as TOML.</summary>
     public abstract string Config();

@@ -79,7 +79,11 @@ public sealed record QueueItem(
 /// <summary>Messages of a queue.</summary>
 /// <param name="Items">Those of this page, in order of id.</param>
 /// <param name="Next">Ask with <c>from</c> of this for more; null at the end.</param>
-public sealed record QueuePage(IReadOnlyList<QueueItem> Items, int? Next);
+public sealed record QueuePage(IReadOnlyList<QueueItem> Items, int? Next)
+{
+    /// <summary>Places of the queue's index: how far <see cref="Next"/> is of the whole.</summary>
+    public int? End { get; init; }
+}
 
 /// <summary>How many messages match.</summary>
 /// <param name="Count">Messages.</param>
@@ -192,7 +196,13 @@ public sealed record StatusView
     public bool Stopping { get; init; }
 
     /// <summary>Every figure of /metrics by its name without the prefix.</summary>
-    public IReadOnlyDictionary<string, long> Figures { get; init; } = new Dictionary<string, long>();
+    public IReadOnlyDictionary<string, double> Figures { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>The message in the queue that arrived first, held ones too; null when nothing is queued.</summary>
+    public OldestView? Oldest { get; init; }
+
+    /// <summary>How long delivered recipients' mail took.</summary>
+    public DelayView Delays { get; init; } = new([], [], 0);
 }
 
 /// <summary>What reading the configuration again has changed.</summary>
@@ -231,6 +241,8 @@ public sealed record ErrorView(string Error);
 [JsonSerializable(typeof(StatusView))]
 [JsonSerializable(typeof(ExplainView))]
 [JsonSerializable(typeof(SiteList))]
+[JsonSerializable(typeof(TenantList))]
+[JsonSerializable(typeof(SourceList))]
 [JsonSerializable(typeof(ReloadView))]
 [JsonSerializable(typeof(ReloadOrder))]
 [JsonSerializable(typeof(ConfigView))]

@@ -25,7 +25,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         // A site of one host has that host's name, which may be a domain with mail of its own: that one is meant then.
         if (named || !queue.Explainer.Knows(domain))
         {
-            if (queue.Explainer.OfSite(named ? target[Site.Length..] : target) is { } site)
+            if (await queue.Explainer.OfSiteAsync(named ? target[Site.Length..] : target) is { } site)
             {
                 return new ExplainView(target, null, [Way(site)]);
             }

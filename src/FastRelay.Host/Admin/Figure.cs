@@ -17,6 +17,26 @@ public sealed record FigureSource(World World, Counters Counters, MessageQueue Q
     internal QueueCounts QueueCounts { get; init; } = new(0, 0, 0, 0, 0, 0, 0);
 
     internal JournalStats Stats { get; init; }
+
+    internal long OldestMs { get; init; }
+}
+
+/// <summary>The relay in figures, all of one moment.</summary>
+/// <param name="Values">As <see cref="Figure.All"/> reads them, in its order.</param>
+/// <param name="Delays">From arrival to delivery.</param>
+/// <param name="Oldest">The message that arrived first; null when nothing is queued.</param>
+public sealed record RelayReading(IReadOnlyList<long> Values, DelayCounts Delays, OldestView? Oldest)
+{
+    /// <summary>The values by name, in the units of the names.</summary>
+    public IReadOnlyDictionary<string, double> ByName()
+    {
+        var all = new Dictionary<string, double>(Values.Count);
+        for (int i = 0; i < Values.Count; i++)
+        {
+            all.Add(Figure.All[i].Name, Figure.All[i].Of(Values[i]));
+        }
+        return all;
+    }
 }
 
 /// <summary>One number that the relay shows.</summary>
@@ -25,6 +45,12 @@ public sealed record FigureSource(World World, Counters Counters, MessageQueue Q
 /// <param name="Read">Reads it.</param>
 public sealed record Figure(string Name, string Help, Func<FigureSource, long> Read)
 {
+    /// <summary>What is read is in such parts of the unit that the name says: 1,000 for milliseconds where it says seconds.</summary>
+    public int Parts { get; init; } = 1;
+
+    /// <summary>What was read, in the unit that the name says.</summary>
+    public double Of(long value) => value / (double)Parts;
+
     /// <summary>It is a count since the start; else it goes up and down.</summary>
     public bool IsCounter => Name.EndsWith("_total", StringComparison.Ordinal);
 
@@ -64,6 +90,8 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("paced_sites", "Sites that a rate was learned for.", s => s.Queue.PacedSites),
         new("suspensions", "Suspensions of sites, sources and tenants by the operator in force.", s => s.Queue.SiteAdmin.Suspensions.Count),
         new("sessions_out", "Send sessions open.", s => s.Counters.SessionsOut),
+        new("tls_out_total", "TLS handshakes with hosts that succeeded.", s => s.Counters.TlsOut),
+        new("tls_out_failed_total", "TLS handshakes with hosts that failed.", s => s.Counters.TlsOutFailed),
         new("tls_fallbacks_total", "Opportunistic TLS handshakes that failed and were redialled in clear.", s => s.Counters.TlsFallbacks),
         new("queue_ready", "Deliveries that wait for their turn.", s => s.QueueCounts.Ready),
         new("queue_ready_high", "Those of high priority.", s => s.QueueCounts.ReadyHigh),
@@ -74,6 +102,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("destinations", "Destinations known.", s => s.QueueCounts.Destinations),
         new("sites", "Sites known.", s => s.QueueCounts.Sites),
         new("queue_messages", "Messages with a pending recipient.", s => s.Stats.Messages),
+        new("queue_oldest_seconds", "Age of the message in the queue that arrived first, held ones too; 0 when nothing is queued.", s => s.OldestMs) { Parts = 1_000 },
         new("journal_syncs_total", "fdatasyncs of commit groups.", s => s.Stats.Syncs),
         new("journal_groups_total", "Commit groups made durable.", s => s.Stats.Groups),
         new("journal_records_total", "Records in them.", s => s.Stats.Records),
@@ -96,7 +125,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("dns_ignored_total", "Datagrams from name servers that were no reply to what was asked: late or forged ones.", s => s.Router.Cache.Ignored),
         new("dns_cache_entries", "Answers kept.", s => s.Router.Cache.Count),
         new("dns_cache_bytes", "Memory of those answers, octets.", s => s.Router.Cache.Bytes),
-        new("loop_longest_turn_us", "The longest that the loop was busy with one turn, and everything else waited, microseconds.", s => s.World.Loop.LongestTurnUs),
+        new("loop_longest_turn_seconds", "The longest that the loop was busy with one turn, and everything else waited, since the start.", s => s.World.Loop.LongestTurnUs) { Parts = 1_000_000 },
         new("loop_stalls_total", "Turns of the loop that took more than 10 ms.", s => s.World.Loop.Stalls),
         new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
         new("events_total", "Lines of the event stream.", s => s.Counters.Events),
@@ -111,15 +140,21 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
     /// <summary>Where <c>ready</c> stands in <see cref="All"/>; after it, because statics are made in order.</summary>
     public static int Ready { get; } = All.Select(static figure => figure.Name).ToList().IndexOf("ready");
 
-    /// <summary>All figures of this moment, in the order of <see cref="All"/>; loop thread.</summary>
-    public static long[] ReadAll(FigureSource source)
+    /// <summary>All figures of this moment; on the loop, in slices where the oldest message has to be looked for.</summary>
+    public static async ValueTask<RelayReading> ReadAsync(FigureSource source)
     {
-        FigureSource now = source with { QueueCounts = source.Queue.Admin.Counts(), Stats = source.Journal.Stats };
-        var figures = new long[All.Count];
-        for (int i = 0; i < figures.Length; i++)
+        OldestView? oldest = null;
+        if (await source.Queue.Admin.OldestAsync() is { } first)
         {
-            figures[i] = All[i].Read(now);
+            long ageMs = Math.Max(0, source.World.Time.GetUtcNow().ToUnixTimeMilliseconds() - first.ArrivalUnixMs);
+            oldest = new OldestView(first.Id.ToString(), DateTimeOffset.FromUnixTimeMilliseconds(first.ArrivalUnixMs), ageMs / 1000.0);
         }
-        return figures;
+        FigureSource now = source with { QueueCounts = source.Queue.Admin.Counts(), Stats = source.Journal.Stats, OldestMs = (long)((oldest?.AgeSeconds ?? 0) * 1000) };
+        var values = new long[All.Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = All[i].Read(now);
+        }
+        return new RelayReading(values, source.Counters.Delays.Read(), oldest);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
@@ -34,19 +35,22 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
     public string? ConfigPath { get; init; }
 
+    /// <summary>Told of what cannot be answered; null for nobody.</summary>
+    public Log? Log { get; init; }
+
     /// <summary>True once the relay stops; any thread.</summary>
     public bool Stopping { get; set; }
 
     /// <inheritdoc/>
-    public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from)
+    public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from, int slots)
     {
         QueueFilter filter = FilterOf(query);
         return AdminRequest<QueuePage>.AskAsync(
             _loop,
             async () =>
             {
-                QueueListing listing = await _queue.ListAsync(filter, max, from);
-                return new QueuePage([.. listing.Messages.Select(View)], listing.Next < 0 ? null : listing.Next);
+                QueueListing listing = await _queue.ListAsync(filter, max, from, slots);
+                return new QueuePage([.. listing.Messages.Select(View)], listing.Next < 0 ? null : listing.Next) { End = listing.End };
             },
             s_walk);
     }
@@ -116,7 +120,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             async () =>
             {
                 string wrong = suspend ? await source.Queue.SiteAdmin.SuspendAsync(site, (wanted.ForSeconds ?? 0) * 1000) : await source.Queue.SiteAdmin.ResumeAsync(site);
-                return wrong.Length == 0 ? Suspensions(suspend ? site : "") : throw new AdminException(wrong);
+                return wrong.Length > 0 ? throw new AdminException(wrong) : suspend ? Suspensions(site, await source.Queue.SiteAdmin.MatchingAsync(site)) : Suspensions();
             },
             s_soon);
     }
@@ -126,12 +130,16 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         AdminRequest<SiteSuspensions>.AskAsync(_loop, () => new ValueTask<SiteSuspensions>(Suspensions()), s_soon);
 
     /// <inheritdoc/>
-    public override Task<long[]> FiguresAsync() =>
-        AdminRequest<long[]>.AskAsync(_loop, () => new ValueTask<long[]>(Figure.ReadAll(source)), s_soon);
+    public override Task<RelayReading> FiguresAsync() =>
+        AdminRequest<RelayReading>.AskAsync(_loop, () => Figure.ReadAsync(source), s_soon);
 
     /// <inheritdoc/>
-    public override Task<IReadOnlyList<SourceFigures>> SourcesAsync() => AdminRequest<IReadOnlyList<SourceFigures>>.AskAsync(
-        _loop, () => new ValueTask<IReadOnlyList<SourceFigures>>([.. source.Queue.Sources.Select(static one => new SourceFigures(one.Name, one.Delivered, one.Deferred, one.Failed))]), s_soon);
+    public override Task<IReadOnlyList<SourceView>> SourcesAsync() => AdminRequest<IReadOnlyList<SourceView>>.AskAsync(
+        _loop, () => new ValueTask<IReadOnlyList<SourceView>>([.. source.Queue.Sources.Select(View)]), s_soon);
+
+    /// <inheritdoc/>
+    public override Task<IReadOnlyList<TenantView>> TenantsAsync(int max) => AdminRequest<IReadOnlyList<TenantView>>.AskAsync(
+        _loop, async () => [.. (await _queue.BusiestTenantsAsync(max)).Select(View)], s_soon);
 
     /// <inheritdoc/>
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => AdminRequest<IReadOnlyList<ExplainSite>>.AskAsync(
@@ -143,6 +151,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override IAsyncEnumerable<ReadOnlyMemory<byte>> TraceAsync(TraceQuery query, CancellationToken until) =>
         new TraceDesk(_loop, tracer).WatchAsync(query.Filter(), until);
+
+    /// <inheritdoc/>
+    public override void Failed(string path, string problem) =>
+        Log?.Error("admin_failed"u8).Add("path"u8, path).Add("error"u8, Encoding.UTF8.GetBytes(problem)).Write();
 
     /// <inheritdoc/>
     public override string Config() => effective();
@@ -160,10 +172,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Stopping = Stopping,
     };
 
-    private SiteSuspensions Suspensions(string counted = "") => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
-        new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs))
+    private SiteSuspensions Suspensions(string counted = "", int sites = 0) => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
+        new SiteSuspension(one.Name, null, EndOf(one))
         {
-            Sites = one.Name == counted ? source.Queue.SiteAdmin.Matching(counted) : null,
+            Sites = one.Name == counted ? sites : null,
         })]);
 
     /// <summary>What is asked for, checked.</summary>
@@ -230,6 +242,25 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     private static MessageId IdOf(string text) => MessageId.TryParse(text, out MessageId id)
         ? id
         : throw new AdminException($"\"{text}\" is no id: 13 characters, as in the reply \"250 2.0.0 queued as 01ABCDEFGHJKM\"");
+
+    private static TenantView View(TenantState tenant) => new(
+        tenant.Name, tenant.Entries, tenant.InFlight, tenant.Weight, tenant.Sessions > 0 ? tenant.Sessions : null, tenant.Suspension is not null, EndOf(tenant.Suspension));
+
+    private SourceView View(EgressSource one)
+    {
+        Suspension? suspension = source.Queue.SiteAdmin.SuspensionOf(one);
+        return new SourceView(one.Name, one.Counts.Delivered, one.Counts.Deferred, one.Counts.Failed)
+        {
+            Addresses = [.. new[] { one.Ipv4, one.Ipv6 }.OfType<System.Net.IPAddress>().Select(static address => address.ToString())],
+            Sessions = one.Counts.Sessions,
+            Queued = one.Counts.Entries,
+            Suspended = suspension is not null,
+            Until = EndOf(suspension),
+        };
+    }
+
+    private static DateTimeOffset? EndOf(Suspension? suspension) =>
+        suspension is { UntilUnixMs: > 0 } ? DateTimeOffset.FromUnixTimeMilliseconds(suspension.UntilUnixMs) : null;
 
     private static QueueItem View(QueuedMessage message) => new(
         message.Id.ToString(),

@@ -11,6 +11,9 @@ namespace FastRelay.Host.Secrets;
 /// </summary>
 public sealed class SecretsWatch : IDisposable
 {
+    /// <summary>Octets of a file whose content is compared; of a larger one it is time and size.</summary>
+    public const int DigestedBytesMax = 1 << 20;
+
     private RelayConfig _config;
     private readonly Relay _relay;
     private readonly Timer _timer;
@@ -81,7 +84,8 @@ public sealed class SecretsWatch : IDisposable
     public void Dispose() => _timer.Dispose();
 
     /// <summary>
-    /// What can be seen of the files without reading them. Taken before they are read: what changes meanwhile is looked at again.
+    /// What the files are and hold. Taken before they are read: what changes meanwhile is looked at again. Time and size alone would
+    /// miss a secret of the same length that is put there in the same tick, or with the time of the one before (cp -p, rsync -t).
     /// Of a link it is what it leads to: Kubernetes mounts a secret behind links, and renews it by moving one of them.
     /// </summary>
     public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(Seen));
@@ -92,12 +96,23 @@ public sealed class SecretsWatch : IDisposable
         {
             var named = new FileInfo(path);
             var info = named.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? named;
-            return info.Exists ? $"{info.FullName} {info.LastWriteTimeUtc.Ticks} {info.Length}" : "none";
+            return info.Exists ? $"{info.FullName} {info.LastWriteTimeUtc.Ticks} {info.Length} {DigestOf(info)}" : "none";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return "none";
         }
+    }
+
+    // Nothing for what is no file of a secret's size: a pipe, which would be waited for, has no length.
+    private static string DigestOf(FileInfo file)
+    {
+        if (file.Length is 0 or > DigestedBytesMax)
+        {
+            return "";
+        }
+        using FileStream content = file.OpenRead();
+        return Convert.ToHexString(SHA256.HashData(content));
     }
 
     // A variable of the environment is what it was when we were started.

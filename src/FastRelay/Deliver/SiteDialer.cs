@@ -179,6 +179,9 @@ internal sealed class SiteDialer
         if (step == SendStep.StartTls)
         {
             step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));
+            bool failed = step != SendStep.Ready && _machine.Failure.Cause == OutcomeCause.TlsFailed;
+            _owner.Counters.TlsOut += failed ? 0 : 1;
+            _owner.Counters.TlsOutFailed += failed ? 1 : 0;
         }
         if (step != SendStep.Ready)
         {

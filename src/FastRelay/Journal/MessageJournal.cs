@@ -11,6 +11,7 @@ namespace FastRelay.Journal;
 public sealed class MessageJournal
 {
     private const int RoomForOne = 64 * 1024;
+    private const int OldestPagesPerTurn = 8;
     private readonly World _world;
     private Limits _limits;
     private readonly IDisposable _lock;
@@ -176,6 +177,15 @@ public sealed class MessageJournal
     {
         CheckLive(message);
         return Index[message.Slot].ArrivalMs;
+    }
+
+    /// <summary>The message that arrived first, held ones too; <see cref="MessageHandle.None"/> when nothing is queued.</summary>
+    /// <returns>False when more of the index has to be looked at than one turn of the loop may: ask again in another.</returns>
+    public bool TryFindOldest(out MessageHandle message)
+    {
+        bool found = Index.Oldest.TryFind(OldestPagesPerTurn, out int slot);
+        message = slot >= 0 ? new MessageHandle(slot) : MessageHandle.None;
+        return found;
     }
 
     /// <summary>Octets of the body in stored form.</summary>

@@ -51,6 +51,9 @@ public sealed class Counters
     /// <summary>Recipients delivered.</summary>
     public long Delivered { get; set; }
 
+    /// <summary>How long those recipients' mail took.</summary>
+    public DelayHistogram Delays { get; } = new();
+
     /// <summary>Attempts for a recipient that were put off.</summary>
     public long Deferred { get; set; }
 
@@ -98,6 +101,12 @@ public sealed class Counters
 
     /// <summary>Send sessions open now.</summary>
     public long SessionsOut { get; set; }
+
+    /// <summary>TLS handshakes with hosts that succeeded.</summary>
+    public long TlsOut { get; set; }
+
+    /// <summary>TLS handshakes with hosts that failed.</summary>
+    public long TlsOutFailed { get; set; }
 
     /// <summary>Opportunistic TLS handshakes that failed and were redialled in clear.</summary>
     public long TlsFallbacks { get; set; }

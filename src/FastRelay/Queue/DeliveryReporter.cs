@@ -28,7 +28,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
         bool byEvent = delivery.Destination.Tenant.TellsByEvent;
-        bool untold = !noNotice && (queue.Bounces is { HasRoom: false, IsStuck: true } || (byEvent && queue.Log.Events?.HasRoom(reports.Length) == false));
+        bool untold = !noNotice && queue.Bounces is { HasRoom: false, IsStuck: true };
         bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
@@ -54,8 +54,9 @@ internal sealed class DeliveryReporter(QueueState queue)
                     entry.Pending--;
                     Deliver(envelope, report, outcome, attempt, noNotice || byEvent);
                     break;
-                case OutcomeClass.Failed when untold && WantsFailures(envelope, report.Index):
-                    // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again.
+                case OutcomeClass.Failed when (untold || (byEvent && !noNotice && queue.Log.Events is { HasRoom: false })) && WantsFailures(envelope, report.Index):
+                    // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again. Of a report with
+                    // more lines than the stream holds, those that find room are told now and the others next time.
                     outcome = outcome with { Class = OutcomeClass.Deferred };
                     queue.Counters.Deferred++;
                     later = true;
@@ -320,6 +321,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     private void Deliver(in Envelope envelope, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice)
     {
         queue.Counters.Delivered++;
+        queue.Counters.Delays.Add(queue.UnixMs - envelope.ArrivalUnixMs);
         bool told = !noNotice && attempt is { HasDsn: false, Host.Length: > 0 } && ((NotifyOn)envelope.At(report.Index).Notify & NotifyOn.Success) != 0;
         if (told && queue.Bounces is { HasRoom: true, IsStuck: false })
         {

@@ -15,6 +15,9 @@ public sealed class Destination
     /// <summary>Its ready work, by the rank of its priority.</summary>
     internal ReadyLanes Lanes;
 
+    private EgressSource? _source;
+    private int _entries;
+
     internal Destination(int number, Tenant tenant, Route route, RouteTable table, Destination? head = null)
     {
         Tenant = tenant;
@@ -52,7 +55,16 @@ public sealed class Destination
     public Tenant Tenant { get; }
 
     /// <summary>Who we are to its hosts; null for what <c>[deliver]</c> says.</summary>
-    public EgressSource? Source { get; internal set; }
+    public EgressSource? Source
+    {
+        get => _source;
+        internal set
+        {
+            Count(-_entries);
+            _source = value;
+            Count(_entries);
+        }
+    }
 
     /// <summary>What it may leave from; null where no source is named.</summary>
     internal EgressSource[]? Pool { get; set; }
@@ -114,7 +126,16 @@ public sealed class Destination
     public Site? Site { get; internal set; }
 
     /// <summary>Entries in all states.</summary>
-    public int Entries { get; internal set; }
+    public int Entries
+    {
+        get => _entries;
+        internal set
+        {
+            Tenant.Entries += value - _entries;
+            Count(value - _entries);
+            _entries = value;
+        }
+    }
 
     /// <summary>Entries that wait for nothing but their turn.</summary>
     public int Ready => Lanes[0].List.Count + Lanes[1].List.Count + Lanes[2].List.Count;
@@ -185,6 +206,14 @@ public sealed class Destination
         return Origin.NextHop.Kind == NextHopKind.Mx
             ? route is null && domain.SequenceEqual(Origin.Domain)
             : route == Origin;
+    }
+
+    private void Count(int entries)
+    {
+        if (_source is { } source)
+        {
+            source.Counts.Entries += entries;
+        }
     }
 
     /// <summary>True when its mail needs no attempt: every message is failed, or thrown away, by the plan.</summary>

@@ -27,7 +27,16 @@ public sealed class Site
     public string Key { get; }
 
     /// <summary>Who we are to its hosts; null for what <c>[deliver]</c> says.</summary>
-    public EgressSource? Source { get; internal set; }
+    public EgressSource? Source
+    {
+        get => _source;
+        internal set
+        {
+            CountSessions(-_sessions);
+            _source = value;
+            CountSessions(_sessions);
+        }
+    }
 
     /// <summary>The hosts; always one with status Ok.</summary>
     public Plan Plan { get; internal set; }
@@ -46,6 +55,7 @@ public sealed class Site
             Check.That(value >= 0, "a site has no fewer than no sessions");
             bool fewer = value < _sessions;
             Budget.Sessions += value - _sessions;
+            CountSessions(value - _sessions);
             _sessions = value;
             if (fewer)
             {
@@ -165,6 +175,7 @@ public sealed class Site
     /// <summary>Its last answer to a final dot came at once; busy connections may be left more until then, on the loop's scale.</summary>
     public long QuickUntilMs { get; internal set; }
 
+    private EgressSource? _source;
     private int _sessions;
     private int _idle;
     private int _inFlight;
@@ -246,6 +257,14 @@ public sealed class Site
             budget.InFlight += sign * _inFlight;
             budget.Stacked += sign * _stacked;
             budget.Starved += Place == SitePlace.Room ? sign : 0;
+        }
+    }
+
+    private void CountSessions(int sessions)
+    {
+        if (_source is { } source)
+        {
+            source.Counts.Sessions += sessions;
         }
     }
 

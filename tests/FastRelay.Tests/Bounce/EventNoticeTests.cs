@@ -90,6 +90,28 @@ public sealed class EventNoticeTests : IDisposable
     }
 
     [Fact]
+    public void A_report_with_more_lines_than_the_stream_holds_is_told_in_parts_and_loses_none()
+    {
+        string[] all = [.. Enumerable.Range(0, 90).Select(static i => $"no{i}@far.test")];
+        // About fifteen lines, when nothing waits.
+        _file.Capacity = (3 * EventStream.LineBytes) + 5_000;
+        _rig.Submit("a@client.test", Body, all);
+        int rounds = 0;
+        while (_rig.Journal.Stats.Messages > 0)
+        {
+            int before = _file.Lines.Count;
+            _rig.Until(() => _rig.Journal.Stats.Messages == 0 || (_rig.Queue.Deferred == 1 && _file.Lines.Count > before && _rig.Bouncer.Told == 0), "told as many as find room");
+            _file.Clear();
+            rounds++;
+            _rig.Run(_rig.Queue.Admin.RetryAsync(new QueueFilter()));
+        }
+        Assert.All(all, to => Assert.Equal(1, Failed(to)));
+        // Lines that nobody waits for, of those who were put off, found no room: a gap says so.
+        Assert.Equal(all.Length, _rig.Counters.ToldByEvent);
+        Assert.InRange(rounds, 2, all.Length);
+    }
+
+    [Fact]
     public void A_stream_that_stands_still_holds_up_no_delivery()
     {
         _file.Writes = false;
@@ -144,6 +166,12 @@ public sealed class EventNoticeTests : IDisposable
     private sealed class SlowFile : Output
     {
         private long _taken;
+        private long _waiting;
+
+        /// <summary>Octets that find room before <see cref="Clear"/>.</summary>
+        public long Capacity { get; set; } = long.MaxValue;
+
+        public void Clear() => _waiting = 0;
 
         public List<string> Lines { get; } = [];
 
@@ -153,7 +181,7 @@ public sealed class EventNoticeTests : IDisposable
 
         public override long Dropped => 0;
 
-        public override bool HasRoom(long octets) => Room;
+        public override bool HasRoom(long octets) => Room && octets <= Capacity - _waiting;
 
         public override long Taken => _taken;
 
@@ -161,10 +189,11 @@ public sealed class EventNoticeTests : IDisposable
 
         public override bool TryWrite(ReadOnlySpan<byte> line)
         {
-            if (!Room)
+            if (!Room || line.Length > Capacity - _waiting)
             {
                 return false;
             }
+            _waiting += line.Length;
             Lines.Add(Encoding.UTF8.GetString(line));
             _taken += line.Length;
             return true;

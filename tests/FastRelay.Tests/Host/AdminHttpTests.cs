@@ -44,7 +44,10 @@ public sealed class AdminHttpTests : IAsyncLifetime
         (status, body) = await GetAsync("/api/status");
         Assert.Equal(200, status);
         Assert.Contains("\"hostName\":\"relay.test\"", body);
-        Assert.Contains("\"accepted_total\":42", body);
+        Assert.Contains("\"accepted_total\":42,", body);
+        Assert.Contains("\"loop_longest_turn_seconds\":0.00125", body);
+        Assert.Contains("\"oldest\":{\"id\":\"0000000000001\",\"arrived\":\"2026-01-02T03:04:05+00:00\",\"ageSeconds\":12.5}", body);
+        Assert.Contains("\"delays\":{\"boundsSeconds\":[0.005,0.01,", body);
     }
 
     [Fact]
@@ -52,8 +55,9 @@ public sealed class AdminHttpTests : IAsyncLifetime
     {
         (_, string body) = await GetAsync("/metrics");
         string[] lines = body.TrimEnd('\n').Split('\n');
-        Assert.All(lines, line => Assert.Matches(@"^(# (HELP|TYPE) (fastrelay|process)_[a-z_]+ \S.*|process_start_time_seconds [0-9.]+|fastrelay_[a-z_]+(\{[a-z]+=""[^""]*""(,[a-z]+=""[^""]*"")*\})? \d+)$", line));
-        Assert.Equal(3 * (2 + FastRelay.Host.Admin.Figure.All.Count), lines.Length);
+        Assert.All(lines, line => Assert.Matches(@"^(# (HELP|TYPE) (fastrelay|process)_[a-z_]+ \S.*|process_start_time_seconds [0-9.]+|fastrelay_[a-z_]+(\{[a-z]+=""[^""]*""(,[a-z]+=""[^""]*"")*\})? [\d.]+)$", line));
+        // Besides the figures: info and the start, the outcomes of a source, and a histogram with its last bucket, sum and count.
+        Assert.Equal((3 * (2 + FastRelay.Host.Admin.Figure.All.Count)) + 5 + (2 + FastRelay.Observe.DelayHistogram.BoundsMs.Length + 3), lines.Length);
         Assert.Equal(FastRelay.Host.Admin.Figure.All.Count, FastRelay.Host.Admin.Figure.All.Select(f => f.Name).Distinct().Count());
     }
 
@@ -128,6 +132,25 @@ public sealed class AdminHttpTests : IAsyncLifetime
         Assert.Equal(expected, status);
         Assert.Contains("\"error\":", body);
         Assert.Contains(message, body);
+    }
+
+    [Fact]
+    public async Task A_part_of_the_index_can_be_looked_at()
+    {
+        Assert.Equal(200, (await GetAsync("/api/queue?limit=20&from=1&slots=65536&site=mx.one.test")).Status);
+        Assert.EndsWith(" 20 1 65536", _admin.Desk.Asked[^1], StringComparison.Ordinal);
+        (int status, string body) = await GetAsync("/api/queue?slots=0");
+        Assert.Equal(400, status);
+        Assert.Contains("slots must be 1 to", body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tenants_and_sources_are_told()
+    {
+        Assert.Equal("{\"tenants\":[{\"name\":\"acme\",\"queued\":12,\"inFlight\":2,\"weight\":3,\"sessions\":40,\"suspended\":false},{\"name\":\"\",\"queued\":4,\"inFlight\":0,\"weight\":1,\"suspended\":false}]}",
+            (await GetAsync("/api/tenants")).Body);
+        Assert.Equal("{\"sources\":[{\"name\":\"out1\",\"delivered\":5,\"deferred\":2,\"failed\":1,\"addresses\":[\"192.0.2.7\"],\"sessions\":3,\"queued\":9,\"suspended\":true}]}",
+            (await GetAsync("/api/sources")).Body);
     }
 
     [Fact]

@@ -57,6 +57,28 @@ public sealed class AdminTokenTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_defect_of_ours_is_answered_and_logged_without_the_token()
+    {
+        _http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
+        using HttpResponseMessage answer = await _http.GetAsync(new Uri($"http://127.0.0.1:{_admin.Port}/api/explain?target=defect%20{Token}"));
+        string body = await answer.Content.ReadAsStringAsync();
+        Assert.Equal((HttpStatusCode.InternalServerError, "application/json"), (answer.StatusCode, answer.Content.Headers.ContentType!.MediaType));
+        Assert.StartsWith("{\"error\":\"a defect of the relay", body, StringComparison.Ordinal);
+        string logged = Assert.Single(_admin.Desk.Failures);
+        Assert.StartsWith("/api/explain System.InvalidOperationException: defect ***", logged, StringComparison.Ordinal);
+        Assert.DoesNotContain(Token, logged + body, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.OK, await AskAsync("/api/status", new("Bearer", Token)));
+    }
+
+    [Fact]
+    public async Task A_defect_in_the_middle_of_an_answer_cuts_it_off()
+    {
+        _http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
+        await Assert.ThrowsAsync<HttpRequestException>(() => _http.GetStringAsync(new Uri($"http://127.0.0.1:{_admin.Port}/api/trace?domain=defect.test")));
+        Assert.StartsWith("/api/trace System.InvalidOperationException: in the middle", Assert.Single(_admin.Desk.Failures), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Health_and_the_empty_page_are_open()
     {
         Assert.Equal(HttpStatusCode.OK, await AskAsync("/healthz", null));

@@ -1,5 +1,6 @@
 using System.Text;
 using FastRelay.Host.Admin;
+using FastRelay.Observe;
 
 namespace FastRelay.Tests.Host;
 
@@ -7,13 +8,14 @@ public sealed class RelayMetricsTests
 {
     private readonly RelayMetrics _metrics = new("1.2.3", "group");
     private readonly long[] _figures = new long[Figure.All.Count];
+    private readonly DelayHistogram _delays = new();
 
     [Fact]
     public async Task Every_figure_has_help_a_type_by_its_name_and_its_value()
     {
         for (int i = 0; i < _figures.Length; i++)
         {
-            _figures[i] = i + 7;
+            _figures[i] = (i + 7) * (long)Figure.All[i].Parts;
         }
         string page = await PageAsync();
         for (int i = 0; i < _figures.Length; i++)
@@ -41,22 +43,73 @@ public sealed class RelayMetricsTests
     }
 
     [Fact]
+    public async Task Seconds_are_read_in_parts_of_them()
+    {
+        _figures[Figure.All.ToList().FindIndex(static figure => figure.Name == "loop_longest_turn_seconds")] = 1_250;
+        _figures[Figure.All.ToList().FindIndex(static figure => figure.Name == "queue_oldest_seconds")] = 90_500;
+        string page = await PageAsync();
+        Assert.Contains("\nfastrelay_loop_longest_turn_seconds 0.00125\n", page, StringComparison.Ordinal);
+        Assert.Contains("\nfastrelay_queue_oldest_seconds 90.5\n", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Delays_are_a_histogram_whose_counts_and_sum_are_exact_page_after_page()
+    {
+        await PageAsync();
+        var random = new Random(7);
+        double sum = 0;
+        int count = 0;
+        int within = 0;
+        for (int pages = 0; pages < 20; pages++)
+        {
+            for (int i = random.Next(50); i > 0; i--)
+            {
+                // On the bounds themselves as well, where a mean that is a little more would be of the next span.
+                long ms = random.Next(3) == 0 ? DelayHistogram.BoundsMs[random.Next(DelayHistogram.BoundsMs.Length)] : random.NextInt64(200_000_000);
+                _delays.Add(ms);
+                sum += ms / 1000.0;
+                count++;
+                within += ms <= 60_000 ? 1 : 0;
+            }
+            string page = await PageAsync();
+            Assert.Contains("# TYPE fastrelay_delivery_delay_seconds histogram\n", page, StringComparison.Ordinal);
+            Assert.Contains($"\nfastrelay_delivery_delay_seconds_bucket{{le=\"60\"}} {within}\n", page, StringComparison.Ordinal);
+            Assert.Contains($"\nfastrelay_delivery_delay_seconds_bucket{{le=\"+Inf\"}} {count}\n", page, StringComparison.Ordinal);
+            Assert.Contains($"\nfastrelay_delivery_delay_seconds_count {count}\n", page, StringComparison.Ordinal);
+            string shown = page.Split('\n').Single(static line => line.StartsWith("fastrelay_delivery_delay_seconds_sum ", StringComparison.Ordinal)).Split(' ')[1];
+            Assert.Equal(sum, double.Parse(shown, System.Globalization.CultureInfo.InvariantCulture), 1e-9 * Math.Max(1, sum));
+        }
+    }
+
+    [Fact]
+    public async Task A_reading_that_comes_late_takes_nothing_back_and_is_not_counted_twice()
+    {
+        _delays.Add(700);
+        var early = new RelayReading(_figures, _delays.Read(), null);
+        _delays.Add(800);
+        await PageAsync();
+        using var nowhere = new MemoryStream();
+        await _metrics.WriteAsync(early, [], nowhere);
+        Assert.Contains("\nfastrelay_delivery_delay_seconds_count 2\n", await PageAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Every_source_has_a_sample_for_each_outcome_until_a_reload_takes_it_away()
     {
-        string page = await PageAsync(new SourceFigures("out-1", 3, 2, 1), new SourceFigures("b", 0, 0, 0));
+        string page = await PageAsync(new SourceView("out-1", 3, 2, 1), new SourceView("b", 0, 0, 0));
         Assert.Contains("# TYPE fastrelay_source_outcomes_total counter\n", page, StringComparison.Ordinal);
         Assert.Contains("fastrelay_source_outcomes_total{source=\"out-1\",status=\"delivered\"} 3\n", page, StringComparison.Ordinal);
         Assert.Contains("fastrelay_source_outcomes_total{source=\"out-1\",status=\"deferred\"} 2\n", page, StringComparison.Ordinal);
         Assert.Contains("fastrelay_source_outcomes_total{source=\"out-1\",status=\"failed\"} 1\n", page, StringComparison.Ordinal);
-        page = await PageAsync(new SourceFigures("b", 5, 0, 0));
+        page = await PageAsync(new SourceView("b", 5, 0, 0));
         Assert.DoesNotContain("out-1", page, StringComparison.Ordinal);
         Assert.Contains("fastrelay_source_outcomes_total{source=\"b\",status=\"delivered\"} 5\n", page, StringComparison.Ordinal);
     }
 
-    private async Task<string> PageAsync(params SourceFigures[] sources)
+    private async Task<string> PageAsync(params SourceView[] sources)
     {
         using var page = new MemoryStream();
-        await _metrics.WriteAsync(_figures, sources, page);
+        await _metrics.WriteAsync(new RelayReading(_figures, _delays.Read(), null), sources, page);
         return Encoding.UTF8.GetString(page.ToArray());
     }
 }

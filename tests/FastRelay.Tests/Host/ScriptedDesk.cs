@@ -1,4 +1,5 @@
 using FastRelay.Host.Admin;
+using FastRelay.Observe;
 
 namespace FastRelay.Tests.Host;
 
@@ -21,9 +22,9 @@ internal class ScriptedDesk : AdminDesk
 
     private long _taken;
 
-    public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from)
+    public override Task<QueuePage> ListAsync(QueueQuery query, int max, int from, int slots)
     {
-        Asked.Add($"list {query} {max} {from}");
+        Asked.Add($"list {query} {max} {from}{(slots == int.MaxValue ? "" : $" {slots}")}");
         QueueItem[] all = [.. Items.Where(i => Matches(i, query))];
         int end = Math.Min(all.Length, from + Math.Min(max, 2));
         return Task.FromResult(new QueuePage(all[Math.Min(from, all.Length)..end], end < all.Length ? end : null));
@@ -38,6 +39,10 @@ internal class ScriptedDesk : AdminDesk
     public override Task<ExplainView?> ExplainAsync(string target)
     {
         Asked.Add("explain " + target);
+        if (target.StartsWith("defect ", StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException(target);
+        }
         QueueItem? item = Items.FirstOrDefault(i => i.Id == target);
         return Task.FromResult(target == "nothing here" ? null : new ExplainView(target, item, [ExplainCommandTests.Way]));
     }
@@ -65,13 +70,26 @@ internal class ScriptedDesk : AdminDesk
     public override Task<SiteSuspensions> SuspensionsAsync() => Task.FromResult(new SiteSuspensions(
         [new SiteSuspension("one.test"), new SiteSuspension("two.test", null, new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero))]));
 
-    public override Task<long[]> FiguresAsync() => Task.FromResult(Figure.All.Select(f => f.Name switch
-    {
-        "ready" => 1,
-        "accepted_total" => 42L,
-        "log_lines_dropped_total" => 7L,
-        _ => 0L,
-    }).ToArray());
+    /// <summary>From arrival to delivery.</summary>
+    public DelayHistogram Delays { get; } = new();
+
+    public override Task<RelayReading> FiguresAsync() => Task.FromResult(new RelayReading(
+        [.. Figure.All.Select(f => f.Name switch
+        {
+            "ready" => 1,
+            "accepted_total" => 42L,
+            "log_lines_dropped_total" => 7L,
+            "loop_longest_turn_seconds" => 1_250L,
+            _ => 0L,
+        })],
+        Delays.Read(),
+        new OldestView(Items[0].Id, Items[0].Arrived, 12.5)));
+
+    public override Task<IReadOnlyList<SourceView>> SourcesAsync() => Task.FromResult<IReadOnlyList<SourceView>>(
+        [new SourceView("out1", 5, 2, 1) { Addresses = ["192.0.2.7"], Sessions = 3, Queued = 9, Suspended = true }]);
+
+    public override Task<IReadOnlyList<TenantView>> TenantsAsync(int max) => Task.FromResult<IReadOnlyList<TenantView>>(
+        [new TenantView("acme", 12, 2, 3, 40, false, null), new TenantView("", 4, 0, 1, null, false, null)]);
 
     public override Task<IReadOnlyList<ExplainSite>> SitesAsync(int max) => Task.FromResult<IReadOnlyList<ExplainSite>>(
         [new ExplainSite("<script>alert(1)</script>", "one.example", "backoff", "421 4.7.0 slow down", 30, 2, 5, 1, 1) { Limit = 4, Sites = 12, Deferred = 70, ReadyHigh = 2, ReadyLow = 1, Taken = _taken += 10 }]);
@@ -93,7 +111,16 @@ internal class ScriptedDesk : AdminDesk
         yield return ReadOnlyMemory<byte>.Empty;
         yield return "{\"ts\":\"2026-01-02T03:04:05Z\",\"way\":\"out\",\"session\":7,\"peer\":\"192.0.2.1:25\",\"host\":\"mx.test\",\"from\":\"server\",\"text\":\"250 \\u001b[31m\"}\n"u8.ToArray();
         yield return "{\"lost\":12}\n"u8.ToArray();
+        if (query.Domain == "defect.test")
+        {
+            throw new InvalidOperationException("in the middle");
+        }
     }
+
+    /// <summary>What could not be answered: path, a space, the exception.</summary>
+    public List<string> Failures { get; } = [];
+
+    public override void Failed(string path, string problem) => Failures.Add($"{path} {problem}");
 
     public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
 

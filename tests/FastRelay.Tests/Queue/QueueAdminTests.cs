@@ -1,3 +1,4 @@
+using FastRelay.Observe;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using Xunit;
@@ -70,6 +71,55 @@ public class QueueAdminTests
         while (from >= 0);
         Assert.Equal(95, seen.Count);
         Assert.Equal(95, seen.Distinct().Count());
+    }
+
+    [Fact]
+    public void A_part_of_the_index_is_listed_and_says_how_far_it_is()
+    {
+        for (int i = 0; i < 40; i++)
+        {
+            _rig.Commit($"{i}@x.test", "u@a.test");
+        }
+        _rig.Loop.Settle();
+        QueueListing part = _rig.Loop.Wait(_rig.Queue.Admin.ListAsync(new QueueFilter(), 100, 10, 5));
+        Assert.Equal((5, 15), (part.Messages.Count, part.Next));
+        Assert.True(part.End >= 40);
+        // Also where nothing is found.
+        part = _rig.Loop.Wait(_rig.Queue.Admin.ListAsync(new QueueFilter { State = QueuedState.Held }, 100, 10, 5));
+        Assert.Equal((0, 15), (part.Messages.Count, part.Next));
+    }
+
+    [Fact]
+    public void The_oldest_message_is_known_whatever_goes_and_comes()
+    {
+        Assert.Null(_rig.Loop.Wait(_rig.Queue.Admin.OldestAsync()));
+        MessageHandle first = _rig.Accept("1@x.test", "u@a.test");
+        MessageId firstId = _rig.Journal.IdOf(first);
+        _rig.Loop.Pass(5_000);
+        MessageHandle second = _rig.Accept("2@x.test", "u@a.test");
+        MessageId secondId = _rig.Journal.IdOf(second);
+        Assert.Equal((firstId, _rig.Journal.ArrivalUnixMs(first)), _rig.Loop.Wait(_rig.Queue.Admin.OldestAsync()));
+        // What is held counts, and so does what is under way.
+        _rig.Loop.Wait(_rig.Queue.Admin.HoldAsync(new QueueFilter { Id = firstId }));
+        Assert.Equal(firstId, _rig.Loop.Wait(_rig.Queue.Admin.OldestAsync())!.Value.Id);
+        _rig.Loop.Wait(_rig.Queue.Admin.RemoveAsync(new QueueFilter { Id = firstId }));
+        _rig.Loop.Settle();
+        Assert.Equal(secondId, _rig.Loop.Wait(_rig.Queue.Admin.OldestAsync())!.Value.Id);
+        _rig.Deliver("mx.a.test");
+        _rig.Loop.Settle();
+        Assert.Null(_rig.Loop.Wait(_rig.Queue.Admin.OldestAsync()));
+    }
+
+    [Fact]
+    public void How_long_mail_took_is_counted_for_each_recipient_that_is_delivered()
+    {
+        _rig.Accept("s@x.test", "1@a.test", "2@a.test", "no@a.test");
+        _rig.Loop.Pass(2_000);
+        _rig.Report(_rig.Take("mx.a.test"), static to => to.StartsWith("no", StringComparison.Ordinal) ? QueueRig.Never : QueueRig.Ok);
+        DelayCounts delays = _rig.Counters.Delays.Read();
+        Assert.Equal(2, delays.Counts.Sum());
+        Assert.Equal(2, delays.Counts[DelayHistogram.BoundsMs.IndexOf(2_500)]);
+        Assert.InRange(delays.SumsMs.Sum(), 4_000, 4_400);
     }
 
     [Fact]

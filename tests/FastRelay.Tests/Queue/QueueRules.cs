@@ -46,6 +46,25 @@ internal static class QueueRules
             Assert.True(!journal || pending <= rig.Journal.PendingCount(new MessageHandle(slot)), "the queue holds more than the journal");
         }
         HoldSites(state, perDestination);
+        HoldCounts(state);
+    }
+
+    /// <summary>What tenants and sources are shown with is what their destinations and sites have.</summary>
+    private static void HoldCounts(QueueState state)
+    {
+        Destination[] all = [.. state.Destinations.All];
+        Assert.Equal(state.Tenants.All.OrderBy(static tenant => tenant.Name, StringComparer.Ordinal), state.Tenants.Places.OrderBy(static tenant => tenant.Name, StringComparer.Ordinal));
+        foreach (Tenant tenant in state.Tenants.Places)
+        {
+            Assert.Same(tenant, state.Tenants.Places[tenant.Place]);
+            Assert.Equal(all.Where(one => one.Tenant == tenant).Sum(static one => (long)one.Entries), tenant.Entries);
+        }
+        Assert.Equal(state.Sites.All.Sum(static site => (long)site.InFlight), state.Tenants.Places.Sum(static tenant => tenant.InFlight));
+        foreach (EgressSource source in state.Sources.Table.All)
+        {
+            Assert.Equal(all.Where(one => one.Source?.Counts == source.Counts).Sum(static one => (long)one.Entries), source.Counts.Entries);
+            Assert.Equal(state.Sites.All.Where(site => site.Source?.Counts == source.Counts).Sum(static site => (long)site.Sessions), source.Counts.Sessions);
+        }
     }
 
     private static void HoldSites(QueueState state, Dictionary<int, int> perDestination)

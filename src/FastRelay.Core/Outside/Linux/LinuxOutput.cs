@@ -57,7 +57,7 @@ public sealed class LinuxOutput : Output, IDisposable
     {
         lock (_gate)
         {
-            return _count == 0 || octets <= _ring.Length - _count;
+            return octets <= _ring.Length - _count;
         }
     }
 

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Primitives;
 namespace FastRelay.Host.Admin;
 
 /// <summary>
-/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/readyz</c>, <c>/metrics</c>, <c>/openapi.json</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
+/// The admin's resources: <c>/</c> (the page), <c>/healthz</c>, <c>/readyz</c>, <c>/metrics</c>, <c>/openapi.json</c>, <c>/api/status</c>, <c>/api/sites</c>, <c>/api/tenants</c>, <c>/api/sources</c>, <c>/api/queue</c>, <c>/api/queue/ID</c>,
 /// <c>/api/explain?target=</c>, <c>/api/config</c>, <c>/api/trace</c>, <c>/api/sites/suspended</c> and, by POST, <c>/api/queue/retry</c>, <c>remove</c>, <c>hold</c>,
 /// <c>release</c>, <c>bounce</c> and <c>move</c>, <c>/api/sites/suspend</c> and <c>resume</c>, and <c>/api/reload</c>.
 /// </summary>
@@ -19,11 +19,12 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
 {
     private const string QueuePath = "/api/queue";
     private const int SitesShown = 50;
+    private const int TenantsShown = 50;
     private static readonly byte[] s_ok = [.. "ok\n"u8];
     private static readonly byte[] s_notReady = [.. "no new mail is taken: the relay stops, or its spool is full or fails\n"u8];
     private RelayMetrics? _metrics;
 
-    /// <summary>Answers one request; no exception leaves it.</summary>
+    /// <summary>Answers one request; no exception leaves it but that of a broken invariant.</summary>
     public async Task AnswerAsync(HttpContext context)
     {
         // Answers are of this moment and for this asker.
@@ -59,6 +60,27 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             await ErrorAsync(context, e.StatusCode, e.Message);
         }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The asker has gone: nobody is there to be told.
+        }
+        catch (Exception e) when (e is not CheckFailedException)
+        {
+            await FailedAsync(context, e);
+        }
+    }
+
+    /// <summary>A defect of ours: the asker learns that it is none of his, and the log what it is.</summary>
+    private async Task FailedAsync(HttpContext context, Exception e)
+    {
+        desk.Failed(context.Request.Path.Value ?? "/", RequestGuard.WithoutToken(context.Request, e.ToString()));
+        if (context.Response.HasStarted)
+        {
+            // Half an answer must not be taken for a whole one.
+            context.Abort();
+            return;
+        }
+        await ErrorAsync(context, StatusCodes.Status500InternalServerError, "a defect of the relay: event=admin_failed in its log says more");
     }
 
     private async Task RouteAsync(HttpContext context)
@@ -98,14 +120,13 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 await JsonAsync(context, await desk.SuspensionsAsync(), AdminJson.Default.SiteSuspensions);
                 break;
             case "/api/sites/suspend" or "/api/sites/resume" when post:
-                SiteSuspension wanted = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.SiteSuspension, context.RequestAborted)
-                    ?? throw new AdminException("null names no site");
-                // JSON without the key leaves it null.
-                if (string.IsNullOrEmpty(wanted.Site))
-                {
-                    throw new AdminException("\"site\" is missing: a site, a domain or a provider");
-                }
-                await JsonAsync(context, await desk.SuspendAsync(wanted, path.EndsWith("suspend", StringComparison.Ordinal)), AdminJson.Default.SiteSuspensions);
+                await SuspendAsync(context, path.EndsWith("suspend", StringComparison.Ordinal));
+                break;
+            case "/api/tenants" when !post:
+                await JsonAsync(context, new TenantList(await desk.TenantsAsync(TenantsShown)), AdminJson.Default.TenantList);
+                break;
+            case "/api/sources" when !post:
+                await JsonAsync(context, new SourceList(await desk.SourcesAsync()), AdminJson.Default.SourceList);
                 break;
             case "/api/config" when !post:
                 await JsonAsync(context, new ConfigView(desk.Config()), AdminJson.Default.ConfigView);
@@ -124,7 +145,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
 
     private async Task HealthAsync(HttpResponse response, bool live)
     {
-        bool ok = (await desk.FiguresAsync())[Figure.Ready] == 1 || live;
+        bool ok = (await desk.FiguresAsync()).Values[Figure.Ready] == 1 || live;
         response.StatusCode = ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
         response.ContentType = "text/plain; charset=utf-8";
         await response.BodyWriter.WriteAsync(ok ? s_ok : s_notReady);
@@ -132,23 +153,30 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
 
     private async Task MetricsAsync(HttpContext context)
     {
-        long[] figures = await desk.FiguresAsync();
-        IReadOnlyList<SourceFigures> sources = await desk.SourcesAsync();
+        RelayReading reading = await desk.FiguresAsync();
+        IReadOnlyList<SourceView> sources = await desk.SourcesAsync();
         StatusView fixedPart = desk.Status();
         _metrics ??= new RelayMetrics(fixedPart.Version, fixedPart.Sync);
         context.Response.ContentType = RelayMetrics.ContentType;
-        await _metrics.WriteAsync(figures, sources, context.Response.Body, context.RequestAborted);
+        await _metrics.WriteAsync(reading, sources, context.Response.Body, context.RequestAborted);
     }
 
     private async Task<StatusView> StatusAsync()
     {
-        long[] figures = await desk.FiguresAsync();
-        var byName = new Dictionary<string, long>(figures.Length);
-        for (int i = 0; i < figures.Length; i++)
+        RelayReading reading = await desk.FiguresAsync();
+        return desk.Status() with { Figures = reading.ByName(), Oldest = reading.Oldest, Delays = DelayView.Of(reading.Delays) };
+    }
+
+    private async Task SuspendAsync(HttpContext context, bool suspend)
+    {
+        SiteSuspension wanted = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.SiteSuspension, context.RequestAborted)
+            ?? throw new AdminException("null names no site");
+        // JSON without the key leaves it null.
+        if (string.IsNullOrEmpty(wanted.Site))
         {
-            byName.Add(Figure.All[i].Name, figures[i]);
+            throw new AdminException("\"site\" is missing: a site, a domain or a provider");
         }
-        return desk.Status() with { Figures = byName };
+        await JsonAsync(context, await desk.SuspendAsync(wanted, suspend), AdminJson.Default.SiteSuspensions);
     }
 
     private async Task TraceAsync(HttpContext context)
@@ -197,6 +225,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         var query = new QueueQuery();
         int max = 1000;
         int from = 0;
+        int slots = int.MaxValue;
         bool count = false;
         foreach ((string key, StringValues values) in context.Request.Query)
         {
@@ -230,11 +259,14 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 case "from":
                     from = Number(key, value, 0, int.MaxValue);
                     break;
+                case "slots":
+                    slots = Number(key, value, 1, int.MaxValue);
+                    break;
                 case "count" when value == "only":
                     count = true;
                     break;
                 default:
-                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, tenant, id, state, older, limit, from and count=only");
+                    throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, tenant, id, state, older, limit, from, slots and count=only");
             }
         }
         if (count)
@@ -242,7 +274,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             await JsonAsync(context, new QueueCount(await desk.CountAsync(query)), AdminJson.Default.QueueCount);
             return;
         }
-        await JsonAsync(context, await desk.ListAsync(query, max, from), AdminJson.Default.QueuePage);
+        await JsonAsync(context, await desk.ListAsync(query, max, from, slots), AdminJson.Default.QueuePage);
     }
 
     private async Task OneAsync(HttpContext context, string path, bool post)
@@ -270,7 +302,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         }
         if (post || name.Length == 0)
         {
-            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /readyz, /metrics, /openapi.json, /api/status, /api/sites, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release, bounce and move, /api/sites/suspend and resume; and / for people");
+            await ErrorAsync(context, StatusCodes.Status404NotFound, "there is /healthz, /readyz, /metrics, /openapi.json, /api/status, /api/sites, /api/tenants, /api/sources, /api/queue, /api/queue/ID, /api/explain?target=, /api/config, /api/trace and /api/sites/suspended; by POST /api/reload, /api/queue/retry, remove, hold, release, bounce and move, /api/sites/suspend and resume; and / for people");
             return;
         }
         if (await desk.ShowAsync(name) is not { } item)

@@ -16,6 +16,9 @@ namespace FastRelay.Host.Admin;
 /// <param name="token">What whoever asks has to show (RFC 6750 2.1); null asks for nothing.</param>
 public sealed class RequestGuard(IPEndPoint address, string hostName, string? token = null)
 {
+    /// <summary>What is shorter is no token of ours, and may be a part of any word.</summary>
+    private const int TokenCharacters = 16;
+
     private volatile byte[]? _digest = DigestOf(token);
 
     /// <summary>Another token is asked for from now on; any thread.</summary>
@@ -67,6 +70,14 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
         return string.Equals((end < 0 ? type : type[..end]).Trim(), "application/json", StringComparison.OrdinalIgnoreCase)
             ? null
             : (StatusCodes.Status415UnsupportedMediaType, "a change is asked for with Content-Type: application/json");
+    }
+
+    /// <summary>A text for the log: what the asker showed as its token is masked in it, should it be there.</summary>
+    public static string WithoutToken(HttpRequest request, string text)
+    {
+        string shown = request.Headers.Authorization.ToString();
+        string token = shown[(shown.LastIndexOf(' ') + 1)..];
+        return token.Length < TokenCharacters ? text : text.Replace(token, "***", StringComparison.Ordinal);
     }
 
     private static (int Status, string Reason) WrongMethod => (StatusCodes.Status405MethodNotAllowed, "GET, HEAD or POST");

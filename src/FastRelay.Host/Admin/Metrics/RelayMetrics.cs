@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FastRelay.Observe;
 using Prometheus;
 
 namespace FastRelay.Host.Admin;
@@ -16,6 +17,8 @@ public sealed class RelayMetrics
     private readonly (Counter? Counter, Gauge? Gauge)[] _figures;
     private readonly MetricFactory _factory;
     private readonly Lock _one = new();
+    private readonly Histogram _delays;
+    private DelayCounts _delaysBefore = new DelayHistogram().Read();
     private Counter? _sources;
 
     /// <summary>Registers all figures.</summary>
@@ -30,38 +33,61 @@ public sealed class RelayMetrics
         _figures = [.. Figure.All.Select(figure => figure.IsCounter
             ? ((Counter?)_factory.CreateCounter(Prefix + figure.Name, figure.Help), (Gauge?)null)
             : (null, _factory.CreateGauge(Prefix + figure.Name, figure.Help)))];
+        _delays = _factory.CreateHistogram(Prefix + "delivery_delay_seconds", "Time from the arrival of a message to its delivery, by recipient.",
+            new HistogramConfiguration { Buckets = [.. DelayHistogram.BoundsMs.ToArray().Select(static ms => ms / 1000.0)] });
     }
 
     /// <summary>The format's media type.</summary>
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
 
     /// <summary>Writes one page.</summary>
-    /// <param name="figures">Values of <see cref="Figure.All"/>, in its order.</param>
+    /// <param name="reading">All figures.</param>
     /// <param name="sources">Each with a series for each outcome: they are few and the operator's own. Tenants have none, since whoever names them could make as many as he likes.</param>
     /// <param name="into">Takes the page.</param>
     /// <param name="cancellation">The asker has gone.</param>
-    public async Task WriteAsync(IReadOnlyList<long> figures, IReadOnlyList<SourceFigures> sources, Stream into, CancellationToken cancellation = default)
+    public async Task WriteAsync(RelayReading reading, IReadOnlyList<SourceView> sources, Stream into, CancellationToken cancellation = default)
     {
         lock (_one)
         {
             for (int i = 0; i < _figures.Length; i++)
             {
-                _figures[i].Counter?.IncTo(figures[i]);
-                _figures[i].Gauge?.Set(figures[i]);
+                double value = Figure.All[i].Of(reading.Values[i]);
+                _figures[i].Counter?.IncTo(value);
+                _figures[i].Gauge?.Set(value);
             }
+            Put(reading.Delays);
             Put(sources);
         }
         await _registry.CollectAndExportAsTextAsync(into, cancellation);
     }
 
-    private void Put(IReadOnlyList<SourceFigures> sources)
+    /// <summary>What has come since the last page, span by span: so many of their mean, which lies in the span, keep counts and sum exact.</summary>
+    private void Put(DelayCounts delays)
+    {
+        if (delays.Counts.Sum() < _delaysBefore.Counts.Sum())
+        {
+            // Somebody else asked later and was served first.
+            return;
+        }
+        for (int i = 0; i < delays.Counts.Count; i++)
+        {
+            long came = delays.Counts[i] - _delaysBefore.Counts[i];
+            if (came > 0)
+            {
+                _delays.Observe((delays.SumsMs[i] - _delaysBefore.SumsMs[i]) / (double)came / 1000, came);
+            }
+        }
+        _delaysBefore = delays;
+    }
+
+    private void Put(IReadOnlyList<SourceView> sources)
     {
         if (sources.Count == 0 && _sources is null)
         {
             return;
         }
         _sources ??= _factory.CreateCounter(Prefix + "source_outcomes_total", "Recipients by the source that an attempt was made from, and what it came to.", "source", "status");
-        foreach (SourceFigures source in sources)
+        foreach (SourceView source in sources)
         {
             _sources.WithLabels(source.Name, s_outcomes[0]).IncTo(source.Delivered);
             _sources.WithLabels(source.Name, s_outcomes[1]).IncTo(source.Deferred);
@@ -74,10 +100,3 @@ public sealed class RelayMetrics
         }
     }
 }
-
-/// <summary>What deliveries from one source came to since the start, by recipient.</summary>
-/// <param name="Name">The source.</param>
-/// <param name="Delivered">Delivered.</param>
-/// <param name="Deferred">Attempts that were put off.</param>
-/// <param name="Failed">Failed for good.</param>
-public sealed record SourceFigures(string Name, long Delivered, long Deferred, long Failed);

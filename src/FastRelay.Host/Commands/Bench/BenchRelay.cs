@@ -107,7 +107,7 @@ internal sealed class BenchRelay : IDisposable
     {
         try
         {
-            return Status()?.Figures is { } figures && figures.TryGetValue(name, out long value) ? value : -1;
+            return Status()?.Figures is { } figures && figures.TryGetValue(name, out double value) ? (long)value : -1;
         }
         catch (AdminClientException)
         {

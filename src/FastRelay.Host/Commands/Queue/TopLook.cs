@@ -20,7 +20,7 @@ internal sealed record TopLook(StatusView Status, IReadOnlyList<ExplainSite> Sit
     }
 
     /// <summary>A figure; 0 for one that this release does not have.</summary>
-    public long Of(string figure) => Status.Figures.GetValueOrDefault(figure);
+    public long Of(string figure) => (long)Status.Figures.GetValueOrDefault(figure);
 
     /// <summary>What a figure grew by each second.</summary>
     public double Rate(TopLook before, string figure) => PerSecond(before, Of(figure) - before.Of(figure));

@@ -20,6 +20,7 @@ internal sealed class MessageIndex
     {
         _segments = segments;
         _ids = new IdTable(_entries);
+        Oldest = new OldestMessages(_entries);
         Deferrals = new Deferrals(_entries, _nodes, _wide, segments);
     }
 
@@ -28,6 +29,9 @@ internal sealed class MessageIndex
 
     /// <summary>Where the last outcomes of deferred recipients lie.</summary>
     public Deferrals Deferrals { get; }
+
+    /// <summary>Which of them arrived first.</summary>
+    public OldestMessages Oldest { get; }
 
     /// <summary>Slots are below this.</summary>
     public int Bound => _entries.Bound;
@@ -93,6 +97,7 @@ internal sealed class MessageIndex
         entry.Recipients = recipients;
         entry.ArrivalMs = arrivalMs;
         entry.BodyLength = bodyLength;
+        Oldest.Add(slot, arrivalMs);
         if (recipients > 64)
         {
             entry.Flags = EntryFlags.WideSet;

@@ -34,8 +34,8 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
         TryTellGap();
     }
 
-    /// <summary>True when so many lines would find room now.</summary>
-    public bool HasRoom(int lines) => sink.HasRoom((lines + 1L) * LineBytes);
+    /// <summary>True when one more line would find room now, with the gap that may have to be told before it, and with a line of the log where that goes the same way.</summary>
+    public bool HasRoom => sink.HasRoom(3L * LineBytes);
 
     /// <summary>Where the stream ends now: what was written before is in the system's hands when <see cref="IsPassed"/> says so.</summary>
     public long Mark => sink.Taken;

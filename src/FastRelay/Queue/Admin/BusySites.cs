@@ -64,6 +64,46 @@ internal sealed class BusySites(QueueState queue)
         }
     }
 
+    /// <summary>Of the sites that share a budget, the one with the most that is ready; null when none is left.</summary>
+    public async ValueTask<Site?> BusiestOfAsync(SiteBudget budget)
+    {
+        Site? best = null;
+        var turn = new Signal<bool>(queue.World.Loop);
+        Site[] all = [.. queue.Sites.All];
+        for (int i = 0; i < all.Length; i++)
+        {
+            best = all[i].Budget == budget && all[i].Ready > (best?.Ready ?? -1) ? all[i] : best;
+            if (i % PerTurn == PerTurn - 1)
+            {
+                await turn.YieldAsync(true);
+            }
+        }
+        return best;
+    }
+
+    /// <summary>A destination that is linked to a site, one with mail before others; null when none is.</summary>
+    public async ValueTask<Destination?> DestinationOfAsync(Site site)
+    {
+        Destination? empty = null;
+        var turn = new Signal<bool>(queue.World.Loop);
+        for (int i = 1; i < queue.Destinations.Places.Length; i++)
+        {
+            if (queue.Destinations.Places[i] is { } one && one.Site == site)
+            {
+                if (one.Entries > 0)
+                {
+                    return one;
+                }
+                empty ??= one;
+            }
+            if (i % PerTurn == 0)
+            {
+                await turn.YieldAsync(true);
+            }
+        }
+        return empty?.Site == site ? empty : null;
+    }
+
     private bool Gather(int from, Dictionary<SiteBudget, long> entries)
     {
         ReadOnlySpan<Destination?> places = queue.Destinations.Places;

@@ -56,19 +56,16 @@ public sealed class Explainer
     /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
     public bool Knows(string domain) => _queue.Destinations.Find(domain) is not null || _router.FixedRoute(domain) is not null;
 
-    /// <summary>The site of a name, or for a provider's the one of its sites that has most to do; null when there is none.</summary>
-    public Explanation? OfSite(string key)
+    /// <summary>The site of a name, or for a provider's the one of its sites that has most to do; null when there is none. In slices.</summary>
+    public async ValueTask<Explanation?> OfSiteAsync(string key)
     {
         _loop.CheckThread();
-        Site? one = _queue.Sites.Find(key) ?? (_queue.Sites.Budgets.Find(key) is { } budget ? _queue.Sites.All.Where(site => site.Budget == budget).MaxBy(static site => site.Ready) : null);
-        if (one is not { } site)
+        Site? site = _queue.Sites.Find(key) ?? (_queue.Sites.Budgets.Find(key) is { } budget ? await _views.BusiestOfAsync(budget) : null);
+        if (site is null || (site.Turn ?? await _views.DestinationOfAsync(site)) is not { } first)
         {
             return null;
         }
-        Destination? first = site.Turn ?? _queue.Destinations.All.FirstOrDefault(d => d.Site == site);
-        return first is null
-            ? null
-            : Explain(first.Route, first, site.Plan, first.Route.Domain.Length > 0 ? _router.PatternOf(first.Route.Domain) : first.Route.Pattern, null);
+        return Explain(first.Route, first, site.Plan, first.Route.Domain.Length > 0 ? _router.PatternOf(first.Route.Domain) : first.Route.Pattern, null);
     }
 
     /// <summary>A message, each of its destinations for itself, at most <see cref="WaysShown"/>; null when it is not in the queue.</summary>

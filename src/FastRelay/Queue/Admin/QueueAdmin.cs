@@ -64,6 +64,9 @@ public sealed class QueueAdmin
     /// <summary>The same with what is deferred for them, in slices.</summary>
     public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max);
 
+    /// <summary>The tenants with the most mail, found in slices.</summary>
+    public ValueTask<IReadOnlyList<TenantState>> BusiestTenantsAsync(int max) => new BusyTenants(_queue).ListAsync(max);
+
     /// <summary>The destinations with the most entries.</summary>
     public IReadOnlyList<DestinationView> Destinations(int max)
     {
@@ -75,10 +78,11 @@ public sealed class QueueAdmin
     /// <param name="filter">Which.</param>
     /// <param name="max">The most of one page.</param>
     /// <param name="from">0, or <see cref="QueueListing.Next"/> of the page before.</param>
-    public async ValueTask<QueueListing> ListAsync(QueueFilter filter, int max, int from = 0)
+    /// <param name="slots">Places of the queue's index that are looked at, at most.</param>
+    public async ValueTask<QueueListing> ListAsync(QueueFilter filter, int max, int from = 0, int slots = int.MaxValue)
     {
         var found = new List<QueuedMessage>();
-        var scan = new QueueScan(_queue, filter, from, int.MaxValue);
+        var scan = new QueueScan(_queue, filter, from, slots);
         while (found.Count < max && await scan.NextAsync())
         {
             if (await ReadAsync(scan) is { } message)
@@ -87,7 +91,7 @@ public sealed class QueueAdmin
             }
         }
         found.Sort(static (a, b) => a.Id.Value.CompareTo(b.Id.Value));
-        return new QueueListing(found, scan.Ended ? -1 : scan.Slot + 1);
+        return new QueueListing(found, scan.Ended ? -1 : scan.Slot + 1) { End = _queue.Messages.End };
     }
 
     /// <summary>One message; null when it is not in the queue.</summary>
@@ -95,6 +99,17 @@ public sealed class QueueAdmin
     {
         QueueListing listing = await ListAsync(new QueueFilter { Id = id }, 1);
         return listing.Messages.Count > 0 ? listing.Messages[0] : null;
+    }
+
+    /// <summary>The message that arrived first, held ones too, with its time, Unix ms; null when nothing is queued.</summary>
+    public async ValueTask<(MessageId Id, long ArrivalUnixMs)?> OldestAsync()
+    {
+        MessageHandle oldest;
+        for (var turn = new Signal<bool>(_loop); !_queue.Journal.TryFindOldest(out oldest);)
+        {
+            await turn.YieldAsync(true);
+        }
+        return oldest.IsValid ? (_queue.Journal.IdOf(oldest), _queue.Journal.ArrivalUnixMs(oldest)) : null;
     }
 
     /// <summary>How many messages a filter selects.</summary>

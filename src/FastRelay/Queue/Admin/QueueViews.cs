@@ -49,7 +49,11 @@ public sealed record QueuedDestination(
 /// <summary>A page of a listing.</summary>
 /// <param name="Messages">In order of id within the page.</param>
 /// <param name="Next">Where the next page begins; -1 when this is the last.</param>
-public sealed record QueueListing(IReadOnlyList<QueuedMessage> Messages, int Next);
+public sealed record QueueListing(IReadOnlyList<QueuedMessage> Messages, int Next)
+{
+    /// <summary>Places of the queue's index: how far <see cref="Next"/> is of the whole.</summary>
+    public int End { get; init; }
+}
 
 /// <summary>How many entries, one for each message and destination, are where.</summary>
 /// <param name="Ready">See <see cref="QueuedState.Ready"/>.</param>

@@ -20,6 +20,13 @@ public sealed class SiteAdmin
     /// <summary>Suspensions of sites and tenants that are in force.</summary>
     public IReadOnlyList<Suspension> Suspensions => _queue.Gears.Suspensions.All;
 
+    /// <summary>That of all mail from a source; null when it is not suspended.</summary>
+    public Suspension? SuspensionOf(EgressSource source)
+    {
+        string name = "source:" + source.Name;
+        return _queue.Gears.Suspensions.All.FirstOrDefault(one => string.Equals(one.Name, name, StringComparison.OrdinalIgnoreCase));
+    }
+
     /// <summary>The name of a suspension as it is kept: in lower case, but for a tenant's, which are told apart by case.</summary>
     public static string NameOf(string text) => Queue.Suspensions.IsOfTenant(text) ? text : text.ToLowerInvariant();
 
@@ -40,11 +47,22 @@ public sealed class SiteAdmin
         return wrong;
     }
 
-    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet.</summary>
-    public int Matching(string name)
+    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet. Counted in slices.</summary>
+    public async ValueTask<int> MatchingAsync(string name)
     {
         _loop.CheckThread();
-        return _queue.Sites.All.Count(site => Queue.Suspensions.Holds(name, site.Plan, site.Source) || Queue.Suspensions.Holds(name, site.Budget));
+        var turn = new Signal<bool>(_loop);
+        Site[] all = [.. _queue.Sites.All];
+        int count = 0;
+        for (int i = 0; i < all.Length; i++)
+        {
+            count += Queue.Suspensions.Holds(name, all[i].Plan, all[i].Source) || (all[i].BudgetOrNone is { } budget && Queue.Suspensions.Holds(name, budget)) ? 1 : 0;
+            if (i % LooksPerTurn == LooksPerTurn - 1)
+            {
+                await turn.YieldAsync(true);
+            }
+        }
+        return count;
     }
 
     /// <summary>Ends a suspension, by the name that it was made with.</summary>

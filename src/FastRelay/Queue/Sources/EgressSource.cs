@@ -13,9 +13,7 @@ public sealed class EgressSource
     /// <param name="before">The one of the same name until now, whose counts go on; null when there was none.</param>
     internal EgressSource(SourceConfig config, EgressSource? before)
     {
-        Delivered = before?.Delivered ?? 0;
-        Deferred = before?.Deferred ?? 0;
-        Failed = before?.Failed ?? 0;
+        Counts = before?.Counts ?? new SourceCounts();
         Name = config.Name;
         Ipv4 = config.Ipv4;
         Ipv6 = config.Ipv6;
@@ -36,14 +34,8 @@ public sealed class EgressSource
     /// <summary>What EHLO says; null for our host name.</summary>
     public byte[]? Ehlo { get; }
 
-    /// <summary>Recipients delivered from it.</summary>
-    public long Delivered { get; private set; }
-
-    /// <summary>Attempts for a recipient from it that were put off.</summary>
-    public long Deferred { get; private set; }
-
-    /// <summary>Recipients that failed for good from it.</summary>
-    public long Failed { get; private set; }
+    /// <summary>What came of its deliveries, and what it has in use; those of its name go on over a reload.</summary>
+    public SourceCounts Counts { get; }
 
     internal int Weight { get; }
 
@@ -55,8 +47,27 @@ public sealed class EgressSource
     /// <summary>An attempt for a recipient from it is over.</summary>
     internal void Count(OutcomeClass outcome)
     {
-        Delivered += outcome == OutcomeClass.Delivered ? 1 : 0;
-        Deferred += outcome == OutcomeClass.Deferred ? 1 : 0;
-        Failed += outcome == OutcomeClass.Failed ? 1 : 0;
+        Counts.Delivered += outcome == OutcomeClass.Delivered ? 1 : 0;
+        Counts.Deferred += outcome == OutcomeClass.Deferred ? 1 : 0;
+        Counts.Failed += outcome == OutcomeClass.Failed ? 1 : 0;
     }
+}
+
+/// <summary>Counts of a source. Loop thread.</summary>
+public sealed class SourceCounts
+{
+    /// <summary>Recipients delivered from it.</summary>
+    public long Delivered { get; internal set; }
+
+    /// <summary>Attempts for a recipient from it that were put off.</summary>
+    public long Deferred { get; internal set; }
+
+    /// <summary>Recipients that failed for good from it.</summary>
+    public long Failed { get; internal set; }
+
+    /// <summary>Connections from it now.</summary>
+    public long Sessions { get; internal set; }
+
+    /// <summary>Entries of the queue that leave from it as it stands: messages, each once for each destination.</summary>
+    public long Entries { get; internal set; }
 }

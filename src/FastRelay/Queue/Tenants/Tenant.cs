@@ -32,7 +32,16 @@ public sealed class Tenant
     /// <summary>Its senders get no reports by mail: who reads the event stream is told of what fails.</summary>
     public bool TellsByEvent { get; private set; }
 
+    /// <summary>Entries of its destinations, in all states: messages, each once for each destination.</summary>
+    public long Entries { get; internal set; }
+
+    /// <summary>Deliveries of it under way.</summary>
+    public long InFlight { get; internal set; }
+
     internal byte[] Utf8Name { get; }
+
+    /// <summary>Its place among all tenants.</summary>
+    internal int Place { get; set; }
 
     /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
     internal long SuspendedUntilMs { get; set; }

@@ -13,6 +13,7 @@ internal sealed class TenantLane(Tenant tenant)
     public const int Share = 9;
 
     private PriorityRings _rings;
+    private int _inFlight;
 
     public Tenant Tenant => tenant;
 
@@ -23,7 +24,15 @@ internal sealed class TenantLane(Tenant tenant)
     public int Ready { get; private set; }
 
     /// <summary>Its deliveries taken and not yet reported.</summary>
-    public int InFlight { get; set; }
+    public int InFlight
+    {
+        get => _inFlight;
+        set
+        {
+            tenant.InFlight += value - _inFlight;
+            _inFlight = value;
+        }
+    }
 
     /// <summary>Those of <see cref="Ready"/> that wait for nothing but a session.</summary>
     public int Open { get; set; }

@@ -120,6 +120,36 @@ public sealed class ConfigReloaderTests : IDisposable
     }
 
     [Fact]
+    public void A_token_of_the_same_length_with_the_time_of_the_one_before_is_noticed()
+    {
+        File.WriteAllText(PathOf("token"), "the-first-token-0123\n");
+        DateTime written = File.GetLastWriteTimeUtc(PathOf("token"));
+        RelayConfig named = _rig.Relay.Config with { AdminTokenFile = PathOf("token") };
+        var told = new List<string>();
+        using var watch = new SecretsWatch(named, SecretsWatch.Fingerprint(named), _rig.Relay, TimeSpan.FromHours(1)) { TokenRenewed = told.Add };
+        File.WriteAllText(PathOf("token"), "the-other-token-4567\n");
+        File.SetLastWriteTimeUtc(PathOf("token"), written);
+        watch.Look();
+        watch.Look();
+        Assert.Equal(["the-other-token-4567"], told);
+    }
+
+    [Fact]
+    public void Of_a_file_too_large_for_a_secret_time_and_size_are_looked_at()
+    {
+        string path = PathOf("users");
+        RelayConfig named = _rig.Relay.Config with { UsersFile = path };
+        File.WriteAllText(path, new string('a', SecretsWatch.DigestedBytesMax + 1));
+        DateTime written = File.GetLastWriteTimeUtc(path);
+        string before = SecretsWatch.Fingerprint(named);
+        File.WriteAllText(path, new string('b', SecretsWatch.DigestedBytesMax + 1));
+        File.SetLastWriteTimeUtc(path, written);
+        Assert.Equal(before, SecretsWatch.Fingerprint(named));
+        File.SetLastWriteTimeUtc(path, written.AddSeconds(1));
+        Assert.NotEqual(before, SecretsWatch.Fingerprint(named));
+    }
+
+    [Fact]
     public async Task Users_who_change_after_a_reload_read_them_are_seen()
     {
         UserFile.Set(PathOf("users"), "alice", "secret");

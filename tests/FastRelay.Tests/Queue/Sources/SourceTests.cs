@@ -243,8 +243,12 @@ public class SourceTests
         rig.Queue.Change(Options("green"), new Limits());
         rig.Loop.Settle();
         EgressSource green = rig.Queue.Sources[1];
-        Assert.Equal(("green", 1L, 1L, 1L), (green.Name, green.Delivered, green.Deferred, green.Failed));
-        Assert.Equal(0, rig.Queue.Sources[0].Delivered);
+        Assert.Equal(("green", 1L, 1L, 1L), (green.Name, green.Counts.Delivered, green.Counts.Deferred, green.Counts.Failed));
+        Assert.Equal(0, rig.Queue.Sources[0].Counts.Delivered);
+        Assert.Equal((1L, 0L), (green.Counts.Entries, rig.Queue.Sources[0].Counts.Entries));
+        rig.SiteOf("mx.a.test/green").Sessions = 2;
+        Assert.Equal((2L, 0L), (green.Counts.Sessions, rig.Queue.Sources[0].Counts.Sessions));
+        QueueRules.Hold(rig);
         Assert.Contains(rig.Output.Lines, static line => line.Contains("event=delivery status=delivered", StringComparison.Ordinal) && line.Contains("site=mx.a.test/green source=green", StringComparison.Ordinal));
     }
 

@@ -41,6 +41,35 @@ public class TenantStopTests
     private static string Take(QueueRig rig) => rig.Queue.TryTake(rig.SiteOf(Site), out Delivery delivery) ? delivery.Destination.Tenant.Name : "nothing";
 
     [Fact]
+    public void The_tenants_with_the_most_mail_are_found_in_slices_with_what_is_under_way_and_stopped()
+    {
+        QueueRig rig = Rig();
+        for (int i = 0; i < 2_100; i++)
+        {
+            Accept(rig, $"t{i}");
+        }
+        Accept(rig, "t7");
+        Accept(rig, "t7");
+        Accept(rig, "t1500");
+        Suspend(rig, "tenant:t1500");
+        Task<IReadOnlyList<TenantState>> asked = rig.Queue.Admin.BusiestTenantsAsync(2).AsTask();
+        int turns = 0;
+        for (; !asked.IsCompleted; turns++)
+        {
+            Assert.True(turns < 100);
+            rig.Loop.Loop.Turn(canSleep: false);
+        }
+        Assert.InRange(turns, 2, 5);
+        Assert.Equal(["t7 3 False", "t1500 2 True"], asked.Result.Select(static one => $"{one.Name} {one.Entries} {one.Suspension is not null}"));
+        Delivery taken = rig.Take(Site);
+        string whose = taken.Destination.Tenant.Name;
+        Assert.Equal(1, taken.Destination.Tenant.InFlight);
+        rig.Report(taken, static _ => QueueRig.Ok);
+        rig.Loop.Settle();
+        Assert.Equal(0, rig.Queue.State.Tenants.Find(whose)?.InFlight ?? 0);
+    }
+
+    [Fact]
     public void Its_mail_waits_at_every_site_and_nobody_else_s()
     {
         QueueRig rig = Rig();

@@ -78,7 +78,7 @@ public sealed class AppendFile : Output, IDisposable
     {
         lock (_gate)
         {
-            return _count == 0 || octets <= _ring.Length - _count;
+            return octets <= _ring.Length - _count;
         }
     }
 
