@@ -178,7 +178,7 @@ internal sealed class SiteDialer
         SendStep step = await _dialogue.OpenAsync(dialled.Link, target.Host.Name, tls, plan.Credentials);
         if (step == SendStep.StartTls)
         {
-            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));
+            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name, plan.Certificate));
         }
         if (step != SendStep.Ready)
         {
