@@ -77,16 +77,19 @@ public sealed class Relay : LoopItem
     /// <param name="authorities">Trusted certificate authorities for verified delivery; null for the system's.</param>
     /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="credentials">Reads the password of a route that has a user.</param>
+    /// <param name="certificates">Who we are to hosts that ask, by the file that a route names.</param>
     public static RelayStartResult Start(
         World world,
         RelayConfig config,
         ServerTls? serverTls = null,
         X509Certificate2Collection? authorities = null,
         UserTable? users = null,
-        Func<RouteConfig, Credentials?>? credentials = null)
+        Func<RouteConfig, Credentials?>? credentials = null,
+        IReadOnlyDictionary<string, ClientCertificate>? certificates = null)
     {
         var relay = new Relay(world, config);
-        string error = relay.Build(serverTls, authorities, users, credentials);
+        var rules = new List<RouteRule>();
+        string error = Rules(config, rules, credentials, certificates) ?? relay.Build(rules, serverTls, authorities, users);
         return new RelayStartResult(error.Length == 0 ? relay : null, error);
     }
 
@@ -97,7 +100,9 @@ public sealed class Relay : LoopItem
     /// <param name="config">That named their files. When another one is in force by then, they are dropped: its own were read with it.</param>
     /// <param name="serverTls">The listeners' certificate; null where there was none from the start.</param>
     /// <param name="users">Who may authenticate.</param>
-    public void Renew(RelayConfig config, ServerTls? serverTls, UserTable? users) => World.Loop.Post(new Renewal(this, config, serverTls, users));
+    /// <param name="certificates">Who we are to hosts that ask, by file; null changes nothing of that.</param>
+    public void Renew(RelayConfig config, ServerTls? serverTls, UserTable? users, IReadOnlyDictionary<string, ClientCertificate>? certificates = null) =>
+        World.Loop.Post(new Renewal(this, config, serverTls, users, certificates));
 
     /// <summary>
     /// Puts another configuration in force, all of it or nothing, between two items of the loop: what begins from now on goes
@@ -109,6 +114,7 @@ public sealed class Relay : LoopItem
     /// <param name="users">Who may authenticate.</param>
     /// <param name="credentials">As for <see cref="Start"/>.</param>
     /// <param name="routesKept">Entries of the queue whose route is not in the table any more: they keep it.</param>
+    /// <param name="certificates">As for <see cref="Start"/>.</param>
     /// <returns>Null, or why nothing was changed.</returns>
     public string? Reload(
         RelayConfig config,
@@ -116,7 +122,8 @@ public sealed class Relay : LoopItem
         X509Certificate2Collection? authorities,
         UserTable? users,
         Func<RouteConfig, Credentials?>? credentials,
-        out long routesKept)
+        out long routesKept,
+        IReadOnlyDictionary<string, ClientCertificate>? certificates = null)
     {
         World.Loop.CheckThread();
         routesKept = 0;
@@ -125,7 +132,7 @@ public sealed class Relay : LoopItem
             return "the relay stops";
         }
         var rules = new List<RouteRule>();
-        if (Rules(config, rules, credentials) is { } wrong)
+        if (Rules(config, rules, credentials, certificates) is { } wrong)
         {
             return wrong;
         }
@@ -152,15 +159,9 @@ public sealed class Relay : LoopItem
         }
     }
 
-    private string Build(ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users, Func<RouteConfig, Credentials?>? credentials)
+    private string Build(List<RouteRule> rules, ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users)
     {
         Limits limits = Config.Limits;
-        var rules = new List<RouteRule>();
-        if (Rules(Config, rules, credentials) is { } wrongRule)
-        {
-            return wrongRule;
-        }
-
         Router = new Router(World, limits, RoutingOf(Config, rules), Log);
         Queue = new MessageQueue(World, Router, QueueOf(Config), limits, Log, Counters);
 
@@ -206,7 +207,11 @@ public sealed class Relay : LoopItem
     }
 
     /// <summary>The route table; a text when something is wrong with it.</summary>
-    private static string? Rules(RelayConfig config, List<RouteRule> rules, Func<RouteConfig, Credentials?>? credentials)
+    private static string? Rules(
+        RelayConfig config,
+        List<RouteRule> rules,
+        Func<RouteConfig, Credentials?>? credentials,
+        IReadOnlyDictionary<string, ClientCertificate>? certificates)
     {
         foreach (RouteConfig route in config.Routes)
         {
@@ -224,7 +229,19 @@ public sealed class Relay : LoopItem
                 // A password is for the host that is named, not for one that DNS names in its place.
                 hop = hop with { LookupMx = false };
             }
-            rules.Add(new RouteRule(route.Domain, hop, Policy(route.Tls), login) { InFlight = route.InFlight, EightBit = route.EightBit, Source = route.Source });
+            ClientCertificate? certificate = route.Certificate is null ? null : certificates?.GetValueOrDefault(route.Certificate.Certificate);
+            if (route.Certificate is not null && certificate is null)
+            {
+                return $"route {route.Domain}: the certificate {route.Certificate.Certificate} could not be had";
+            }
+            rules.Add(new RouteRule(route.Domain, hop, SiteTls.Of(route.Tls), login)
+            {
+                InFlight = route.InFlight,
+                EightBit = route.EightBit,
+                Source = route.Source,
+                OwnTls = route.OwnTls,
+                Certificate = certificate,
+            });
         }
         return null;
     }
@@ -254,7 +271,8 @@ public sealed class Relay : LoopItem
         Rules = rules,
         RemotePort = config.Deliver.Port,
         AllowPrivate = config.Deliver.AllowPrivate,
-        Tls = Policy(config.Deliver.Tls),
+        Tls = SiteTls.Of(config.Deliver.Tls),
+        Sites = config.Sites,
         Families = config.Deliver.Families,
         Providers = [.. config.Providers.SelectMany(static one => one.Mx.Select(mx => (mx, one.Name)))],
         OwnNames = [config.HostName, .. config.Sources.Select(static source => source.Ehlo).OfType<string>()],
@@ -290,16 +308,7 @@ public sealed class Relay : LoopItem
             Rated = config.Rated,
         };
 
-    private static TlsPolicy Policy(DeliverTls tls) => tls switch
-    {
-        DeliverTls.None => TlsPolicy.None,
-        DeliverTls.Required => TlsPolicy.Required,
-        DeliverTls.Verified => TlsPolicy.Verified,
-        DeliverTls.Implicit => TlsPolicy.Implicit,
-        _ => TlsPolicy.Opportunistic,
-    };
-
-    private sealed class Renewal(Relay relay, RelayConfig config, ServerTls? serverTls, UserTable? users) : LoopItem
+    private sealed class Renewal(Relay relay, RelayConfig config, ServerTls? serverTls, UserTable? users, IReadOnlyDictionary<string, ClientCertificate>? certificates) : LoopItem
     {
         protected override void Run()
         {
@@ -309,6 +318,10 @@ public sealed class Relay : LoopItem
             }
             relay.Receiver.Tls = serverTls;
             relay.Receiver.Users = users;
+            if (certificates is not null)
+            {
+                relay.Router.Table.Renew(certificates);
+            }
             relay.Log.Line("renewed"u8).Add("users"u8, users?.Count ?? 0).Write();
         }
     }

@@ -75,6 +75,9 @@ public abstract class Link
     /// <summary>Protocol and cipher for logs and trace headers, as in <c>TLSv1.3 TLS_AES_256_GCM_SHA384</c>; null in clear.</summary>
     public abstract string? TlsName { get; }
 
+    /// <summary>Why TLS failed after its handshake, for people, as in the alert that the peer has sent; null when it has not.</summary>
+    public virtual string? TlsProblem => null;
+
     /// <summary>Starts TLS as the server. Buffered clear text is dropped first, unless it is the client's first TLS record.</summary>
     /// <param name="tls">Certificates by the name that the client asks for.</param>
     /// <param name="keepInput">Unconsumed input belongs to TLS: it stood behind a PROXY header.</param>

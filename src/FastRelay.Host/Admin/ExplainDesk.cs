@@ -49,7 +49,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.NextHop,
         of.Plan.Credentials?.User,
         of.Pattern.Length > 0 ? of.Pattern : null,
-        of.Tls.ToString().ToLowerInvariant(),
+        of.Plan.Tls.ToString().ToLowerInvariant(),
         Router.Name(of.Plan.Status),
         of.Plan.Reason.Length > 0 ? of.Plan.Reason : null,
         of.PlanLeftMs == long.MaxValue ? null : of.PlanLeftMs / 1000,
@@ -62,6 +62,8 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         of.DeliveryMs > 0 ? Math.Round(of.DeliveryMs, 1) : null,
         of.CeilingPerSecond > 0 ? Math.Round(of.CeilingPerSecond, of.CeilingPerSecond < 1 ? 4 : 1) : null)
     {
+        TlsBy = of.TlsBy,
+        Certificate = of.Plan.Certificate is { } own ? new ExplainCertificate(own.File, own.Subject, own.EndsUtc) : null,
         Budget = of.Budget is { } budget ? Budget(budget) : null,
         CeilingBy = of.CeilingBy.Length > 0 ? of.CeilingBy : null,
         Tenant = of.Tenant.Length > 0 ? of.Tenant : null,

@@ -15,6 +15,12 @@ public sealed record ExplainHost(int Preference, string Name, IReadOnlyList<stri
 /// <param name="Stale">Past its TTL and used all the same, because no server answers.</param>
 public sealed record ExplainDns(string Name, string Type, string Status, IReadOnlyList<string> Records, long LeftSeconds, bool Stale);
 
+/// <summary>Who we are to hosts that ask for a certificate.</summary>
+/// <param name="File">Where it was read from.</param>
+/// <param name="Subject">Whose it is.</param>
+/// <param name="Ends">Until when it is valid, UTC.</param>
+public sealed record ExplainCertificate(string File, string Subject, DateTimeOffset Ends);
+
 /// <summary>A limit between mail and its delivery.</summary>
 /// <param name="Name">Its key under [limits], or "site sessions".</param>
 /// <param name="Used">Now.</param>
@@ -90,7 +96,7 @@ public sealed record ExplainBudget(string Name, int Sites, int Waiting, int Sess
 /// <param name="Route">The way out: mx: or a next hop.</param>
 /// <param name="User">Who we authenticate as; null where the hosts do not ask.</param>
 /// <param name="Pattern">The row of the route table that decided; null when none did.</param>
-/// <param name="Tls">none, opportunistic, required or verified.</param>
+/// <param name="Tls">none, opportunistic, required, verified or implicit.</param>
 /// <param name="Plan">ok, or why there are no hosts.</param>
 /// <param name="PlanReason">In words; null when ok.</param>
 /// <param name="PlanSeconds">For how long the plan holds; null when for ever.</param>
@@ -122,6 +128,12 @@ public sealed record ExplainWay(
     double? DeliveryMs,
     double? CeilingPerSecond)
 {
+    /// <summary>Which part of the configuration says what is asked of TLS.</summary>
+    public string? TlsBy { get; init; }
+
+    /// <summary>The certificate that is shown to hosts that ask for one; null where there is none.</summary>
+    public ExplainCertificate? Certificate { get; init; }
+
     /// <summary>What the site shares with others of its provider; null where it shares nothing.</summary>
     public ExplainBudget? Budget { get; init; }
 

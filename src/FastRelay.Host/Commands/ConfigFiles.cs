@@ -8,6 +8,9 @@ namespace FastRelay.Host.Commands;
 /// <summary>The files that a configuration names: whether they can be read and hold what they should.</summary>
 public static class ConfigFiles
 {
+    private const string ClientCertificate = "route.client_certificate";
+    private const string ClientKey = "route.client_key";
+
     /// <summary>What is wrong with them, one text each, behind the place of the key that names the file; nothing when all is well.</summary>
     /// <param name="config">Names them.</param>
     /// <param name="path">The configuration's own file, for what has no place; null for none.</param>
@@ -22,7 +25,13 @@ public static class ConfigFiles
             string certificate = table + ".certificate";
             found.Add(At(certificate, pair.Certificate, Readable(certificate, pair.Certificate))
                 ?? At(table + ".key", pair.Key, Readable(table + ".key", pair.Key))
-                ?? At(certificate, pair.Certificate, Pair(pair.Certificate, pair.Key)));
+                ?? At(certificate, pair.Certificate, Pair("tls", pair)));
+        }
+        foreach (KeyPairConfig pair in config.ClientPairs)
+        {
+            found.Add(At(ClientCertificate, pair.Certificate, Readable(ClientCertificate, pair.Certificate))
+                ?? At(ClientKey, pair.Key, Readable(ClientKey, pair.Key))
+                ?? At(ClientCertificate, pair.Certificate, Pair(ClientCertificate, pair)));
         }
         if (config.UsersFile is { } users && UserFile.Load(users, out string wrong) is null)
         {
@@ -46,23 +55,42 @@ public static class ConfigFiles
         return found.OfType<string>();
     }
 
-    /// <summary>Certificates that ended or end within 14 days, and those that no client can ask for, in words. They keep nobody from starting.</summary>
+    /// <summary>Certificates that ended, end within 14 days or have not begun, and those that no client can ask for or that are not for clients, in words. They keep nobody from starting.</summary>
     public static IEnumerable<string> Warnings(RelayConfig config)
     {
         foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
             string path = pair.Certificate;
             using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(path);
-            DateTime end = certificate.NotAfter.ToUniversalTime();
-            if (end < DateTime.UtcNow.AddDays(14))
+            if (Term(certificate) is { } term)
             {
-                yield return $"tls.certificate: {path} {(end < DateTime.UtcNow ? "ended" : "ends")} on {end:yyyy-MM-dd}";
+                yield return $"tls.certificate: {path} {term}";
             }
             if (path != config.Tls.Certificate && TlsFiles.Names(certificate).Count == 0)
             {
                 yield return $"tls.also.certificate: {path} has no subject alternative DNS name: no client can ask for it";
             }
         }
+        foreach (KeyPairConfig pair in config.ClientPairs)
+        {
+            using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(pair.Certificate);
+            if (Term(certificate) is { } term)
+            {
+                yield return $"{ClientCertificate}: {pair.Certificate} {term}";
+            }
+            if (!TlsFiles.IsForClients(certificate))
+            {
+                yield return $"{ClientCertificate}: {pair.Certificate} is not for clients (its extended key usage has no clientAuth): hosts that verify it refuse it";
+            }
+        }
+    }
+
+    private static string? Term(X509Certificate2 certificate)
+    {
+        DateTime now = DateTime.UtcNow;
+        DateTime end = certificate.NotAfter.ToUniversalTime();
+        DateTime begin = certificate.NotBefore.ToUniversalTime();
+        return end < now.AddDays(14) ? $"{(end < now ? "ended" : "ends")} on {end:yyyy-MM-dd}" : begin > now ? $"begins on {begin:yyyy-MM-dd}" : null;
     }
 
     /// <summary>What keeps nobody from starting and is probably not meant, in words: names without a dot, folders that are not there, secrets that everybody may read.</summary>
@@ -79,6 +107,7 @@ public static class ConfigFiles
         IEnumerable<(string Key, string? File)> secrets =
         [
             .. config.Tls.Pairs.Select(static pair => ("tls.key", (string?)pair.Key)),
+            .. config.ClientPairs.Select(static pair => (ClientKey, (string?)pair.Key)),
             ("auth.users", config.UsersFile),
             ("admin.token_file", config.AdminTokenFile),
             .. config.Routes.Select(static route => ("route.password_file", route.PasswordFile)),
@@ -116,16 +145,18 @@ public static class ConfigFiles
         }
     }
 
-    private static string? Pair(string certificate, string key)
+    private static string? Pair(string where, KeyPairConfig pair)
     {
         try
         {
-            using var pair = X509Certificate2.CreateFromPemFile(certificate, key);
+            using var own = X509Certificate2.CreateFromPemFile(pair.Certificate, pair.Key);
+            // And what stands behind it.
+            new X509Certificate2Collection().ImportFromPemFile(pair.Certificate);
             return null;
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            return $"tls: {certificate} and {key} are no pair of PEM certificate and unencrypted key: {e.Message}";
+            return $"{where}: {pair.Certificate} and {pair.Key} are no pair of PEM certificate and unencrypted key: {e.Message}";
         }
     }
 

@@ -10,6 +10,7 @@ using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
 using FastRelay.Receive;
+using FastRelay.Routing;
 
 namespace FastRelay.Host.Commands;
 
@@ -83,7 +84,7 @@ public static class ServeCommand
         string seen = SecretsWatch.Fingerprint(config);
         ServerTls? tls = TlsFiles.Server(config.Tls, asks: config.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(config.Tls);
-        if (!UserFile.TryLoad(config, out UserTable? users, out string problem))
+        if (!TlsFiles.TryClients(config, out Dictionary<string, ClientCertificate> certificates, out string problem) || !UserFile.TryLoad(config, out UserTable? users, out problem))
         {
             error.WriteLine($"{path ?? "fastrelay"}: {problem}");
             return ExitCode.BadConfig;
@@ -95,7 +96,7 @@ public static class ServeCommand
             error.WriteLine($"{path ?? "fastrelay"}: {problem}");
             return ExitCode.BadConfig;
         }
-        RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _));
+        RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _), certificates);
         if (started.Relay is not { } relay)
         {
             error.WriteLine($"fastrelay: {started.Error}");

@@ -126,7 +126,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         string seen = SecretsWatch.Fingerprint(next);
         ServerTls? tls = TlsFiles.Server(next.Tls, asks: next.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(next.Tls);
-        if (!UserFile.TryLoad(next, out UserTable? users, out string problem))
+        if (!TlsFiles.TryClients(next, out Dictionary<string, ClientCertificate> certificates, out string problem) || !UserFile.TryLoad(next, out UserTable? users, out problem))
         {
             throw new AdminException($"{path}: {problem}");
         }
@@ -138,7 +138,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         }
         (string? wrong, long kept) = await AdminRequest<(string?, long)>.AskAsync(
             relay.World.Loop,
-            () => ValueTask.FromResult((relay.Reload(next, tls, authorities, users, logins.GetValueOrDefault, out long routesKept), routesKept)),
+            () => ValueTask.FromResult((relay.Reload(next, tls, authorities, users, logins.GetValueOrDefault, out long routesKept, certificates), routesKept)),
             Patience,
             finishes: true);
         if (wrong is not null)

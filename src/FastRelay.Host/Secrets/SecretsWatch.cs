@@ -2,11 +2,12 @@ using System.Security.Cryptography;
 using FastRelay.Config;
 using FastRelay.Outside;
 using FastRelay.Receive;
+using FastRelay.Routing;
 
 namespace FastRelay.Host.Secrets;
 
 /// <summary>
-/// Looks every now and then whether the files with certificates, users and the admin's token have changed, and puts what they
+/// Looks every now and then whether the files with certificates, ours to clients and to next hops, users and the admin's token have changed, and puts what they
 /// hold in force. A file that is wrong, or half written, changes nothing: it is named in the log once and looked at again.
 /// </summary>
 public sealed class SecretsWatch : IDisposable
@@ -65,7 +66,7 @@ public sealed class SecretsWatch : IDisposable
             {
                 return;
             }
-            if (Load(out ServerTls? tls, out UserTable? users) is { } problem)
+            if (Load(out ServerTls? tls, out UserTable? users, out Dictionary<string, ClientCertificate>? certificates) is { } problem)
             {
                 if (problem != _complaint)
                 {
@@ -76,7 +77,7 @@ public sealed class SecretsWatch : IDisposable
             }
             _seen = now;
             _complaint = "";
-            _relay.Renew(_config, tls, users);
+            _relay.Renew(_config, tls, users, certificates);
         }
     }
 
@@ -88,7 +89,7 @@ public sealed class SecretsWatch : IDisposable
     /// miss a secret of the same length that is put there in the same tick, or with the time of the one before (cp -p, rsync -t).
     /// Of a link it is what it leads to: Kubernetes mounts a secret behind links, and renews it by moving one of them.
     /// </summary>
-    public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(Seen));
+    public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.Concat(config.ClientPairs).SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(Seen));
 
     private static string Seen(string path)
     {
@@ -141,10 +142,11 @@ public sealed class SecretsWatch : IDisposable
         _relay.Log.Line("renewed"u8).Add("key"u8, "admin.token_file").Write();
     }
 
-    private string? Load(out ServerTls? tls, out UserTable? users)
+    private string? Load(out ServerTls? tls, out UserTable? users, out Dictionary<string, ClientCertificate>? certificates)
     {
         tls = null;
         users = null;
+        certificates = null;
         try
         {
             tls = TlsFiles.Server(_config.Tls, asks: _config.RelayCertificates.Count > 0);
@@ -153,6 +155,6 @@ public sealed class SecretsWatch : IDisposable
         {
             return $"tls: {e.Message}";
         }
-        return UserFile.TryLoad(_config, out users, out string problem) ? null : problem;
+        return TlsFiles.TryClients(_config, out certificates, out string problem) && UserFile.TryLoad(_config, out users, out problem) ? null : problem;
     }
 }

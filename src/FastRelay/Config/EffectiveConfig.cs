@@ -57,24 +57,7 @@ public static class EffectiveConfig
         {
             Line(text, "source", Quote(config.Deliver.SourceName));
         }
-        foreach (RouteConfig route in config.Routes)
-        {
-            text.Append("\n[[route]]\n");
-            Line(text, "domain", Quote(route.Domain));
-            Line(text, "to", Quote(route.To));
-            Line(text, "tls", Quote(s_tls[(int)route.Tls]));
-            if (route.User is { } user)
-            {
-                Line(text, "user", Quote(user));
-                Secret(text, "password", route.PasswordFile!);
-            }
-            InFlight(text, route.InFlight);
-            EightBit(text, route.EightBit);
-            if (route.Source.Length > 0)
-            {
-                Line(text, "source", Quote(route.Source));
-            }
-        }
+        Routes(text, config.Routes);
         ProviderReader.Write(text, config.Providers, Quote);
         Sites(text, config.Sites);
         ReplyRuleReader.Write(text, config.ReplyRules, Quote);
@@ -223,6 +206,33 @@ public static class EffectiveConfig
         }
     }
 
+    private static void Routes(StringBuilder text, IReadOnlyList<RouteConfig> routes)
+    {
+        foreach (RouteConfig route in routes)
+        {
+            text.Append("\n[[route]]\n");
+            Line(text, "domain", Quote(route.Domain));
+            Line(text, "to", Quote(route.To));
+            text.Append(route.OwnTls ? $"tls = {Quote(s_tls[(int)route.Tls])}\n" : "# tls: that of [deliver]\n");
+            if (route.Certificate is { } pair)
+            {
+                Line(text, "client_certificate", Quote(pair.Certificate));
+                Line(text, "client_key", Quote(pair.Key));
+            }
+            if (route.User is { } user)
+            {
+                Line(text, "user", Quote(user));
+                Secret(text, "password", route.PasswordFile!);
+            }
+            InFlight(text, route.InFlight);
+            EightBit(text, route.EightBit);
+            if (route.Source.Length > 0)
+            {
+                Line(text, "source", Quote(route.Source));
+            }
+        }
+    }
+
     private static void Sites(StringBuilder text, IReadOnlyList<SiteConfig> sites)
     {
         foreach (SiteConfig site in sites)
@@ -243,6 +253,10 @@ public static class EffectiveConfig
             }
             InFlight(text, site.InFlight);
             EightBit(text, site.EightBit);
+            if (site.Tls is { } tls)
+            {
+                Line(text, "tls", Quote(s_tls[(int)tls]));
+            }
         }
     }
 

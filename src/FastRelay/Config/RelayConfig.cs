@@ -167,6 +167,9 @@ public sealed record RelayConfig
     /// <summary>The route table, first match wins; MX delivery when none matches.</summary>
     public IReadOnlyList<RouteConfig> Routes { get; init; } = [];
 
+    /// <summary>The certificates that routes name for us, each once.</summary>
+    public IEnumerable<KeyPairConfig> ClientPairs => Routes.Select(static route => route.Certificate).OfType<KeyPairConfig>().Distinct();
+
     /// <summary>Address of the admin's HTTP; null when it is off.</summary>
     public IPEndPoint? AdminHttp { get; init; } = new(IPAddress.Loopback, 2580);
 
@@ -278,6 +281,9 @@ public sealed record SiteConfig(string Match, int Sessions, int Messages, long W
     /// <summary>What becomes of 8-bit content for a host without 8BITMIME; null when not given.</summary>
     public EightBitMode? EightBit { get; init; }
 
+    /// <summary>What deliveries ask of TLS; null when not given. Of a route that says it itself the stricter one holds.</summary>
+    public DeliverTls? Tls { get; init; }
+
     /// <summary>Other rates: all of them hold at once.</summary>
     public IReadOnlyList<SiteRate> Rates { get; init; } = [];
 
@@ -304,4 +310,10 @@ public sealed record RouteConfig(string Domain, string To, DeliverTls Tls, strin
 
     /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
     public string Source { get; init; } = "";
+
+    /// <summary>The row says <see cref="Tls"/>, by its key, its user or its certificate; else it is that of <c>[deliver]</c>.</summary>
+    public bool OwnTls { get; init; }
+
+    /// <summary>Who we are to hosts that ask for a certificate; null for nobody.</summary>
+    public KeyPairConfig? Certificate { get; init; }
 }

@@ -21,6 +21,9 @@ public static class Suggestion
         ["smtpd_tls_cert_file"] = "certificate in [tls]",
         ["smtpd_tls_key_file"] = "key in [tls]",
         ["smtp_tls_security_level"] = "tls in [deliver]",
+        ["smtp_tls_cert_file"] = "client_certificate in [[route]]",
+        ["smtp_tls_key_file"] = "client_key in [[route]]",
+        ["smtp_tls_policy_maps"] = "tls in [[route]] and [[site]]",
         ["smtp_bind_address"] = "source in [deliver]",
         ["smtp_sasl_password_maps"] = "user in [[route]], and password_file",
     };

@@ -55,7 +55,8 @@ public sealed class ClientTls
     /// <summary>The options of one handshake. RFC 8996: nothing below TLS 1.2.</summary>
     /// <param name="policy">Only <see cref="TlsPolicy.Verified"/> and <see cref="TlsPolicy.Implicit"/> look at the certificate: chain and name.</param>
     /// <param name="host">The MX host's or the route's name; also sent as SNI.</param>
-    public SslClientAuthenticationOptions For(TlsPolicy policy, string host)
+    /// <param name="certificate">Who we are if the host asks; null for nobody.</param>
+    public SslClientAuthenticationOptions For(TlsPolicy policy, string host, ClientCertificate? certificate = null)
     {
         var options = new SslClientAuthenticationOptions
         {
@@ -63,6 +64,9 @@ public sealed class ClientTls
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             EncryptionPolicy = EncryptionPolicy.RequireEncryption,
+            // Given whole, and not chosen by a callback: the runtime then files sessions under it, and one that was made with
+            // it is resumed with no other and with none (docs/decisions/0018).
+            ClientCertificateContext = certificate?.Context,
         };
         // A certificate may name an address to fetch its issuer from: whoever shows one must not make us ask there.
         options.CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };

@@ -198,7 +198,7 @@ internal sealed class SendDialogue : LoopItem
         if (!result.Ok)
         {
             string reason = _cutBy == OutcomeCause.ReplyTimeout ? "the handshake took too long" : result.Reason;
-            return Machine.TlsFailed(Encoding.UTF8.GetBytes("TLS handshake: " + reason));
+            return Machine.TlsFailed(Encoding.UTF8.GetBytes("TLS handshake: " + FailureText.OfTls(reason)));
         }
         if (result.Dropped > 0)
         {
@@ -305,7 +305,9 @@ internal sealed class SendDialogue : LoopItem
             }
             if (read.IsCompleted)
             {
-                return Machine.Lost(LossCause());
+                return _cutBy == OutcomeCause.None && Machine.IsTlsUnproved && _link!.TlsProblem is { } problem
+                    ? Machine.TlsFailed(Encoding.UTF8.GetBytes("TLS handshake: " + FailureText.OfTls(problem)))
+                    : Machine.Lost(LossCause());
             }
             if (answered)
             {

@@ -178,7 +178,7 @@ internal sealed class SiteDialer
         SendStep step = await _dialogue.OpenAsync(dialled.Link, target.Host.Name, tls, plan.Credentials);
         if (step == SendStep.StartTls)
         {
-            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name));
+            step = await _dialogue.SecureAsync(_owner.Tls.For(plan.Tls, target.Host.Name, plan.Certificate));
             bool failed = step != SendStep.Ready && _machine.Failure.Cause == OutcomeCause.TlsFailed;
             _owner.Counters.TlsOut += failed ? 0 : 1;
             _owner.Counters.TlsOutFailed += failed ? 1 : 0;

@@ -79,7 +79,7 @@ public sealed class Site
             Budget.Idle += value - _idle;
             _idle = value;
             ListIdle();
-            if (more && (Ready > 0 || Budget.Waiting > 0))
+            if (more && (Ready > 0 || Budget.Waiting > 0 || Destinations == 0))
             {
                 _table.Wake(this);
             }

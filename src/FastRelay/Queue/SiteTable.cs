@@ -158,6 +158,11 @@ internal sealed class SiteTable : LoopItem
         if (site.Ready == 0)
         {
             Leave(site);
+            while (site is { Destinations: 0, Idle: > 0 })
+            {
+                // Its mail goes elsewhere by now: to other hosts, or with something else asked of TLS.
+                Dispatcher!.CloseIdle(site);
+            }
             Forget(site);
         }
         else if ((site.Place is SitePlace.Dial or SitePlace.Room or SitePlace.More && site.Idle > 0) || (site.Place == SitePlace.More && site.Active == 0))

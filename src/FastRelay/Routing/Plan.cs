@@ -55,7 +55,7 @@ public sealed class Plan
     private const int Shuffled = 64;
     private readonly PlanHost[] _hosts;
 
-    internal Plan(Route route, PlanStatus status, string siteKey, string? provider, PlanHost[] hosts, long expiresMs, string reason)
+    internal Plan(Route route, PlanStatus status, string siteKey, string? provider, PlanHost[] hosts, long expiresMs, string reason, SiteTls? siteTls = null)
     {
         Check.That(hosts.Length > 0 == (status == PlanStatus.Ok), "a plan has hosts exactly when it is ok");
         Status = status;
@@ -63,7 +63,9 @@ public sealed class Plan
         Provider = provider;
         _hosts = hosts;
         ExpiresMs = expiresMs;
-        Tls = route.Tls;
+        Tls = siteTls?.Tls ?? route.Tls;
+        TlsRule = siteTls?.Rule ?? "";
+        Certificate = route.Certificate;
         Credentials = route.Credentials;
         InFlight = route.InFlight;
         EightBit = route.EightBit;
@@ -87,6 +89,12 @@ public sealed class Plan
 
     /// <summary>What deliveries ask of TLS.</summary>
     public TlsPolicy Tls { get; }
+
+    /// <summary>The <c>match</c> of the <c>[[site]]</c> that says so; empty where none does.</summary>
+    public string TlsRule { get; }
+
+    /// <summary>Who we are to those of its hosts that ask for a certificate; null for nobody.</summary>
+    public ClientCertificate? Certificate { get; }
 
     /// <summary>Who we are to its hosts; null where they do not ask.</summary>
     public Credentials? Credentials { get; }

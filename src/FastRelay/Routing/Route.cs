@@ -17,6 +17,12 @@ public sealed record RouteRule(string Pattern, NextHop NextHop, TlsPolicy Tls, C
 
     /// <summary>The source or pool that its mail leaves from; empty where it names none.</summary>
     public string Source { get; init; } = "";
+
+    /// <summary>The row itself says <see cref="Tls"/>, so that no site makes it less (docs/decisions/0031); else it is what holds where no row says.</summary>
+    public bool OwnTls { get; init; }
+
+    /// <summary>Who we are to hosts that ask for a certificate; null for nobody.</summary>
+    public ClientCertificate? Certificate { get; init; }
 }
 
 /// <summary>
@@ -43,11 +49,17 @@ public sealed class Route
     /// <summary>The way out.</summary>
     public NextHop NextHop { get; }
 
-    /// <summary>What deliveries ask of TLS.</summary>
+    /// <summary>What deliveries ask of TLS, where no site says.</summary>
     public TlsPolicy Tls { get; }
+
+    /// <summary>A row says <see cref="Tls"/>: one of those that share its connections.</summary>
+    public bool OwnTls { get; internal set; }
 
     /// <summary>Who we are to the next hop; null where it does not ask.</summary>
     public Credentials? Credentials { get; }
+
+    /// <summary>Who we are to hosts that ask for a certificate; null for nobody.</summary>
+    public ClientCertificate? Certificate { get; init; }
 
     /// <summary>For a next hop of its own, the pattern of the first row that names it; else empty.</summary>
     public string Pattern { get; init; } = "";
@@ -61,13 +73,17 @@ public sealed class Route
     /// <summary>The source or pool that its mail leaves from; empty where the row that decides names none.</summary>
     public string Source { get; init; } = "";
 
-    /// <summary>The key with its TLS policy when that is not the usual one.</summary>
-    internal static string KeyOf(string text, TlsPolicy tls) => tls switch
+    /// <summary>The key with its certificate where there is one, so that no other route has its connections, and its TLS policy when that is not the usual one.</summary>
+    internal static string KeyOf(string text, TlsPolicy tls, ClientCertificate? certificate = null)
     {
-        TlsPolicy.None => text + " tls=none",
-        TlsPolicy.Required => text + " tls=required",
-        TlsPolicy.Verified => text + " tls=verified",
-        TlsPolicy.Implicit => text + " tls=implicit",
-        _ => text,
-    };
+        text = certificate is null ? text : $"{text} cert={certificate.Word}";
+        return tls switch
+        {
+            TlsPolicy.None => text + " tls=none",
+            TlsPolicy.Required => text + " tls=required",
+            TlsPolicy.Verified => text + " tls=verified",
+            TlsPolicy.Implicit => text + " tls=implicit",
+            _ => text,
+        };
+    }
 }

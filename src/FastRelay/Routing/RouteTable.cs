@@ -41,13 +41,15 @@ public sealed class RouteTable
             if (rule.NextHop.Kind != NextHopKind.Mx)
             {
                 string hop = rule.NextHop.ToString();
-                // Another user or source is another destination: its connections are not shared.
-                string key = Route.KeyOf(rule.Credentials is { } who ? $"{hop} user={who.User}" : hop, rule.Tls) + (rule.Source.Length > 0 ? $" source={rule.Source}" : "");
+                // Another user, certificate or source is another destination: its connections are not shared.
+                string key = Route.KeyOf(rule.Credentials is { } who ? $"{hop} user={who.User}" : hop, rule.Tls, rule.Certificate) + (rule.Source.Length > 0 ? $" source={rule.Source}" : "");
                 if (!same.TryGetValue(key, out Route? route))
                 {
-                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials) { Pattern = rule.Pattern, InFlight = rule.InFlight, EightBit = rule.EightBit, Source = rule.Source };
+                    route = new Route(key, "", rule.NextHop, rule.Tls, rule.Credentials) { Pattern = rule.Pattern, InFlight = rule.InFlight, EightBit = rule.EightBit, Source = rule.Source, Certificate = rule.Certificate };
                     same.Add(key, route);
                 }
+                // What one of those that share connections asks, the connections keep to.
+                route.OwnTls |= rule.OwnTls;
                 _routes[i] = route;
             }
         }
@@ -58,8 +60,22 @@ public sealed class RouteTable
 
     /// <summary>True when another table sends everything the same way.</summary>
     public bool IsSame(IReadOnlyList<RouteRule> rules) => _rules.Length == rules.Count
-        && _rules.Zip(rules).All(static pair => pair.First with { Credentials = null } == pair.Second with { Credentials = null }
-            && (pair.First.Credentials?.IsSame(pair.Second.Credentials) ?? pair.Second.Credentials is null));
+        && _rules.Zip(rules).All(static pair => pair.First with { Credentials = null, Certificate = null } == pair.Second with { Credentials = null, Certificate = null }
+            && (pair.First.Credentials?.IsSame(pair.Second.Credentials) ?? pair.Second.Credentials is null)
+            && (pair.First.Certificate?.IsSame(pair.Second.Certificate) ?? pair.Second.Certificate is null));
+
+    /// <summary>Files of certificates were renewed: rows that name one of them show what it holds now.</summary>
+    /// <param name="certificates">By file.</param>
+    public void Renew(IReadOnlyDictionary<string, ClientCertificate> certificates)
+    {
+        foreach (RouteRule rule in _rules)
+        {
+            if (rule.Certificate is { } own && certificates.TryGetValue(own.File, out ClientCertificate? newer))
+            {
+                own.Renew(newer);
+            }
+        }
+    }
 
     /// <summary>The way of the first row to a host with a key; null when there is none.</summary>
     public Route? OfKey(string key) => Array.Find(_routes, route => route?.Key == key);

@@ -96,8 +96,13 @@ public sealed class Router
     public Route MxRoute(string domain)
     {
         int row = Table.Match(domain);
-        TlsPolicy tls = row < 0 ? _options.Tls : Table.Rule(row).Tls;
-        return new Route(Route.KeyOf(domain, tls == _options.Tls ? TlsPolicy.Opportunistic : tls), domain, NextHop.Mx, tls) { Source = row < 0 ? "" : Table.Rule(row).Source };
+        if (row < 0)
+        {
+            return new Route(domain, domain, NextHop.Mx, _options.Tls);
+        }
+        RouteRule rule = Table.Rule(row);
+        string key = Route.KeyOf(domain, rule.Tls == _options.Tls ? TlsPolicy.Opportunistic : rule.Tls);
+        return new Route(key, domain, NextHop.Mx, rule.Tls) { OwnTls = rule.OwnTls, Source = rule.Source, Certificate = rule.Certificate };
     }
 
     /// <summary>
@@ -304,14 +309,12 @@ public sealed class Router
             // Named after all hosts: one whose address cannot be had just now must not make a second site of the others,
             // with connections and a backoff of its own.
             PlanHost[] named = job.Hosts.Count == 0 ? hosts : [.. job.Hosts.Select(static host => new PlanHost(host.Preference, host.Host, []))];
-            return new Plan(
-                route,
-                PlanStatus.Ok,
-                byDns ? SiteNames.Of(named, route.Tls) : route.Key,
-                byDns ? SiteNames.ProviderOf(named, _options.Providers) : null,
-                hosts,
-                job.ExpiresMs,
-                "");
+            string? provider = byDns ? SiteNames.ProviderOf(named, _options.Providers) : null;
+            SiteTls? site = SiteTls.Of(route, named, provider, _options.Sites);
+            TlsPolicy tls = site?.Tls ?? route.Tls;
+            // What is asked of TLS is a part of the name: no connection serves mail that asks something else.
+            string key = byDns ? SiteNames.Of(named, tls, route.Certificate) : tls == route.Tls ? route.Key : $"{route.Key} site-tls={tls.ToString().ToLowerInvariant()}";
+            return new Plan(route, PlanStatus.Ok, key, provider, hosts, job.ExpiresMs, "", site);
         }
         // An unanswered host may be the one that takes it, so nothing is given up while there is one.
         (PlanStatus status, string reason) = job switch

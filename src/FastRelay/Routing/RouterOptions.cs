@@ -24,6 +24,9 @@ public sealed record RouterOptions
     /// <summary>What MX deliveries ask of TLS when no row says otherwise.</summary>
     public TlsPolicy Tls { get; init; } = TlsPolicy.Opportunistic;
 
+    /// <summary>What the operator says of sites, in order: the first that matches a plan's hosts may ask something else of TLS.</summary>
+    public IReadOnlyList<SiteConfig> Sites { get; init; } = [];
+
     /// <summary>Providers before those that are known, each with the domains that its hosts are or are below; lower case, first match wins.</summary>
     public IReadOnlyList<(string Suffix, string Provider)> Providers { get; init; } = [];
 

@@ -55,7 +55,8 @@ public static class SiteNames
     /// <summary>The name of a set of hosts: by preference, equal ones sorted and joined by <c>|</c>, steps by a comma; hashed when longer than 128 characters.</summary>
     /// <param name="hosts">By preference.</param>
     /// <param name="tls">Said when it is not opportunistic.</param>
-    public static string Of(ReadOnlySpan<PlanHost> hosts, TlsPolicy tls)
+    /// <param name="certificate">Who we are to them; said when it is somebody.</param>
+    public static string Of(ReadOnlySpan<PlanHost> hosts, TlsPolicy tls, ClientCertificate? certificate = null)
     {
         var text = new StringBuilder();
         for (int start = 0; start < hosts.Length;)
@@ -80,7 +81,7 @@ public static class SiteNames
             string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)).AsSpan(0, 8));
             name = $"{hosts[0].Name},~{hash}";
         }
-        return Route.KeyOf(name, tls);
+        return Route.KeyOf(name, tls, certificate);
     }
 
     /// <summary>The provider whose hosts all of these are; null when there is none that is known.</summary>

@@ -28,7 +28,23 @@ public sealed class Certificates
     public string AuthorityFile { get; }
 
     /// <summary>A server certificate; files NAME.crt and NAME.key beside the authority's.</summary>
-    public X509Certificate2 Server(string name)
+    public X509Certificate2 Server(string name) => Make(name, "1.3.6.1.5.5.7.3.1", _authority);
+
+    /// <summary>A client's, in files of the same kind.</summary>
+    public X509Certificate2 Client(string name) => Make(name, "1.3.6.1.5.5.7.3.2", _authority);
+
+    /// <summary>A server certificate by an issuer in between that is in no file, and that is to be fetched where it says.</summary>
+    public X509Certificate2 Unchained(string name, string issuerAt)
+    {
+        using RSA key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=Issuer Between", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using X509Certificate2 bare = request.Create(_authority, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(25), RandomNumberGenerator.GetBytes(12));
+        using X509Certificate2 issuer = bare.CopyWithPrivateKey(key);
+        return Make(name, "1.3.6.1.5.5.7.3.1", issuer, issuerAt);
+    }
+
+    private X509Certificate2 Make(string name, string purpose, X509Certificate2 issuer, string? issuerAt = null)
     {
         using RSA key = RSA.Create(2048);
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
@@ -42,9 +58,13 @@ public sealed class Certificates
             names.AddDnsName(name);
         }
         request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(purpose)], false));
+        if (issuerAt is not null)
+        {
+            request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [issuerAt]));
+        }
         byte[] serial = RandomNumberGenerator.GetBytes(12);
-        using X509Certificate2 bare = request.Create(_authority, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(20), serial);
+        using X509Certificate2 bare = request.Create(issuer, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(20), serial);
         using X509Certificate2 own = bare.CopyWithPrivateKey(key);
         File.WriteAllText(CertificateFile(name), own.ExportCertificatePem());
         File.WriteAllText(KeyFile(name), key.ExportPkcs8PrivateKeyPem());

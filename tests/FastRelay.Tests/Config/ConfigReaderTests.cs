@@ -68,9 +68,9 @@ public sealed class ConfigReaderTests
         Assert.Equal(IPAddress.Parse("192.0.2.9"), config.Deliver.Source);
         Assert.Equal(
             [
-                new RouteConfig("sink.test", "smtp:[127.0.0.1]:2600", DeliverTls.Verified),
+                new RouteConfig("sink.test", "smtp:[127.0.0.1]:2600", DeliverTls.Verified) { OwnTls = true },
                 new RouteConfig(".example.com", "discard:", DeliverTls.Required),
-                new RouteConfig("*", "error:5.1.2 no", DeliverTls.None),
+                new RouteConfig("*", "error:5.1.2 no", DeliverTls.None) { OwnTls = true },
             ],
             config.Routes);
         Assert.Null(config.AdminHttp);
@@ -270,7 +270,7 @@ public sealed class ConfigReaderTests
     public void A_route_with_a_user_verifies_its_host_unless_it_says_otherwise(string tls, DeliverTls expected)
     {
         RelayConfig config = Good("[[route]]\ndomain = \"*\"\nto = \"smtp:a.test:587\"\nuser = \"u\"\npassword_file = \"/run/p\"\n" + tls);
-        Assert.Equal(new RouteConfig("*", "smtp:a.test:587", expected, "u", "/run/p"), Assert.Single(config.Routes));
+        Assert.Equal(new RouteConfig("*", "smtp:a.test:587", expected, "u", "/run/p") { OwnTls = true }, Assert.Single(config.Routes));
         string written = EffectiveConfig.Write(config);
         Assert.Equal(written, EffectiveConfig.Write(Good(written)));
     }

@@ -8,7 +8,7 @@ public sealed class ExplainCommandTests : IAsyncLifetime
 {
     /// <summary>What the scripted desk explains.</summary>
     internal static readonly ExplainWay Way = new(
-        "one.test", "backoff", "the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \u001b[2J busy", "mx:", null, null, "opportunistic", "ok", null, 290,
+        "one.test", "backoff", "the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \u001b[2J busy", "mx:", null, null, "verified", "ok", null, 290,
         [new ExplainHost(10, "mx.one.test", ["192.0.2.1:25", "[2001:db8::1]:25"])],
         [new ExplainDns("one.test", "MX", "ok", ["10 mx.one.test"], 290, false), new ExplainDns("mx.one.test", "AAAA", "no-data", [], 3, true)],
         new ExplainSite("mx.one.test", "one.example", "backoff", "421 busy", 250, 3, 40, 0, 0),
@@ -16,6 +16,8 @@ public sealed class ExplainCommandTests : IAsyncLifetime
         [new ExplainLimit("site sessions", 1, 1, true), new ExplainLimit("send_sessions", 7, 2000, false)],
         91.5, null)
     {
+        TlsBy = "[[site]] \"one.example\"",
+        Certificate = new ExplainCertificate("/etc/fastrelay/our.crt", "CN=relay.test", new DateTimeOffset(2020, 1, 2, 3, 4, 5, TimeSpan.Zero)),
         Budget = new ExplainBudget("one.example", 1_000, 300, 22, 2, 20, "slow", "421 4.7.0 slow down", 600),
     };
 
@@ -42,7 +44,8 @@ public sealed class ExplainCommandTests : IAsyncLifetime
             """
             to         one.test
             waits for  the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \x1b[2J busy
-            route      the hosts that DNS names, since no row of [[route]] matches; tls opportunistic
+            route      the hosts that DNS names, since no row of [[route]] matches
+            tls        verified, as [[site]] "one.example" says; the certificate of CN=relay.test, which ended on 2020-01-02, is shown to a host that asks
             plan       ok; holds 290 s more
             host          10  mx.one.test  192.0.2.1:25, [2001:db8::1]:25
             dns           MX  one.test  10 mx.one.test  (290 s)

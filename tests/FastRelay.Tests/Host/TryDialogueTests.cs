@@ -2,10 +2,12 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
 using FastRelay.Host.Commands;
+using FastRelay.Tests.Deliver;
 using FastRelay.Tests.Deliver.Rig;
 using FastRelay.Tests.Outside;
 
@@ -18,6 +20,8 @@ public sealed class TryDialogueTests : IDisposable
     private const string SecureHello = "250-host.test\r\n250-STARTTLS\r\n250 AUTH SCRAM-SHA-256";
     private readonly List<TcpListener> _listeners = [];
     private readonly List<string> _heard = [];
+    private readonly List<string> _subjects = [];
+    private KeyPairConfig? _own;
     private readonly string _passwordFile = Path.GetTempFileName();
 
     public void Dispose()
@@ -141,6 +145,32 @@ public sealed class TryDialogueTests : IDisposable
         Assert.Contains("clear text behind its answer to STARTTLS", shown);
     }
 
+    [Fact]
+    public async Task A_host_that_asks_is_shown_the_certificate_of_the_route()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            using X509Certificate2 own = DialTests.SelfSigned("our.test");
+            await File.WriteAllTextAsync(file, $"{own.ExportCertificatePem()}\n{own.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem()}\n");
+            _own = new KeyPairConfig(file, file);
+            (bool taken, string shown) = await TryAsync("required", "", Host(Secure));
+            Assert.True(taken, shown);
+            Assert.Contains($"ours for a host that asks: CN=our.test, valid until {own.NotAfter.ToUniversalTime():yyyy-MM-dd}", shown);
+            Assert.DoesNotContain("PRIVATE", shown);
+            Assert.Equal(["CN=our.test"], _subjects);
+            await File.WriteAllTextAsync(file, "nothing\n");
+            (taken, shown) = await TryAsync("required", "", Host(Secure));
+            Assert.False(taken);
+            Assert.Contains($"no certificate for hosts that ask: client_certificate: {file}, client_key: {file}: ", shown);
+            Assert.Empty(_heard);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
     private static string Secure(string line) => line.StartsWith("EHLO", StringComparison.Ordinal) ? SecureHello
         : line == "STARTTLS" ? "220 go" : Usual(line);
 
@@ -154,11 +184,12 @@ public sealed class TryDialogueTests : IDisposable
     {
         RelayConfig config = RelayConfig.Default("relay.test", Path.GetTempPath()) with
         {
-            Routes = [new RouteConfig("far.test", "smtp:[127.0.0.1]", DeliverTls.Required, "edge", _passwordFile)],
+            Routes = [new RouteConfig("far.test", "smtp:[127.0.0.1]", DeliverTls.Required, "edge", _passwordFile) { Certificate = _own }],
         };
         ExplainWay way = ExplainCommandTests.Way with
         {
             Tls = tls,
+            Certificate = _own is null ? null : new ExplainCertificate(_own.Certificate, "CN=our.test", DateTimeOffset.UtcNow),
             User = user ? "edge" : null,
             Pattern = "far.test",
             Hosts = [.. hosts.Select(static (host, index) => new ExplainHost(index, "relay.test", [host.ToString()]))],
@@ -213,7 +244,16 @@ public sealed class TryDialogueTests : IDisposable
             if (reply == "220 go")
             {
                 var secure = new SslStream(stream);
-                await secure.AuthenticateAsServerAsync(TestCertificate.Server(SslProtocols.None));
+                SslServerAuthenticationOptions options = TestCertificate.Server(SslProtocols.None);
+                options.ClientCertificateRequired = true;
+#pragma warning disable CA5359
+                options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+#pragma warning restore CA5359
+                await secure.AuthenticateAsServerAsync(options);
+                if (secure.RemoteCertificate is { } shown)
+                {
+                    _subjects.Add(shown.Subject);
+                }
                 stream = secure;
             }
         }

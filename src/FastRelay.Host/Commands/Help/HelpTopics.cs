@@ -100,7 +100,10 @@ internal static class HelpTopics
 
             Out: deliver.tls or a route's tls is none, opportunistic (used when offered, not verified, clear when it fails),
             required, verified (the host's name, by [tls] ca or the system's bundle), or for routes implicit.
-            What is not met defers mail and never fails it.
+            [[site]] tls says it for hosts, in place of deliver.tls; what a route says itself it makes stricter, never less.
+            client_certificate and client_key of a route (PEM) say who we are to its hosts that ask.
+            What is not met defers mail and never fails it. Issuers that a host does not send are not fetched.
+            fastrelay explain DOMAIN shows what holds and which of them says so.
             """),
         ["auth"] = new("Users and clients' certificates", () => """
             fastrelay user add --file users NAME writes a line with a salted verifier; [auth] users = "users" names the file, and

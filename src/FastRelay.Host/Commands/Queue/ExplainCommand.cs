@@ -109,7 +109,8 @@ public static class ExplainCommand
             Line(text, "source", source);
         }
         Line(text, "route", (way.Route == "mx:" ? "the hosts that DNS names" : way.Route)
-            + (way.MovedTo is { } to ? $", moved by the operator to {to}{(way.Moved is { } at ? $" at {at.ToLocalTime():yyyy-MM-dd HH:mm:ss zzz}" : "")}" : way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + $"; tls {way.Tls}" + (way.User is { } user ? $"; user {user}" : ""));
+            + (way.MovedTo is { } to ? $", moved by the operator to {to}{(way.Moved is { } at ? $" at {at.ToLocalTime():yyyy-MM-dd HH:mm:ss zzz}" : "")}" : way.Pattern is { } pattern ? $", by the row \"{pattern}\" of [[route]]" : ", since no row of [[route]] matches") + (way.User is { } user ? $"; user {user}" : ""));
+        Line(text, "tls", way.Tls + (way.TlsBy is { } by ? $", as {by} says" : "") + (way.Certificate is { } own ? $"; {Certificate(own)} is shown to a host that asks" : ""));
         Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));
         foreach (ExplainHost host in way.Hosts)
         {
@@ -151,6 +152,10 @@ public static class ExplainCommand
             Line(text, "ceiling", $"none in this gear; {lately}");
         }
     }
+
+    /// <summary>A certificate of ours in words: whose, and until when.</summary>
+    public static string Certificate(ExplainCertificate own) => string.Create(CultureInfo.InvariantCulture,
+        $"the certificate of {own.Subject}, which {(own.Ends < DateTimeOffset.UtcNow ? "ended" : "ends")} on {own.Ends.UtcDateTime:yyyy-MM-dd},");
 
     private static string Pace(ExplainRate rate) =>
         $"{rate.PerMinute:#,0.#} messages a minute, learned {rate.SinceSeconds:N0} s ago from {rate.Refused:N0} refused {(rate.Refused == 1 ? "attempt" : "attempts")}; {rate.Used:N0} begun in the last minute; "

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Config;
 using FastRelay.Deliver;
@@ -158,11 +159,16 @@ internal sealed class TryConnection(RelayConfig config, Action<char, string> say
         }
         catch (Exception e) when (e is AuthenticationException or IOException or CryptographicException or OperationCanceledException)
         {
-            string why = e is OperationCanceledException ? "the handshake took too long" : e.GetBaseException().Message;
+            string why = e is OperationCanceledException ? "the handshake took too long" : FailureText.OfTls(e.GetBaseException().Message);
             return _machine.TlsFailed(Encoding.UTF8.GetBytes($"TLS handshake: {why}{(problems == SslPolicyErrors.None ? "" : $" ({problems})")}"));
         }
         _stream = secure;
         say('=', $"{secure.SslProtocol}, {secure.NegotiatedCipherSuite}, certificate of {secure.RemoteCertificate?.Subject}: {(problems == SslPolicyErrors.None ? "valid for this host" : "not valid: " + problems)}");
+        if (options.ClientCertificateContext is { } own)
+        {
+            X509Certificate2 ours = own.TargetCertificate;
+            say('=', string.Create(CultureInfo.InvariantCulture, $"ours for a host that asks: {ours.Subject}, valid until {ours.NotAfter.ToUniversalTime():yyyy-MM-dd}"));
+        }
         return _machine.TlsStarted();
     }
 

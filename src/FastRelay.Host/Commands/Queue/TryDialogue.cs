@@ -20,6 +20,7 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
 {
     private readonly ClientTls _tls = new(new DeliverOptions { HelloName = config.HostName, Authorities = TlsFiles.Authorities(config.Tls) });
     private Credentials? _credentials;
+    private ClientCertificate? _certificate;
     private TlsPolicy _policy;
     private SourceConfig? _source;
 
@@ -38,7 +39,7 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
             Say('=', $"there is no host to connect to: {way.PlanReason ?? way.Plan}");
             return false;
         }
-        if (way.User is not null && !HasPassword(way))
+        if ((way.User is not null && !HasPassword(way)) || (way.Certificate is { } own && !HasCertificate(own)))
         {
             return false;
         }
@@ -76,9 +77,20 @@ public sealed class TryDialogue(RelayConfig config, TextWriter output)
         return _credentials is not null;
     }
 
+    private bool HasCertificate(ExplainCertificate own)
+    {
+        string problem = "the running relay has it, and this configuration has no route with it";
+        _certificate = config.ClientPairs.FirstOrDefault(pair => pair.Certificate == own.File) is { } found ? TlsFiles.Client(found, out problem) : null;
+        if (_certificate is null)
+        {
+            Say('=', $"no certificate for hosts that ask: {problem}");
+        }
+        return _certificate is not null;
+    }
+
     private async Task<TryConnection> ConnectAsync(string host, IPEndPoint end, StartTlsUse use, string recipient)
     {
-        var connection = new TryConnection(_source?.Ehlo is { } ehlo ? config with { HostName = ehlo } : config, Say) { Options = () => _tls.For(_policy, host) };
+        var connection = new TryConnection(_source?.Ehlo is { } ehlo ? config with { HostName = ehlo } : config, Say) { Options = () => _tls.For(_policy, host, _certificate) };
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         long started = Stopwatch.GetTimestamp();
         try

@@ -32,17 +32,19 @@ internal static class RouteReader
                 table.Error(table.Node("to")!, "to", problem);
             }
             (string? user, string? file) = Login(table, to, owner);
-            DeliverTls tls = Tls(table, config.Deliver.Tls, user is not null);
             if (all.Find(r => r.To == to && r.User is not null && r.User == user && r.PasswordFile != file) is { } other)
             {
                 table.Error(table.Node("password_file") ?? table.Node("password_env")!, "password_file", $"is not that of the route for \"{other.Domain}\", which has the same host and user");
             }
+            KeyPairConfig? pair = Certificate(table, to, all, owner);
+            DeliverTls tls = Tls(table, config.Deliver.Tls, user is not null, pair is not null);
+            bool Shares(RouteConfig r) => r.To == to && r.User == user && r.Tls == tls && r.Certificate == pair;
             int inFlight = InFlight(table);
             if (inFlight > 0 && to?.StartsWith("smtp:", StringComparison.Ordinal) == false)
             {
                 table.Error(table.Node("in_flight")!, "in_flight", $"is for a next hop \"smtp:host\", not for \"{to}\"; for hosts that DNS names it stands in [[site]]");
             }
-            else if (all.Find(r => r.To == to && r.User == user && r.Tls == tls && r.InFlight != inFlight) is { } same)
+            else if (all.Find(r => Shares(r) && r.InFlight != inFlight) is { } same)
             {
                 owner.Error(table.Line, table.Key("in_flight"), $"is not that of the route for \"{same.Domain}\", which shares its connections");
             }
@@ -51,7 +53,7 @@ internal static class RouteReader
             {
                 table.Error(table.Node("eight_bit")!, "eight_bit", $"is for a next hop \"smtp:host\", not for \"{to}\"; for hosts that DNS names it stands in [[site]]");
             }
-            else if (all.Find(r => r.To == to && r.User == user && r.Tls == tls && r.EightBit != eightBit) is { } shared)
+            else if (all.Find(r => Shares(r) && r.EightBit != eightBit) is { } shared)
             {
                 owner.Error(table.Line, table.Key("eight_bit"), $"is not that of the route for \"{shared.Domain}\", which shares its connections");
             }
@@ -59,7 +61,8 @@ internal static class RouteReader
             table.Later("sender");
             table.Later("tenant");
             table.Finish();
-            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight, EightBit = eightBit, Source = source });
+            bool ownTls = user is not null || pair is not null || table.Node("tls") is not null;
+            all.Add(new RouteConfig(domain, to ?? "", tls, user, file) { InFlight = inFlight, EightBit = eightBit, Source = source, OwnTls = ownTls, Certificate = pair });
         }
         return all;
     }
@@ -100,17 +103,48 @@ internal static class RouteReader
         return (user, file);
     }
 
-    // A password is for one host: without a word about TLS that host has to prove who it is.
-    private static DeliverTls Tls(TableReader table, DeliverTls usual, bool login)
+    // Who we are: a certificate of one row is shown to no other's hosts.
+    private static KeyPairConfig? Certificate(TableReader table, string? to, List<RouteConfig> all, ConfigReader owner)
+    {
+        string? certificate = owner.PathOf(table, "client_certificate", "/etc/fastrelay/client.crt");
+        string? key = owner.PathOf(table, "client_key", "/etc/fastrelay/client.key");
+        string named = table.Node("client_certificate") is null ? "client_key" : "client_certificate";
+        if (table.Node(named) is not { } node)
+        {
+            return null;
+        }
+        if (certificate is null || key is null)
+        {
+            if (table.Node("client_certificate") is null || table.Node("client_key") is null)
+            {
+                table.Error(node, named, $"needs {(certificate is null ? "client_certificate" : "client_key")}: a certificate and its key belong together");
+            }
+            return null;
+        }
+        if (to?.StartsWith("smtp:", StringComparison.Ordinal) == false && to != "mx:")
+        {
+            table.Error(node, named, $"is for hosts, \"smtp:host\" or \"mx:\", not for \"{to}\"");
+        }
+        if (all.Find(r => r.Certificate is { } earlier && earlier.Certificate == certificate && earlier.Key != key) is { } other)
+        {
+            table.Error(table.Node("client_key")!, "client_key", $"is not that of the route for \"{other.Domain}\", which has the same certificate");
+        }
+        return new KeyPairConfig(certificate, key);
+    }
+
+    // A password is for one host: without a word about TLS that host has to prove who it is. So it is with a certificate of
+    // ours: who asks for one has to be the host that is meant, and a handshake that fails must not end in clear text without it.
+    private static DeliverTls Tls(TableReader table, DeliverTls usual, bool login, bool certificate)
     {
         int choice = table.Choice("tls", "none", "opportunistic", "required", "verified", "implicit");
         if (choice < 0)
         {
-            return login ? DeliverTls.Verified : usual;
+            return login || certificate ? DeliverTls.Verified : usual;
         }
-        if (login && (DeliverTls)choice is DeliverTls.None or DeliverTls.Opportunistic)
+        if ((login || certificate) && (DeliverTls)choice is DeliverTls.None or DeliverTls.Opportunistic)
         {
-            table.Error(table.Node("tls")!, "tls", "must be \"verified\", \"implicit\" or \"required\" where there is a user: a password is sent only inside TLS");
+            table.Error(table.Node("tls")!, "tls", "must be \"verified\", \"implicit\" or \"required\" where there is a "
+                + (login ? "user: a password is sent only inside TLS" : "client_certificate: it is shown only inside TLS, and without it mail must not go"));
         }
         return (DeliverTls)choice;
     }

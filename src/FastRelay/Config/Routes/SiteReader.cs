@@ -8,6 +8,9 @@ internal static class SiteReader
     /// <summary>Entries of <c>rates</c> at most: each is looked at for every message.</summary>
     public const int RatesMax = 8;
 
+    // Without any of them a row would say nothing.
+    private static readonly string[] s_keys = ["rate", "rates", "sessions", "in_flight", "eight_bit", "tls"];
+
     /// <summary>The rules, in their order.</summary>
     public static List<SiteConfig> Read(TableReader root, ConfigReader owner)
     {
@@ -32,12 +35,13 @@ internal static class SiteReader
             List<SiteRate> rates = Rates(table);
             int inFlight = RouteReader.InFlight(table);
             EightBitMode? eightBit = RouteReader.EightBit(table);
-            if (table.Node("rate") is null && table.Node("rates") is null && table.Node("sessions") is null && table.Node("in_flight") is null && table.Node("eight_bit") is null)
+            DeliverTls? tls = Tls(table);
+            if (s_keys.All(key => table.Node(key) is null))
             {
-                owner.Error(table.Line, table.Key("rate"), "or rates or sessions must be given, as in rate = \"600/1m\", or in_flight or eight_bit");
+                owner.Error(table.Line, table.Key("rate"), "or rates or sessions must be given, as in rate = \"600/1m\", or in_flight, eight_bit or tls");
             }
             table.Finish();
-            var site = new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight, EightBit = eightBit };
+            var site = new SiteConfig(match, sessions, messages, windowMs) { InFlight = inFlight, EightBit = eightBit, Tls = tls };
             all.Add(rates.Count > 0 ? site with { Rates = rates } : site);
         }
         return all;
@@ -62,6 +66,17 @@ internal static class SiteReader
         }
         table.Error(table.Node(key)!, key, $"\"{text}\" is no rate: write a number and a window of 1s to 30d, as in \"{example}\" or \"10000/1d\"");
         return default;
+    }
+
+    private static DeliverTls? Tls(TableReader table)
+    {
+        if (table.Node("tls") is { Kind: NodeKind.Text, Text: "implicit" } node)
+        {
+            table.Error(node, "tls", "\"implicit\" is for a [[route]] to \"smtp:host:465\": the hosts that DNS names are called at one port, where they begin in clear; what is as strict is \"verified\"");
+            return null;
+        }
+        int choice = table.Choice("tls", "none", "opportunistic", "required", "verified");
+        return choice < 0 ? null : (DeliverTls)choice;
     }
 
     private static List<SiteRate> Rates(TableReader table)

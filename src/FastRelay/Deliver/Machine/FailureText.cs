@@ -34,6 +34,19 @@ public static class FailureText
     /// <summary>The words for a cause; empty for those that carry a reply.</summary>
     public static ReadOnlyMemory<byte> Of(OutcomeCause cause) => s_texts[(int)cause];
 
+    /// <summary>Why a handshake failed: OpenSSL's number is taken off, and what the runtime's word for it means is said.</summary>
+    /// <param name="reason">In the words of either.</param>
+    public static string OfTls(string reason)
+    {
+        int words = reason.LastIndexOf("::", StringComparison.Ordinal);
+        string plain = words > 0 && reason.StartsWith("error:", StringComparison.Ordinal) ? reason[(words + 2)..] : reason;
+        string meaning = plain.Contains("PartialChain", StringComparison.Ordinal) ? ": the issuer of its last certificate is not known here; the host does not send its whole chain, or its authority is not one that is trusted (tls.ca), and nothing is fetched"
+            : plain.Contains("UntrustedRoot", StringComparison.Ordinal) ? ": its authority is not one that is trusted (tls.ca)"
+            : plain.Contains("certificate required", StringComparison.Ordinal) ? ": the host wants a certificate of ours (client_certificate of its route)"
+            : "";
+        return plain + meaning;
+    }
+
     private static byte[][] Make()
     {
         var texts = new byte[Enum.GetValues<OutcomeCause>().Length][];

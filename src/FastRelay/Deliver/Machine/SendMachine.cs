@@ -117,14 +117,10 @@ public sealed class SendMachine
     /// <param name="credentials">Who we are to the host; null for a host that is not asked to authenticate us. Used inside TLS only.</param>
     public SendStep Start(StartTlsUse tls, Credentials? credentials = null)
     {
-        _tlsUse = tls;
-        _credentials = credentials;
-        _tlsOn = false;
+        (_tlsUse, _credentials, _tlsOn) = (tls, credentials, false);
         Completed = 0;
-        NotAttempted = false;
-        IsSiteTrouble = false;
-        Failure = default;
-        FailureReason = default;
+        NotAttempted = IsSiteTrouble = false;
+        (Failure, FailureReason) = (default, default);
         _capabilities = default;
         _parser.Reset();
         _transaction.Clear();
@@ -193,12 +189,16 @@ public sealed class SendMachine
         return OnAuth(Auth.OnDerived(salted));
     }
 
-    /// <summary>The handshake failed; the connection is of no more use.</summary>
+    /// <summary>The handshake failed, or TLS broke before the host said anything inside it; the connection is of no more use.</summary>
     public SendStep TlsFailed(ReadOnlyMemory<byte> reason)
     {
-        Check.That(_phase == Phase.Handshake);
+        Check.That(_phase == Phase.Handshake || IsTlsUnproved);
+        _stage = SmtpStage.StartTls;
         return Close(OutcomePolicy.From(SmtpStage.StartTls, OutcomeCause.TlsFailed), reason);
     }
+
+    /// <summary>Hands were shaken, and nothing the host has said inside TLS yet: with TLS 1.3 it may still refuse us (RFC 8446 4.4.2.4).</summary>
+    public bool IsTlsUnproved => _tlsOn && _phase is (Phase.Ehlo or Phase.Banner);
 
     /// <summary>Begins a transaction.</summary>
     /// <param name="recipients">The envelope indexes of its recipients, in ascending order; 1 to the bound.</param>

@@ -120,7 +120,7 @@ public sealed class Explainer
             NextHop = route.NextHop.ToString(),
             Source = source is null ? "" : Describe(source),
             Tenant = destination?.Tenant.Name ?? "",
-            Tls = route.Tls,
+            TlsBy = plan.TlsRule.Length > 0 ? $"[[site]] \"{plan.TlsRule}\"" : route.OwnTls ? $"the row \"{(destination is { MovedTo.Length: > 0 } ? route.Pattern : pattern)}\" of [[route]]" : "[deliver]",
             Plan = plan,
             PlanLeftMs = plan.ExpiresMs == long.MaxValue ? long.MaxValue : Math.Max(0, plan.ExpiresMs - _loop.NowMs),
             Dns = CachedOf(route, plan),

@@ -100,8 +100,8 @@ public sealed record Explanation
     /// <summary>When mail was last moved there, Unix ms; 0 for never.</summary>
     public long MovedUnixMs { get; init; }
 
-    /// <summary>What deliveries ask of TLS.</summary>
-    public required TlsPolicy Tls { get; init; }
+    /// <summary>Which part of the configuration says what deliveries ask of TLS.</summary>
+    public required string TlsBy { get; init; }
 
     /// <summary>Its hosts, or why it has none.</summary>
     public required Plan Plan { get; init; }

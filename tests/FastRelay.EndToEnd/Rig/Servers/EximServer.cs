@@ -18,11 +18,18 @@ public sealed class EximServer : MailServer
             File.Copy(options.CertificateFile!, Path.Combine(Folder, "etc/exim4/own.crt"));
             File.Copy(options.KeyFile!, Path.Combine(Folder, "etc/exim4/own.key"));
         }
+        string clients = "";
+        if (options.ClientAuthorityFile is { } authority)
+        {
+            File.Copy(authority, Path.Combine(Folder, "etc/exim4/clients.crt"));
+            clients = $"tls_verify_certificates = /etc/exim4/clients.crt\n{(options.DemandsCertificate ? "tls_verify_hosts" : "tls_try_verify_hosts")} = *";
+        }
         File.WriteAllText(Path.Combine(Folder, "etc/exim4/exim4.conf"), $"""
             primary_hostname = exim.test
             local_interfaces = 127.0.0.1
             daemon_smtp_ports = {Port}{(tls ? $" : {TlsPort}\ntls_on_connect_ports = {TlsPort}\ntls_certificate = /etc/exim4/own.crt\ntls_privatekey = /etc/exim4/own.key" : "")}
             tls_advertise_hosts = {(tls ? "*" : "")}
+            {clients}
             dsn_advertise_hosts = *
             disable_ipv6 = true
             host_lookup =

@@ -17,6 +17,12 @@ public sealed record MailServerOptions
     /// <summary>And of the key.</summary>
     public string? KeyFile { get; init; }
 
+    /// <summary>Whose certificates of clients it asks for and verifies, PEM; null to ask for none.</summary>
+    public string? ClientAuthorityFile { get; init; }
+
+    /// <summary>It takes nothing from a client that has none.</summary>
+    public bool DemandsCertificate { get; init; }
+
     /// <summary>Octets of a message at most.</summary>
     public int MessageBytes { get; init; } = 100 << 20;
 }

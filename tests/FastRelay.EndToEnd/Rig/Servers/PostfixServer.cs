@@ -14,7 +14,9 @@ public sealed class PostfixServer : MailServer
             smtpd_recipient_restrictions = check_recipient_access inline:{{{Refused}}=REJECT}, permit_mynetworks, reject
 
             """ + (options.CertificateFile is null ? "" : $"""
-            smtpd_tls_security_level = may
+            smtpd_tls_security_level = {(options.DemandsCertificate ? "encrypt" : "may")}
+            smtpd_tls_{(options.DemandsCertificate ? "req" : "ask")}_ccert = {(options.ClientAuthorityFile is null ? "no" : "yes")}
+            smtpd_tls_CAfile = {options.ClientAuthorityFile}
             smtpd_tls_cert_file = {options.CertificateFile}
             smtpd_tls_key_file = {options.KeyFile}
             smtpd_tls_received_header = yes

@@ -72,12 +72,29 @@ internal sealed class PeerConversation(Socket socket) : IDisposable
     /// <summary>The handshake went on with a session of an earlier connection.</summary>
     public bool IsResumed { get; private set; }
 
+    /// <summary>Whom the client has shown itself to be; empty for nobody.</summary>
+    public string ClientSubject { get; private set; } = "";
+
     /// <summary>Shakes hands as the server; sends what stands behind the leaf in the chain.</summary>
-    public void StartTls(X509Certificate2 certificate, X509Certificate2Collection? chain = null)
+    /// <param name="certificate">Its own, the leaf.</param>
+    /// <param name="chain">What stands behind it; null for nothing.</param>
+    /// <param name="asks">Asks for a certificate of the client.</param>
+    /// <param name="demands">And shakes hands with nobody who has none.</param>
+    public void StartTls(X509Certificate2 certificate, X509Certificate2Collection? chain = null, bool asks = false, bool demands = false)
     {
         var watch = new HelloWatch(_stream);
         var secure = new SslStream(watch);
-        secure.AuthenticateAsServer(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, chain, offline: true) });
+        var options = new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, chain, offline: true) };
+        if (asks)
+        {
+            options.ClientCertificateRequired = true;
+            options.CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck };
+#pragma warning disable CA5359
+            options.RemoteCertificateValidationCallback = (_, shown, _, _) => shown is not null || !demands;
+#pragma warning restore CA5359
+        }
+        secure.AuthenticateAsServer(options);
+        ClientSubject = secure.RemoteCertificate?.Subject ?? "";
         IsResumed = watch.IsResumed;
         _stream = secure;
         _buffer.Clear();

@@ -39,6 +39,15 @@ internal sealed class ScriptedPeer : IDisposable
     /// <summary>Each handshake that ended well: did it go on with an earlier session?</summary>
     public ConcurrentQueue<bool> Resumed { get; } = new();
 
+    /// <summary>Asks for a certificate of the client in handshakes.</summary>
+    public bool Asks { get; set; }
+
+    /// <summary>And shakes hands with nobody who has none.</summary>
+    public bool Demands { get; set; }
+
+    /// <summary>Whom the client showed itself to be in each handshake that ended well; empty for nobody.</summary>
+    public ConcurrentQueue<string> Shown { get; } = new();
+
     /// <summary>TLS from the first octet.</summary>
     public bool Implicit { get; set; }
 
@@ -92,7 +101,8 @@ internal sealed class ScriptedPeer : IDisposable
             var to = new List<string>();
             if (Implicit)
             {
-                peer.StartTls(Certificate!);
+                peer.StartTls(Certificate!, Chain, Asks, Demands);
+                Shown.Enqueue(peer.ClientSubject);
             }
             if (!Reply(peer, "CONNECT", number, "220 mx.test ESMTP"))
             {
@@ -137,8 +147,9 @@ internal sealed class ScriptedPeer : IDisposable
                             peer.Close();
                             return;
                         }
-                        peer.StartTls(Certificate, Chain);
+                        peer.StartTls(Certificate, Chain, Asks, Demands);
                         Resumed.Enqueue(peer.IsResumed);
+                        Shown.Enqueue(peer.ClientSubject);
                         break;
                     case "DATA" when (given ?? usual)[0] == '3':
                         if (!TakeMessage(peer, number, from, to))

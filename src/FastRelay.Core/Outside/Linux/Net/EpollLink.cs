@@ -77,6 +77,9 @@ internal sealed class EpollLink : Link, IEpollTarget
     /// <inheritdoc/>
     public override string? TlsName => _tls?.Name;
 
+    /// <inheritdoc/>
+    public override string? TlsProblem => _tls?.Problem;
+
     /// <summary>Where handshakes compute.</summary>
     public Offload Offload => _network.Offload;
 

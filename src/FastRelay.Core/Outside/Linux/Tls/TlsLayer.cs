@@ -42,6 +42,9 @@ internal sealed class TlsLayer : IDisposable
     /// <summary>The TLS layer itself failed: nothing can be read or written any more.</summary>
     public bool Failed { get; private set; }
 
+    /// <summary>As <see cref="Link.TlsProblem"/>.</summary>
+    public string? Problem { get; private set; }
+
     /// <summary>Protocol and cipher; null before the handshake is done.</summary>
     public string? Name { get; private set; }
 
@@ -85,8 +88,13 @@ internal sealed class TlsLayer : IDisposable
     }
 
     /// <summary>Takes note of a failure; the link's own error goes before.</summary>
-    public void Fail()
+    /// <param name="reading">What a read of the stream threw; null for another failure.</param>
+    public void Fail(Exception? reading = null)
     {
+        if (reading is not null && _link.ReadError is LinkError.None)
+        {
+            Problem ??= WordsOf(reading);
+        }
         if (_link.ReadError is LinkError.None && _link.WriteError is LinkError.None)
         {
             Failed = true;
@@ -169,12 +177,14 @@ internal sealed class TlsLayer : IDisposable
             LinkError.Eof => "the peer closed the connection",
             LinkError.Reset => "the peer reset the connection",
             LinkError.Aborted => "aborted",
-            _ => e.InnerException is { } inner ? inner.GetBaseException().Message : e.Message,
+            _ => WordsOf(e),
         };
         // A failed handshake is the end of the TLS layer also when the peer left because of it.
         Failed = error is LinkError.None or LinkError.Eof;
         return new TlsResult(false, reason, dropped);
     }
+
+    private static string WordsOf(Exception e) => e.InnerException is { } inner ? inner.GetBaseException().Message : e.Message;
 
     private static string ProtocolName(SslProtocols protocol) => protocol switch
     {

@@ -208,7 +208,7 @@ internal sealed class TlsReader : PipeReader
         }
         catch (Exception e) when (e is not CheckFailedException)
         {
-            _layer.Fail();
+            _layer.Fail(e);
             return 0;
         }
     }
