@@ -58,6 +58,8 @@ internal sealed class SiteTable : LoopItem
                     // Its hosts may be another provider's now.
                     site.IsPlanOld = false;
                     Budgets.Reassign(site);
+                    // And so is what a suspension of that provider is for.
+                    _queue.Gears.Recall(site);
                 }
                 if (renewed && site.Brake.Lasts)
                 {

@@ -90,6 +90,9 @@ public sealed class SiteBudget
     /// <summary>What a delivery takes a session, ms: a mean in which the last 16 count most; 0 before the first.</summary>
     internal double ServiceMs { get; set; }
 
+    /// <summary>Octets of a message: a mean in which the last 16 count most; 0 before the first, and where no rate counts octets.</summary>
+    internal double MessageOctets { get; set; }
+
     /// <summary>Transactions in which it took mail, since the start.</summary>
     internal long Taken { get; set; }
 
