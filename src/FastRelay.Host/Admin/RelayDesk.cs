@@ -116,7 +116,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             async () =>
             {
                 string wrong = suspend ? await source.Queue.SiteAdmin.SuspendAsync(site, (wanted.ForSeconds ?? 0) * 1000) : await source.Queue.SiteAdmin.ResumeAsync(site);
-                return wrong.Length == 0 ? Suspensions(suspend ? site : "") : throw new AdminException(wrong);
+                return wrong.Length == 0 ? Suspensions(site, suspend ? await source.Queue.SiteAdmin.MatchingAsync(site) : null) : throw new AdminException(wrong);
             },
             s_soon);
     }
@@ -160,10 +160,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Stopping = Stopping,
     };
 
-    private SiteSuspensions Suspensions(string counted = "") => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
+    private SiteSuspensions Suspensions(string counted = "", int? sites = null) => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
         new SiteSuspension(one.Name, null, one.UntilUnixMs == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(one.UntilUnixMs))
         {
-            Sites = one.Name == counted ? source.Queue.SiteAdmin.Matching(counted) : null,
+            Sites = one.Name == counted ? sites : null,
         })]);
 
     /// <summary>What is asked for, checked.</summary>

@@ -186,6 +186,12 @@ public sealed class Site
     /// </summary>
     internal long TurnUntilMs { get; set; }
 
+    /// <summary>
+    /// Addresses that were dialled in vain by a try that the rate of connections has interrupted: the next session goes on behind them. Null
+    /// while none has. Deliver's.
+    /// </summary>
+    internal List<PlanAddress>? Tried { get; set; }
+
     /// <summary>Connections that count already and are still to be dialled.</summary>
     internal int DialsAhead { get; set; }
 

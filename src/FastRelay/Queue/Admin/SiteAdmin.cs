@@ -40,11 +40,11 @@ public sealed class SiteAdmin
         return wrong;
     }
 
-    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet.</summary>
-    public int Matching(string name)
+    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet. In slices.</summary>
+    public ValueTask<int> MatchingAsync(string name)
     {
         _loop.CheckThread();
-        return _queue.Sites.All.Count(site => Queue.Suspensions.Holds(name, site.Plan, site.Source) || Queue.Suspensions.Holds(name, site.Budget));
+        return new QueueWalk(_queue).CountAsync(site => Queue.Suspensions.Holds(name, site.Plan, site.Source) || Queue.Suspensions.Holds(name, site.Budget));
     }
 
     /// <summary>Ends a suspension, by the name that it was made with.</summary>

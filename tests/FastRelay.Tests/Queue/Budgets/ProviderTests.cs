@@ -313,7 +313,7 @@ public class ProviderTests
         Assert.Equal(WaitKind.Session, of.Waits.For);
         Assert.Equal($"a session: all 4 of [[site]] \"outlook.com\" are at work; {of.Budget.Waiting} of the 100 sites of outlook.com take turns", of.Waits.Text);
         Assert.Equal(("sessions of outlook.com", 4L), (of.Limits[0].Name, of.Limits[0].Most));
-        Assert.Equal("outlook.com", rig.Queue.Explainer.OfSite("outlook.com")!.Budget!.Key);
+        Assert.Equal("outlook.com", rig.Loop.Wait(rig.Queue.Explainer.OfSiteAsync("outlook.com"))!.Budget!.Key);
         long left = rig.Queue.Ready + rig.Queue.InFlight;
         SiteView shown = Assert.Single(rig.Loop.Wait(rig.Queue.Admin.BusiestSitesAsync(5)));
         Assert.Equal(("outlook.com", "outlook.com", 100, left, 0L), (shown.Key, shown.Provider, shown.Sites, shown.Ready + shown.InFlight, shown.Deferred));
@@ -355,7 +355,7 @@ public class ProviderTests
         rig.Loop.Wait(rig.Queue.SiteAdmin.SuspendAsync("outlook.com/blue", 0));
         Fill(rig, customers: 50, each: 8);
         Assert.Equal(["outlook.com/blue", "outlook.com/green"], rig.Queue.State.Sites.Budgets.Shared.Select(static one => one.Key).Order(StringComparer.Ordinal));
-        Assert.Equal((50, 100), (rig.Queue.SiteAdmin.Matching("outlook.com/blue"), rig.Queue.SiteAdmin.Matching("outlook.com")));
+        Assert.Equal((50, 100), (rig.Loop.Wait(rig.Queue.SiteAdmin.MatchingAsync("outlook.com/blue")), rig.Loop.Wait(rig.Queue.SiteAdmin.MatchingAsync("outlook.com"))));
         courier.Run(10_000);
         Assert.Equal(4, courier.MostOpen);
         Assert.DoesNotContain(courier.Begun, static begun => begun.Site.EndsWith("/blue", StringComparison.Ordinal));

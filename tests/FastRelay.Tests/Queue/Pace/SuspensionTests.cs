@@ -37,7 +37,7 @@ public class SuspensionTests
         Assert.Equal("", Suspend(rig, name));
         Assert.Equal(suspended ? SiteGear.Suspended : SiteGear.Normal, View(rig, "mx.a.test").Gear);
         Assert.Equal(!suspended, rig.Queue.TryTake(rig.SiteOf("mx.a.test"), out _));
-        Assert.Equal(suspended ? 1 : 0, rig.Queue.SiteAdmin.Matching(name));
+        Assert.Equal(suspended ? 1 : 0, rig.Loop.Wait(rig.Queue.SiteAdmin.MatchingAsync(name)));
     }
 
     [Fact]

@@ -96,9 +96,9 @@ public class ExplainerTests
         RouteRule[] rules = [new(".far.test", new NextHop(NextHopKind.Smtp, "192.0.2.1", 25, false, ""), TlsPolicy.Opportunistic)];
         var rig = new QueueRig(new QueueOptions { Jitter = 0 }, rules: rules);
         rig.Accept("s@x.test", "u@a.far.test");
-        Assert.True(rig.Queue.Explainer.Knows("b.far.test"));
-        Assert.False(rig.Queue.Explainer.Knows("far.test"));
-        Assert.Equal(".far.test", rig.Queue.Explainer.OfSite("smtp:[192.0.2.1]:25")!.Pattern);
+        Assert.True(rig.Loop.Wait(rig.Queue.Explainer.KnowsAsync("b.far.test")));
+        Assert.False(rig.Loop.Wait(rig.Queue.Explainer.KnowsAsync("far.test")));
+        Assert.Equal(".far.test", rig.Loop.Wait(rig.Queue.Explainer.OfSiteAsync("smtp:[192.0.2.1]:25"))!.Pattern);
     }
 
     [Fact]
@@ -252,8 +252,8 @@ public class ExplainerTests
     public void A_site_is_explained_by_its_name_and_an_unknown_one_is_not()
     {
         _rig.Accept("s@x.test", "u@a.test");
-        Assert.Equal("a.test", _rig.Queue.Explainer.OfSite("mx.a.test")!.Destination);
-        Assert.Null(_rig.Queue.Explainer.OfSite("mx.b.test"));
+        Assert.Equal("a.test", _rig.Loop.Wait(_rig.Queue.Explainer.OfSiteAsync("mx.a.test"))!.Destination);
+        Assert.Null(_rig.Loop.Wait(_rig.Queue.Explainer.OfSiteAsync("mx.b.test")));
         Assert.Null(_rig.Loop.Wait(_rig.Queue.Explainer.OfMessageAsync(new FastRelay.Journal.MessageId(1UL << 40), _rig.Queue.Admin)));
     }
 }
