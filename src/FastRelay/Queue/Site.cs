@@ -238,6 +238,7 @@ public sealed class Site
             list.Remove(_idleNode);
         }
         BudgetOrNone = budget;
+        Lanes.Share(budget.IsShared ? budget : null);
         Count(1);
         ListIdle();
     }

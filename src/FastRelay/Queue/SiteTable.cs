@@ -162,7 +162,8 @@ internal sealed class SiteTable : LoopItem
             Leave(site);
             Forget(site);
         }
-        else if ((site.Place is SitePlace.Dial or SitePlace.Room or SitePlace.More && site.Idle > 0) || (site.Place == SitePlace.More && site.Active == 0))
+        else if ((site.Place is SitePlace.Dial or SitePlace.Room or SitePlace.More && site.Idle > 0) || (site.Place == SitePlace.More && site.Active == 0)
+            || (site.Place is SitePlace.Fresh or SitePlace.Again && site.Lanes.HasGuest))
         {
             // What it waits for is less now.
             Leave(site);
@@ -325,6 +326,7 @@ internal sealed class SiteTable : LoopItem
             return false;
         }
         site.TurnUntilMs = long.MaxValue;
+        site.Lanes.HasGuest = false;
         budget.SentAtMs = _loop.NowMs;
         if (site.Sessions > sessions)
         {
