@@ -41,7 +41,7 @@ public sealed class Explainer
         _loop.CheckThread();
         Destination? destination = Busiest(await _walk.HeadsOfAsync(domain));
         Route route = destination?.Route ?? _router.FixedRoute(domain) ?? _router.MxRoute(domain);
-        if (PlanInForce(destination) is not { } plan)
+        if ((PlanInForce(destination) ?? PlanToCome(destination)) is not { } plan)
         {
             plan = await _router.PlanAsync(route);
             // Asking takes its time, in which mail may have come or gone.
@@ -90,7 +90,7 @@ public sealed class Explainer
         {
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
-            Plan plan = PlanInForce(shown.Of) ?? await _router.PlanAsync(shown.Of.Route);
+            Plan plan = PlanInForce(shown.Of) ?? PlanToCome(shown.Of) ?? await _router.PlanAsync(shown.Of.Route);
             ways.Add(Explain(shown.Of.Route, shown.Of, plan, _router.PatternOf(domain), shown));
         }
         return new ExplainedMessage(message, ways);
@@ -102,6 +102,11 @@ public sealed class Explainer
     // the failure is what is waited for.
     private Plan? PlanInForce(Destination? destination) => destination?.Plan is { } plan
         && (plan.ExpiresMs > _loop.NowMs || (plan.Status == PlanStatus.Temporary && destination.DnsRetryMs != long.MaxValue)) ? plan : null;
+
+    // While the queue asks DNS for it nothing else is known, and servers that say nothing would keep whoever asks here waiting as well.
+    private static Plan? PlanToCome(Destination? destination) => destination is not { Planning: true } ? null
+        : destination.Plan is null ? new Plan(destination.Route, PlanStatus.Temporary, "", null, [], 0, "")
+        : destination.Plan.Status == PlanStatus.Temporary ? destination.Plan : null;
 
     private Explanation Explain(Route route, Destination? destination, Plan plan, string pattern, QueuedDestination? entry)
     {

@@ -79,6 +79,16 @@ public class ExplainerTests
     }
 
     [Fact]
+    public void Dns_that_says_nothing_is_said_at_once()
+    {
+        _rig.Dns.Hangs.Add("silent.test");
+        var message = _rig.Accept("s@x.test", "u@silent.test");
+        Assert.Equal(new WaitReason(WaitKind.Dns, "DNS, being asked for its hosts"), WaitOf(message));
+        Explanation of = Of("silent.test");
+        Assert.Equal((WaitKind.Dns, PlanStatus.Temporary, 0, 1), (of.Waits.For, of.Plan.Status, of.Plan.Hosts.Count, of.Ready));
+    }
+
+    [Fact]
     public void An_expired_plan_is_asked_for_again_as_the_queue_itself_would()
     {
         _rig.Dns.Mx("later.test", "null");
