@@ -23,7 +23,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         bool named = target.StartsWith(Site, StringComparison.Ordinal);
         string domain = target[(target.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
         // A site of one host has that host's name, which may be a domain with mail of its own: that one is meant then.
-        if (named || !queue.Explainer.Knows(domain))
+        if (named || !await queue.Explainer.KnowsAsync(domain))
         {
             if (await queue.Explainer.OfSiteAsync(named ? target[Site.Length..] : target) is { } site)
             {
@@ -39,7 +39,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
             return null;
         }
         ExplainWay first = Way(await queue.Explainer.OfDomainAsync(domain));
-        return new ExplainView(target, null, [first, .. queue.Explainer.OthersOf(domain).Select(Way)]);
+        return new ExplainView(target, null, [first, .. (await queue.Explainer.OthersOfAsync(domain)).Select(Way)]);
     }
 
     private static ExplainWay Way(Explanation of) => new(
@@ -53,7 +53,7 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         Router.Name(of.Plan.Status),
         of.Plan.Reason.Length > 0 ? of.Plan.Reason : null,
         of.PlanLeftMs == long.MaxValue ? null : of.PlanLeftMs / 1000,
-        [.. of.Plan.Hosts.Select(static host => new ExplainHost(host.Preference, host.Name, [.. host.Addresses.Select(static a => a.ToString())]))],
+        [.. of.Plan.Hosts.Zip(of.Remembered, Host)],
         [.. of.Dns.Select(Record)],
         of.Site is { } site ? Site(site) : null,
         of.Entries,
@@ -71,6 +71,18 @@ internal sealed class ExplainDesk(MessageQueue queue, Func<QueuedMessage, QueueI
         MovedTo = of.MovedTo.Length > 0 ? of.MovedTo : null,
         Moved = of.MovedTo.Length > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(of.MovedUnixMs) : null,
     };
+
+    private static ExplainHost Host(PlanHost host, HostMemory memory) => new(host.Preference, host.Name, [.. host.Addresses.Select(static a => a.ToString())])
+    {
+        ClearSeconds = Seconds(memory.ClearMs),
+        AvoidedSeconds = Seconds(memory.AvoidedMs),
+        AloneSeconds = Seconds(memory.AloneMs),
+        ClosesAfter = memory.MessagesMost > 0 ? memory.MessagesMost : null,
+        ClosesSeconds = Seconds(memory.MessagesMs),
+    };
+
+    // What holds for less than a second holds.
+    private static long? Seconds(long ms) => ms > 0 ? (ms + 999) / 1000 : null;
 
     /// <summary>A site as the admin shows it.</summary>
     public static ExplainSite Site(SiteView site) => new(

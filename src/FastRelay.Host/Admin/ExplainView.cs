@@ -4,7 +4,23 @@ namespace FastRelay.Host.Admin;
 /// <param name="Preference">Lower is tried first.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Addresses">With their port, in the order of trying.</param>
-public sealed record ExplainHost(int Preference, string Name, IReadOnlyList<string> Addresses);
+public sealed record ExplainHost(int Preference, string Name, IReadOnlyList<string> Addresses)
+{
+    /// <summary>For how long it is still dialled in clear, as a TLS handshake has failed; null when it is not.</summary>
+    public long? ClearSeconds { get; init; }
+
+    /// <summary>For how long the other hosts are still tried before it, as it did not serve; null when they are not.</summary>
+    public long? AvoidedSeconds { get; init; }
+
+    /// <summary>For how long it still gets one message at a time, as a connection was lost while a message was in doubt; null when it does not.</summary>
+    public long? AloneSeconds { get; init; }
+
+    /// <summary>Messages after which it ends its connections; null when none is known.</summary>
+    public int? ClosesAfter { get; init; }
+
+    /// <summary>For how long we still stop there; null when none is known.</summary>
+    public long? ClosesSeconds { get; init; }
+}
 
 /// <summary>What the resolver cache knows of one question.</summary>
 /// <param name="Name">Asked for.</param>
@@ -137,7 +153,7 @@ public sealed record ExplainWay(
     /// <summary>What the site shares with others of its provider; null where it shares nothing.</summary>
     public ExplainBudget? Budget { get; init; }
 
-    /// <summary>The rate that the ceiling comes from; null where it comes from the sessions.</summary>
+    /// <summary>The rate or limit that the ceiling comes from; null where it comes from the sessions.</summary>
     public string? CeilingBy { get; init; }
 
     /// <summary>Whose mail it is; of several tenants that with the most of it. Null for the default one.</summary>

@@ -120,7 +120,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             async () =>
             {
                 string wrong = suspend ? await source.Queue.SiteAdmin.SuspendAsync(site, (wanted.ForSeconds ?? 0) * 1000) : await source.Queue.SiteAdmin.ResumeAsync(site);
-                return wrong.Length > 0 ? throw new AdminException(wrong) : suspend ? Suspensions(site, await source.Queue.SiteAdmin.MatchingAsync(site)) : Suspensions();
+                return wrong.Length == 0 ? Suspensions(site, suspend ? await source.Queue.SiteAdmin.MatchingAsync(site) : null) : throw new AdminException(wrong);
             },
             s_soon);
     }
@@ -172,7 +172,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         Stopping = Stopping,
     };
 
-    private SiteSuspensions Suspensions(string counted = "", int sites = 0) => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
+    private SiteSuspensions Suspensions(string counted = "", int? sites = null) => new([.. source.Queue.SiteAdmin.Suspensions.Select(one =>
         new SiteSuspension(one.Name, null, EndOf(one))
         {
             Sites = one.Name == counted ? sites : null,

@@ -49,6 +49,9 @@ public sealed class ClientTls
         _clearUntil[host] = nowMs + Options.ClearAfterFailureMs;
     }
 
+    /// <summary>For how long a host is still dialled in clear where TLS is opportunistic, ms; 0 when it is not.</summary>
+    public long ClearForMs(string host, long nowMs) => Math.Max(0, _clearUntil.GetValueOrDefault(host) - nowMs);
+
     /// <summary>A host that was given clear text since its handshake failed asks for TLS: it gets a handshake again.</summary>
     public void Forget(string host) => _clearUntil.Remove(host);
 

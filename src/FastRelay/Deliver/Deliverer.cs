@@ -22,14 +22,13 @@ public sealed class Deliverer : Dispatcher
 
     private readonly RecipientReport[] _reports;
     private readonly int[] _recipients;
-    private readonly Dictionary<Site, SendSession> _idleBySite = [];
+    private readonly IdleSessions _idle = new();
     private DeliverOptions _options;
     private readonly Log _log;
     private readonly Sleeper _drained;
     private SendSession? _pool;
     private SendSession? _open;
     private int _openCount;
-    private int _idleCount;
     private bool _draining;
 
     /// <summary>Creates the stage; nothing is dialled before <see cref="MessageQueue"/> dispatches.</summary>
@@ -53,7 +52,7 @@ public sealed class Deliverer : Dispatcher
     public int Sessions => _openCount;
 
     /// <summary>Those of <see cref="Sessions"/> whose connection is kept for the next message.</summary>
-    public int IdleSessions => _idleCount;
+    public int IdleSessions => _idle.Count;
 
     /// <summary>The gate that is asked before a connect, before a transaction and before a final dot.</summary>
     public bool MaySend { get; private set; } = true;
@@ -102,7 +101,7 @@ public sealed class Deliverer : Dispatcher
         {
             return false;
         }
-        if (_idleBySite.TryGetValue(site, out SendSession? idle))
+        if (_idle.TryFind(site, out SendSession? idle))
         {
             Unpark(idle, site);
             return true;
@@ -134,9 +133,26 @@ public sealed class Deliverer : Dispatcher
     /// <inheritdoc/>
     public override void CloseIdle(Site site)
     {
-        SendSession session = _idleBySite[site];
+        Check.That(_idle.TryFind(site, out SendSession? session), "a site without an idle connection has none to end");
         session.EndIdle();
         Unpark(session, site);
+    }
+
+    /// <inheritdoc/>
+    public override HostMemory MemoryOf(string host, TlsPolicy tls) => Trusts.MemoryOf(host, World.Loop.NowMs) with
+    {
+        ClearMs = tls == TlsPolicy.Opportunistic ? Tls.ClearForMs(host, World.Loop.NowMs) : 0,
+    };
+
+    /// <inheritdoc/>
+    public override void ForgiveHosts(Site site)
+    {
+        site.Tried = null;
+        for (int i = 0; i < site.Plan.Hosts.Count; i++)
+        {
+            Trusts.Forgive(site.Plan.Hosts[i].Name);
+            Tls.Forget(site.Plan.Hosts[i].Name);
+        }
     }
 
     /// <summary>
@@ -148,7 +164,7 @@ public sealed class Deliverer : Dispatcher
     {
         World.Loop.CheckThread();
         _draining = true;
-        while (_idleCount > 0)
+        while (_idle.Count > 0)
         {
             CloseOneIdle();
         }
@@ -194,32 +210,16 @@ public sealed class Deliverer : Dispatcher
     /// <summary>A connection that found nothing to take waits for more.</summary>
     internal void Park(SendSession session, Site site)
     {
-        _idleCount++;
-        site.Idle++;
-        session.NextIdle = _idleBySite.GetValueOrDefault(site);
-        _idleBySite[site] = session;
+        _idle.Add(session, site);
+        if (_openCount >= Limits.SendSessions)
+        {
+            // Who waits for room asks again, and this one makes it.
+            Queue.RoomAgain();
+        }
     }
 
     /// <summary>An idle session gives up waiting by itself.</summary>
-    internal void Withdraw(SendSession session, Site site)
-    {
-        SendSession? at = _idleBySite[site];
-        if (at == session)
-        {
-            SetFirstIdle(site, session.NextIdle);
-        }
-        else
-        {
-            while (at!.NextIdle != session)
-            {
-                at = at.NextIdle;
-            }
-            at.NextIdle = session.NextIdle;
-        }
-        session.NextIdle = null;
-        _idleCount--;
-        site.Idle--;
-    }
+    internal void Withdraw(SendSession session, Site site) => _idle.Remove(session, site);
 
     internal void Ended(SendSession session, Site site)
     {
@@ -367,32 +367,16 @@ public sealed class Deliverer : Dispatcher
 
     private void Unpark(SendSession session, Site site)
     {
-        SetFirstIdle(site, session.NextIdle);
-        session.NextIdle = null;
-        _idleCount--;
-        site.Idle--;
+        _idle.Remove(session, site);
         session.Unpark();
-    }
-
-    private void SetFirstIdle(Site site, SendSession? first)
-    {
-        if (first is null)
-        {
-            _idleBySite.Remove(site);
-        }
-        else
-        {
-            _idleBySite[site] = first;
-        }
     }
 
     // Room for a site that has work is worth more than a connection that may get some.
     private void CloseOneIdle()
     {
-        foreach (Site site in _idleBySite.Keys)
+        if (_idle.AnySite is { } site)
         {
             CloseIdle(site);
-            return;
         }
     }
 }

@@ -1,3 +1,5 @@
+using FastRelay.Queue;
+
 namespace FastRelay.Deliver;
 
 /// <summary>
@@ -77,6 +79,21 @@ internal sealed class HostTrust
     /// <summary>Are the other hosts of its site tried first?</summary>
     public bool IsAvoided(long nowMs) => nowMs < _avoidUntilMs;
 
+    /// <summary>What is remembered of it, for people to read.</summary>
+    public HostMemory Memory(long nowMs) => new()
+    {
+        AvoidedMs = Math.Max(0, _avoidUntilMs - nowMs),
+        AloneMs = Math.Max(0, _aloneUntilMs - nowMs),
+        MessagesMost = nowMs < _boundUntilMs ? _endedAfter : 0,
+        MessagesMs = Math.Max(0, _boundUntilMs - nowMs),
+    };
+
+    /// <summary>
+    /// The operator says that the host is another one now: it is tried in its place again, and its bound is found out anew. Doubt
+    /// stays: it holds up nobody, and guards against a message that arrives twice.
+    /// </summary>
+    public void Forgive() => (_avoidUntilMs, _boundUntilMs, _ends) = (0, 0, 0);
+
     /// <summary>Nothing is lost when it is forgotten: it begins again with few answers.</summary>
     public bool IsForgettable(long nowMs) => nowMs >= _aloneUntilMs && nowMs >= _boundUntilMs && nowMs >= _avoidUntilMs;
 }
@@ -109,6 +126,18 @@ internal sealed class HostTrusts
 
     /// <summary>Is a host tried after the others of its site?</summary>
     public bool IsAvoided(string host, long nowMs) => _hosts.TryGetValue(host, out HostTrust? trust) && trust.IsAvoided(nowMs);
+
+    /// <summary>What is remembered of a host.</summary>
+    public HostMemory MemoryOf(string host, long nowMs) => _hosts.TryGetValue(host, out HostTrust? trust) ? trust.Memory(nowMs) : default;
+
+    /// <summary>See <see cref="HostTrust.Forgive"/>.</summary>
+    public void Forgive(string host)
+    {
+        if (_hosts.TryGetValue(host, out HostTrust? trust))
+        {
+            trust.Forgive();
+        }
+    }
 
     private void Forget(long nowMs)
     {

@@ -13,9 +13,6 @@ namespace FastRelay.Deliver;
 /// </summary>
 internal sealed class SiteDialer
 {
-    /// <summary>While a rate of connections is waited for, the rate is looked at again at least so often, ms: another may be in force.</summary>
-    private const long LookMs = 10_000;
-
     private readonly Deliverer _owner;
     private readonly SendMachine _machine;
     private readonly SendDialogue _dialogue;
@@ -23,9 +20,9 @@ internal sealed class SiteDialer
     private readonly byte[] _reason = new byte[Limits.ReplyTextBytes];
     private PlanHost? _host;
     private int _count;
-    private readonly Sleeper _untilDial;
     private Outcome _failure;
     private bool _dialled;
+    private bool _rests;
     private int _reasonLength;
 
     public SiteDialer(Deliverer owner, SendMachine machine, SendDialogue dialogue)
@@ -34,7 +31,6 @@ internal sealed class SiteDialer
         _machine = machine;
         _dialogue = dialogue;
         _addresses = new PlanAddress[owner.Limits.MxAddressesTried];
-        _untilDial = new Sleeper(owner.World.Loop);
     }
 
     /// <summary>Name of the host that is connected, or was tried last.</summary>
@@ -57,15 +53,21 @@ internal sealed class SiteDialer
     }
 
     /// <summary>Connects to one of a site's hosts.</summary>
-    /// <returns>False when none could be used, which the queue has been told, or the relay stops.</returns>
+    /// <returns>
+    /// False when none could be used, which the queue has been told; when the next address has to wait for the rate of connections, and
+    /// another session goes on with it; or when the relay stops.
+    /// </returns>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<bool> DialAsync(Site site)
     {
         Plan plan = site.Plan;
         int count = _count = plan.Order(_owner.World.Random, _addresses, IsAvoided);
         Check.That(count > 0);
-        _dialled = false;
-        for (int i = 0; i < count; i++)
+        List<PlanAddress>? tried = site.Tried;
+        site.Tried = null;
+        int first = PutFirst(tried, count);
+        _dialled = _rests = false;
+        for (int i = first; i < count; i++)
         {
             if (_owner.IsDraining)
             {
@@ -81,6 +83,18 @@ internal sealed class SiteDialer
                 return true;
             }
             _dialogue.Close();
+            if (_rests)
+            {
+                tried ??= [];
+                tried.AddRange(_addresses.AsSpan(first, i - first));
+                if (tried.Count < count)
+                {
+                    // Its place is another's meanwhile. The site waits for the rate like any other, and goes on behind these.
+                    site.Tried = tried;
+                    return false;
+                }
+                break;
+            }
             if (_machine.Stage == SmtpStage.Auth && _failure.Reach == Reach.Site)
             {
                 // Another of its hosts has the same users, and a wrong password that is tried often locks the account.
@@ -118,6 +132,23 @@ internal sealed class SiteDialer
         }
     }
 
+    /// <summary>Puts the addresses that were dialled before in front of those that were not, which keep their order.</summary>
+    /// <returns>The place of the first that was not; 0 when all were, and the plan has no other.</returns>
+    private int PutFirst(List<PlanAddress>? tried, int count)
+    {
+        int first = 0;
+        for (int i = 0; i < count && tried is not null; i++)
+        {
+            PlanAddress one = _addresses[i];
+            if (tried.Exists(dialled => dialled.Host.Name == one.Host.Name && dialled.EndPoint.Equals(one.EndPoint)))
+            {
+                _addresses.AsSpan(first, i - first).CopyTo(_addresses.AsSpan(first + 1));
+                _addresses[first++] = one;
+            }
+        }
+        return first == count ? 0 : first;
+    }
+
     private void Avoid(Site site, string host)
     {
         long now = _owner.World.Loop.NowMs;
@@ -138,7 +169,7 @@ internal sealed class SiteDialer
         string host = target.Host.Name;
         StartTlsUse tls = _owner.Tls.UseFor(plan.Tls, host, _owner.World.Loop.NowMs);
         SendStep step = await DialOnceAsync(site, plan, tls, target);
-        bool handshakeFailed = step == SendStep.Closed && _failure.Cause == OutcomeCause.TlsFailed;
+        bool handshakeFailed = step == SendStep.Closed && !_rests && _failure.Cause == OutcomeCause.TlsFailed;
         if (handshakeFailed && tls == StartTlsUse.WhenOffered && !_owner.IsDraining)
         {
             _owner.Tls.Remember(host, _owner.World.Loop.NowMs);
@@ -155,14 +186,11 @@ internal sealed class SiteDialer
         Loop loop = _owner.World.Loop;
         _host = target.Host;
         Address = target.EndPoint;
-        // The first connection of a try was asked for before the session was put to work.
-        while (_dialled && site.DialWaitMs is var waitMs and > 0)
+        // The first connection of a session was asked for before it was put to work.
+        _rests = _dialled && site.DialWaitMs > 0;
+        if (_rests)
         {
-            await _untilDial.SleepAsync(Math.Min(waitMs, LookMs));
-            if (_owner.IsDraining)
-            {
-                return SendStep.Closed;
-            }
+            return SendStep.Closed;
         }
         _dialled = true;
         long started = loop.NowMs;

@@ -27,7 +27,13 @@ internal sealed class DestinationTable
     /// <summary>Those that are being planned, and that wait for it.</summary>
     public PlanQueue Plans { get; }
 
+    /// <summary>Plans them.</summary>
+    public Router Router => _router;
+
     public int Count { get; private set; }
+
+    /// <summary>Those that get no new mail: it goes elsewhere since a change, or they hold what was moved.</summary>
+    public Destination[] AllLeft => [.. _left];
 
     public IEnumerable<Destination> All => _queue.Tenants.All.SelectMany(static tenant => tenant.Current).Concat(_left);
 
@@ -59,18 +65,6 @@ internal sealed class DestinationTable
             return tenant.TryFind(route, out Destination? byRoute) ? byRoute! : Make(tenant, route);
         }
         return Make(tenant, _router.MxRoute(domain.ToString()));
-    }
-
-    /// <summary>The destination of a recipient when there is one, of several tenants' that with the most mail; null otherwise.</summary>
-    public Destination? Find(ReadOnlySpan<char> domain) =>
-        _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).MaxBy(static head => head.Entries);
-
-    /// <summary>All that hold mail of a domain: the one that new mail goes to, and those that it went to before a change.</summary>
-    public List<Destination> FindAll(string domain)
-    {
-        List<Destination> all = [.. _queue.Tenants.HeadsOf(domain, _router.FixedRoute(domain)).SelectMany(static head => head.All)];
-        all.AddRange(_left.Where(left => left.Origin.NextHop.Kind == NextHopKind.Mx ? left.Origin.Domain == domain : left.Table.FixedRoute(domain) == left.Origin));
-        return all;
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using FastRelay.Journal;
+using FastRelay.Routing;
 using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
@@ -30,6 +31,19 @@ public abstract class Dispatcher
     /// one of another site with the same <see cref="Site.Budget"/>. Only called while there is one.
     /// </summary>
     public abstract void CloseIdle(Site site);
+
+    /// <summary>What is remembered of a host; changes nothing.</summary>
+    /// <param name="host">Its name, as <see cref="PlanHost.Name"/> has it.</param>
+    /// <param name="tls">What the deliveries that are asked about want of TLS.</param>
+    public virtual HostMemory MemoryOf(string host, TlsPolicy tls) => default;
+
+    /// <summary>
+    /// Forgets of a site's hosts what an operator who has mended them wants ended: that they are avoided, dialled in clear, and
+    /// left after so many messages. Called again and again for the same site by one <c>queue retry</c>.
+    /// </summary>
+    public virtual void ForgiveHosts(Site site)
+    {
+    }
 }
 
 /// <summary>What a sender is told of a recipient.</summary>

@@ -197,6 +197,12 @@ public sealed class Site
     /// </summary>
     internal long TurnUntilMs { get; set; }
 
+    /// <summary>
+    /// Addresses that were dialled in vain by a try that the rate of connections has interrupted: the next session goes on behind them. Null
+    /// while none has. Deliver's.
+    /// </summary>
+    internal List<PlanAddress>? Tried { get; set; }
+
     /// <summary>Connections that count already and are still to be dialled.</summary>
     internal int DialsAhead { get; set; }
 
@@ -243,6 +249,7 @@ public sealed class Site
             list.Remove(_idleNode);
         }
         BudgetOrNone = budget;
+        Lanes.Share(budget.IsShared ? budget : null);
         Count(1);
         ListIdle();
     }

@@ -58,6 +58,8 @@ internal sealed class SiteTable : LoopItem
                     // Its hosts may be another provider's now.
                     site.IsPlanOld = false;
                     Budgets.Reassign(site);
+                    // And so is what a suspension of that provider is for.
+                    _queue.Gears.Recall(site);
                 }
                 if (renewed && site.Brake.Lasts)
                 {
@@ -165,7 +167,8 @@ internal sealed class SiteTable : LoopItem
             }
             Forget(site);
         }
-        else if ((site.Place is SitePlace.Dial or SitePlace.Room or SitePlace.More && site.Idle > 0) || (site.Place == SitePlace.More && site.Active == 0))
+        else if ((site.Place is SitePlace.Dial or SitePlace.Room or SitePlace.More && site.Idle > 0) || (site.Place == SitePlace.More && site.Active == 0)
+            || (site.Place is SitePlace.Fresh or SitePlace.Again && site.Lanes.HasGuest))
         {
             // What it waits for is less now.
             Leave(site);
@@ -328,6 +331,7 @@ internal sealed class SiteTable : LoopItem
             return false;
         }
         site.TurnUntilMs = long.MaxValue;
+        site.Lanes.HasGuest = false;
         budget.SentAtMs = _loop.NowMs;
         if (site.Sessions > sessions)
         {

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
+using FastRelay.Deliver;
 using FastRelay.Queue;
 using FastRelay.Routing;
 using FastRelay.Tests.Deliver.Rig;
@@ -83,6 +84,51 @@ public sealed class DialTests : IDisposable
         Assert.Single(_second.Messages);
         long[] at = [.. dials];
         Assert.InRange(at[1] - at[0], 900, 5_000);
+        // It went on behind the first one, and did not begin anew.
+        Assert.Equal((1, 1), (_first.Connections, _second.Connections));
+    }
+
+    [Fact]
+    public void Who_waits_for_the_rate_of_connections_holds_no_session_of_its_provider()
+    {
+        _first.Answer = static (line, _) => line == "CONNECT" ? "421 4.3.2 busy" : null;
+        _rig = new DeliverRig(_first.Port, new Limits { ReuseIdleMs = 600_000 }, providers: [("two.test", "big.test"), ("one.test", "big.test")]);
+        _rig.Domain("two.test", "127.0.0.1", "127.0.0.2");
+        _rig.Domain("one.test", "127.0.0.2");
+        Allow(_rig, sessions: 2);
+        _rig.Submit("a@client.test", Body, "b@one.test");
+        _rig.UntilEmpty();
+        _rig.Submit("a@client.test", Body, "b@two.test");
+        _rig.Until(() => _rig.Logged("event=connect", "status=failed", "host=mx0.two.test") && _rig.Deliverer.Sessions == 1);
+        // The third connection is a quarter of an hour away: the one that is there may be used by the only session that is left.
+        Allow(_rig, sessions: 1);
+        _rig.Submit("a@client.test", Body, "c@one.test");
+        _rig.Until(() => _second.Messages.Count == 2 && _rig.Deliverer.IdleSessions == 1);
+        Assert.Equal((1L, 1, 1), (_rig.Queue.Ready, _first.Connections, _second.Connections));
+        Assert.False(_rig.Logged("event=site_backoff"));
+        WaitReason wait = _rig.Run(_rig.Queue.Explainer.OfDomainAsync("two.test")).Waits;
+        Assert.Equal(WaitKind.Rate, wait.For);
+
+        static void Allow(DeliverRig rig, int sessions)
+        {
+            var site = new SiteConfig("big.test", sessions, 0, 0) { Rates = [new SiteRate(SiteRateUnit.Connections, 40, 36_000_000)] };
+            rig.Queue.Change(new QueueOptions { Jitter = 0, Sites = [site] }, rig.Limits);
+        }
+    }
+
+    [Fact]
+    public void A_try_that_the_rate_of_connections_interrupts_dials_each_address_once_and_then_the_site_has_failed()
+    {
+        DeliverRig rig = Start(new Limits());
+        rig.Domain("dead.test", "127.0.0.3", "127.0.0.4", "127.0.0.5");
+        var site = new SiteConfig("dead.test", 0, 0, 0) { Rates = [new SiteRate(SiteRateUnit.Connections, 20, 1_000)] };
+        rig.Queue.Change(new QueueOptions { Jitter = 0, Sites = [site] }, rig.Limits);
+        rig.Submit("a@client.test", Body, "b@dead.test");
+        rig.Until(() => rig.Logged("event=site_backoff"));
+        string[] dialled = [.. rig.Output.Lines.Where(static line => line.Contains("event=connect", StringComparison.Ordinal))];
+        Assert.Equal(3, dialled.Length);
+        Assert.All(["mx0", "mx1", "mx2"], host => Assert.Single(dialled, line => line.Contains($"host={host}.dead.test", StringComparison.Ordinal)));
+        Assert.Equal(0, rig.Counters.Deferred);
     }
 
     [Fact]
@@ -172,6 +218,66 @@ public sealed class DialTests : IDisposable
         Assert.Equal(1, rig.Counters.TlsFallbacks);
         Assert.Equal(3, _first.Connections);
         Assert.True(rig.Logged("event=connect", "stage=starttls"));
+    }
+
+    [Fact]
+    public void Explain_shows_that_a_host_is_dialled_in_clear_and_retry_ends_it()
+    {
+        using X509Certificate2 certificate = SelfSigned("mx0.two.test");
+        OfferTls(_first, null);
+        _first.Answer = static (line, _) => line == "STARTTLS" ? "220 go\r\nthis is no handshake" : null;
+        DeliverRig rig = Start(new Limits { MessagesPerConnection = 1 });
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        HostMemory[] hosts = Remembered(rig);
+        Assert.InRange(hosts[0].ClearMs, 3_500_000, 3_600_000);
+        Assert.Equal(default, hosts[0] with { ClearMs = 0 });
+        Assert.Equal(default, hosts[1]);
+        // Whoever wants TLS is not told of what is done where it is opportunistic.
+        Assert.Equal(0, rig.Deliverer.MemoryOf("mx0.two.test", TlsPolicy.Required).ClearMs);
+        _first.Certificate = certificate;
+        _first.Answer = static (_, _) => null;
+        Retry(rig);
+        Assert.Equal(default, Remembered(rig)[0]);
+        rig.UntilEmpty();
+        Assert.True(_first.Messages.Last().Secure);
+    }
+
+    [Fact]
+    public void Explain_shows_that_a_host_is_avoided_or_closes_early_and_retry_ends_both()
+    {
+        _first.Answer = static (line, _) => line.StartsWith("MAIL", StringComparison.Ordinal) ? "421 4.3.2 shutting down" : null;
+        DeliverRig rig = Start(new Limits());
+        rig.Submit("a@client.test", Body, "b@two.test");
+        rig.UntilEmpty();
+        Assert.InRange(Remembered(rig)[0].AvoidedMs, 290_000, 300_000);
+        HostTrust second = rig.Deliverer.Trusts.Of("mx1.two.test", rig.Loop.NowMs);
+        for (int i = 0; i < HostTrust.SameEnds; i++)
+        {
+            second.EndedAfter(7, rig.Loop.NowMs);
+        }
+        second.Doubted(rig.Loop.NowMs);
+        HostMemory shown = Remembered(rig)[1];
+        Assert.Equal((7, 0L, 0L), (shown.MessagesMost, shown.AvoidedMs, shown.ClearMs));
+        Assert.InRange(shown.MessagesMs, 3_500_000, 3_600_000);
+        Assert.InRange(shown.AloneMs, 86_300_000, 86_400_000);
+        _first.Answer = static (_, _) => null;
+        rig.Queue.Stopping = true;
+        Retry(rig);
+        HostMemory[] after = Remembered(rig);
+        Assert.Equal(default, after[0]);
+        // That it gets one message at a time guards against duplicates, and holds up nobody.
+        Assert.Equal(default, after[1] with { AloneMs = 0 });
+        Assert.InRange(after[1].AloneMs, 86_300_000, 86_400_000);
+    }
+
+    private static HostMemory[] Remembered(DeliverRig rig) => [.. rig.Run(rig.Queue.Explainer.OfDomainAsync("two.test")).Remembered];
+
+    /// <summary>As <c>queue retry</c> does, with a message that the site has.</summary>
+    private static void Retry(DeliverRig rig)
+    {
+        rig.Submit("a@client.test", Body, "retried@two.test");
+        Assert.Equal(1, rig.Run(rig.Queue.Admin.RetryAsync(new QueueFilter())));
     }
 
     [Fact]

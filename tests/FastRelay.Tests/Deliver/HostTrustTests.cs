@@ -1,5 +1,6 @@
 using System.Globalization;
 using FastRelay.Deliver;
+using FastRelay.Queue;
 using Xunit;
 
 namespace FastRelay.Tests.Deliver;
@@ -68,6 +69,35 @@ public sealed class HostTrustTests
         // Another number says that the bound is not what it seemed.
         Assert.False(trust.EndedAfter(3, HostTrust.BoundMs + 1));
         Assert.Equal(int.MaxValue, trust.MessagesMost(HostTrust.BoundMs + 1));
+    }
+
+    [Fact]
+    public void What_is_forgiven_is_learned_anew_and_doubt_is_not_forgiven()
+    {
+        var trusts = new HostTrusts();
+        HostTrust trust = trusts.Of("mx.test", 0);
+        for (int i = 0; i < HostTrust.SameEnds; i++)
+        {
+            trust.EndedAfter(5, 1_000);
+        }
+        trust.Avoid(1_000);
+        trust.Doubted(1_000);
+        Assert.Equal(
+            new HostMemory { AvoidedMs = HostTrust.AvoidMs - 1_000, AloneMs = DayMs - 1_000, MessagesMost = 5, MessagesMs = HostTrust.BoundMs - 1_000 },
+            trusts.MemoryOf("mx.test", 2_000));
+        trusts.Forgive("mx.test");
+        trusts.Forgive("other.test");
+        Assert.Equal(new HostMemory { AloneMs = DayMs - 1_000 }, trusts.MemoryOf("mx.test", 2_000));
+        Assert.False(trust.IsAvoided(2_000));
+        Assert.False(trust.MayFill(2_000));
+        // It takes as many ends again to know the bound.
+        for (int i = 1; i < HostTrust.SameEnds; i++)
+        {
+            Assert.False(trust.EndedAfter(5, 2_000));
+        }
+        Assert.True(trust.EndedAfter(5, 2_000));
+        Assert.Equal(default, trusts.MemoryOf("mx.test", 10 * DayMs));
+        Assert.Equal((default, 1), (trusts.MemoryOf("other.test", 0), trusts.Count));
     }
 
     [Fact]

@@ -42,6 +42,41 @@ public sealed class SendSessionTests : IDisposable
         Assert.True(Rig.Logged("event=delivery", "status=delivered", "host=mx0.far.test", "code=250"));
     }
 
+    [Fact]
+    public void A_host_that_says_nothing_and_a_name_without_an_answer_delay_nobody_else()
+    {
+        using var silent = new ScriptedPeer("127.0.0.2", _peer.Port) { Answer = static (_, _) => "SILENT" };
+        DeliverRig rig = Start(new Limits());
+        rig.Domain("silent.test", "127.0.0.2");
+        rig.Dns.Hangs.Add("hang.test");
+        for (int i = 0; i < 100; i++)
+        {
+            rig.Submit("a@client.test", Body, $"b{i}@silent.test");
+            rig.Submit("a@client.test", Body, $"b{i}@hang.test");
+        }
+        rig.Until(() => silent.Connections > 0 && rig.Dns.Asked.Contains("Mx hang.test"));
+        for (int i = 0; i < 100; i++)
+        {
+            rig.Submit("a@client.test", Body, $"b{i}@far.test");
+        }
+        rig.Until(() => _peer.Messages.Count == 100 && rig.Queue.Entries == 200);
+        // What hangs still hangs: nobody has waited for the end of its patience.
+        Assert.False(rig.Logged("event=site_backoff") || rig.Logged("event=dns_deferred") || rig.Logged("status=failed"));
+        Assert.Equal((0L, 100L), (rig.Counters.Deferred, rig.Counters.Delivered));
+    }
+
+    [Fact]
+    public void A_connection_that_has_nothing_more_to_send_makes_room_at_once_for_a_site_that_waits_for_some()
+    {
+        // Kept for ten minutes, were nobody to ask for its place.
+        DeliverRig rig = Start(new Limits { SendSessions = 1, ReuseIdleMs = 600_000 });
+        rig.Domain("near.test", "127.0.0.1");
+        rig.Submit("a@client.test", Body, "b@far.test");
+        rig.Submit("a@client.test", Body, "b@near.test");
+        rig.UntilEmpty();
+        Assert.Equal((2, 2), (_peer.Messages.Count, _peer.Connections));
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

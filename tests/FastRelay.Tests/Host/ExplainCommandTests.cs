@@ -9,7 +9,10 @@ public sealed class ExplainCommandTests : IAsyncLifetime
     /// <summary>What the scripted desk explains.</summary>
     internal static readonly ExplainWay Way = new(
         "one.test", "backoff", "the end of the site's backoff, in 4 min 10 s after 3 failures in a row, because: 421 \u001b[2J busy", "mx:", null, null, "verified", "ok", null, 290,
-        [new ExplainHost(10, "mx.one.test", ["192.0.2.1:25", "[2001:db8::1]:25"])],
+        [
+            new ExplainHost(10, "mx.one.test", ["192.0.2.1:25", "[2001:db8::1]:25"]) { ClearSeconds = 3_483, AloneSeconds = 86_000 },
+            new ExplainHost(20, "mx2.one.test", ["192.0.2.2:25"]) { AvoidedSeconds = 12, ClosesAfter = 1, ClosesSeconds = 3_000 },
+        ],
         [new ExplainDns("one.test", "MX", "ok", ["10 mx.one.test"], 290, false), new ExplainDns("mx.one.test", "AAAA", "no-data", [], 3, true)],
         new ExplainSite("mx.one.test", "one.example", "backoff", "421 busy", 250, 3, 40, 0, 0),
         41, 40,
@@ -47,7 +50,8 @@ public sealed class ExplainCommandTests : IAsyncLifetime
             route      the hosts that DNS names, since no row of [[route]] matches
             tls        verified, as [[site]] "one.example" says; the certificate of CN=relay.test, which ended on 2020-01-02, is shown to a host that asks
             plan       ok; holds 290 s more
-            host          10  mx.one.test  192.0.2.1:25, [2001:db8::1]:25
+            host          10  mx.one.test  192.0.2.1:25, [2001:db8::1]:25; in clear for 3,483 s, since a TLS handshake failed; one message at a time for 86,000 s, since a message was left in doubt
+            host          20  mx2.one.test  192.0.2.2:25; avoided for 12 s, since it did not serve: the others are tried first; closes after 1 message, which we keep to for 3,000 s
             dns           MX  one.test  10 mx.one.test  (290 s)
             dns         AAAA  mx.one.test  no-data  (stale: no server answers; 3 s)
             site       mx.one.test (one.example): 40 ready, 0 in delivery, 0 connections
@@ -78,6 +82,11 @@ public sealed class ExplainCommandTests : IAsyncLifetime
         Assert.Equal("backoff", way.GetProperty("waitsFor").GetString());
         Assert.Equal(2, way.GetProperty("limits").GetArrayLength());
         Assert.False(way.TryGetProperty("ceilingPerSecond", out _));
+        JsonElement host = way.GetProperty("hosts")[0];
+        Assert.Equal((3_483, 86_000), (host.GetProperty("clearSeconds").GetInt32(), host.GetProperty("aloneSeconds").GetInt32()));
+        Assert.False(host.TryGetProperty("avoidedSeconds", out _));
+        host = way.GetProperty("hosts")[1];
+        Assert.Equal((12, 1, 3_000), (host.GetProperty("avoidedSeconds").GetInt32(), host.GetProperty("closesAfter").GetInt32(), host.GetProperty("closesSeconds").GetInt32()));
     }
 
     [Fact]

@@ -230,6 +230,11 @@ public sealed class QueueRig
             return true;
         }
 
+        /// <summary>Messages after which every host ends its connections; 0 for none that is known.</summary>
+        public int ClosesAfter { get; set; }
+
+        public override HostMemory MemoryOf(string host, TlsPolicy tls) => new() { MessagesMost = ClosesAfter };
+
         public override void CloseIdle(Site site)
         {
             Calls.Add("close " + site.Key);

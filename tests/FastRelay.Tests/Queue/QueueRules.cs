@@ -100,9 +100,14 @@ internal static class QueueRules
             SiteBudget budget = of.Key;
             Assert.Equal((of.Count(), of.Sum(static site => site.Sessions), of.Sum(static site => site.Idle)), (budget.Sites, budget.Sessions, budget.Idle));
             Assert.Equal((of.Sum(static site => site.InFlight), of.Sum(static site => site.Stacked)), (budget.InFlight, budget.Stacked));
-            Assert.Equal(of.Count(static site => site.Place is SitePlace.Fresh or SitePlace.Again or SitePlace.More or SitePlace.Dial), budget.Waiting);
+            Assert.Equal(of.Count(static site => site.Place is SitePlace.Guest or SitePlace.Fresh or SitePlace.Again or SitePlace.More or SitePlace.Dial), budget.Waiting);
             Assert.Equal(of.Count(static site => site.Place == SitePlace.Room), budget.Starved);
             Assert.Equal(budget.IsShared ? of.Count(static site => site.Idle > 0) : 0, budget.IdleSites?.Count ?? 0);
+            IEnumerable<Tenant> open = state.Destinations.All.Where(destination => destination.Lane is { Open: > 0 } && destination.Site!.Budget == budget)
+                .Select(static destination => destination.Lane!).Distinct().Select(static lane => lane.Tenant);
+            Assert.Equal(
+                budget.IsShared ? open.GroupBy(static tenant => tenant.Name).OrderBy(static one => one.Key, StringComparer.Ordinal).Select(static one => (one.Key, one.Count())) : [],
+                state.Tenants.All.Select(tenant => (tenant.Name, budget.SitesOf(tenant))).Where(static one => one.Item2 > 0).OrderBy(static one => one.Name, StringComparer.Ordinal));
             Assert.Equal(budget.IsShared, state.Sites.Budgets.Find(budget.Key) == budget);
         }
     }

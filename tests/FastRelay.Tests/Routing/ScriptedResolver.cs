@@ -24,6 +24,9 @@ public sealed class ScriptedResolver(Loop loop) : Resolver
 
     public bool Hold { get; set; }
 
+    /// <summary>Names that are never answered.</summary>
+    public HashSet<string> Hangs { get; } = [];
+
     public int Waiting => _waiting.Count;
 
     /// <summary>"10 mx1.test, 20 mx2.test", "null", "nodata", "nxdomain", "servfail", "timeout", "bad"; addresses for A and AAAA.</summary>
@@ -42,6 +45,10 @@ public sealed class ScriptedResolver(Loop loop) : Resolver
     public override ValueTask<DnsAnswer> QueryAsync(string name, DnsType type)
     {
         Asked.Add($"{type} {name}");
+        if (Hangs.Contains(name))
+        {
+            return new Signal<DnsAnswer>(loop).WaitAsync();
+        }
         if (!Hold)
         {
             return new ValueTask<DnsAnswer>(Answer(name, type));

@@ -114,7 +114,7 @@ public static class ExplainCommand
         Line(text, "plan", way.Plan + (way.PlanReason is { } reason ? ": " + reason : "") + (way.PlanSeconds is { } left ? $"; holds {left:N0} s more" : ""));
         foreach (ExplainHost host in way.Hosts)
         {
-            Line(text, "host", $"{host.Preference,5}  {host.Name}  {string.Join(", ", host.Addresses)}");
+            Line(text, "host", $"{host.Preference,5}  {host.Name}  {string.Join(", ", host.Addresses)}{Remembered(host)}");
         }
         foreach (ExplainDns record in way.Dns)
         {
@@ -156,6 +156,12 @@ public static class ExplainCommand
     /// <summary>A certificate of ours in words: whose, and until when.</summary>
     public static string Certificate(ExplainCertificate own) => string.Create(CultureInfo.InvariantCulture,
         $"the certificate of {own.Subject}, which {(own.Ends < DateTimeOffset.UtcNow ? "ended" : "ends")} on {own.Ends.UtcDateTime:yyyy-MM-dd},");
+
+    private static string Remembered(ExplainHost host) =>
+        (host.ClearSeconds is { } clear ? $"; in clear for {clear:N0} s, since a TLS handshake failed" : "")
+        + (host.AvoidedSeconds is { } avoided ? $"; avoided for {avoided:N0} s, since it did not serve: the others are tried first" : "")
+        + (host.AloneSeconds is { } alone ? $"; one message at a time for {alone:N0} s, since a message was left in doubt" : "")
+        + (host.ClosesAfter is { } messages ? $"; closes after {messages:N0} {(messages == 1 ? "message" : "messages")}, which we keep to for {host.ClosesSeconds:N0} s" : "");
 
     private static string Pace(ExplainRate rate) =>
         $"{rate.PerMinute:#,0.#} messages a minute, learned {rate.SinceSeconds:N0} s ago from {rate.Refused:N0} refused {(rate.Refused == 1 ? "attempt" : "attempts")}; {rate.Used:N0} begun in the last minute; "

@@ -151,7 +151,7 @@ public static class QueueChangeCommand
 
     private static string Description(QueueAction action) => action switch
     {
-        QueueAction.Retry => "Tries deferred mail now and ends the backoff of its sites. Held mail stays held.",
+        QueueAction.Retry => "Tries deferred mail now and ends what holds its sites back: a backoff, what reply rules have done, a learned rate; and of their hosts that they are avoided, dialled in clear, or left after so many messages. A host that gets one message at a time goes on so, which guards against duplicates. What the operator has suspended or held stays so.",
         QueueAction.Remove => "Drops mail; nobody is told. What is being delivered is dropped when it comes back.",
         QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It expires all the same.",
         QueueAction.Bounce => "Fails mail for good and tells its senders, like a refusal of the next hop. What is being delivered is bounced when it comes back undelivered.",

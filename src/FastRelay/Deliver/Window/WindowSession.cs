@@ -30,6 +30,7 @@ internal sealed class WindowSession
     private Site _site = null!;
     private HostTrust _trust = null!;
     private OutcomeCause _brokenBy;
+    private (Outcome Outcome, byte[] Text)? _siteRefusal;
     private long _sentMs;
 
     /// <summary>Creates it.</summary>
@@ -73,6 +74,7 @@ internal sealed class WindowSession
         _site = site;
         _trust = trust;
         _brokenBy = OutcomeCause.None;
+        _siteRefusal = null;
         _mayRead.Reset();
         Window.Start(_dialogue.Machine.Capabilities, _dialogue.Machine.Completed);
         ValueTask writing = _writer.RunAsync(site, first);
@@ -82,7 +84,18 @@ internal sealed class WindowSession
         {
             End();
         }
-        return new WindowEnd(Window.Completed, !IsBroken && !Window.IsClosing, _writer.TakeLeft());
+        Delivery? left = _writer.TakeLeft();
+        if (_siteRefusal is { } refusal)
+        {
+            if (left is { } unsent)
+            {
+                _owner.Queue.Release(unsent);
+                left = null;
+            }
+            // With nothing of this connection in flight any more: a host that serves nobody is not one that is busy.
+            _owner.Queue.SiteFailed(_site, refusal.Outcome, refusal.Text, counted: true);
+        }
+        return new WindowEnd(Window.Completed, !IsBroken && !Window.IsClosing, left);
     }
 
     /// <summary>A message came into the window's hands, or left them: the site is told how many are beyond the first.</summary>
@@ -205,7 +218,7 @@ internal sealed class WindowSession
             _session.RefusedUntilTls(ledger.OutcomeAt(0));
             if (!reused)
             {
-                _owner.Queue.SiteFailed(_site, ledger.OutcomeAt(0), ledger.TextAt(0).Span, counted: true);
+                _siteRefusal ??= (ledger.OutcomeAt(0), ledger.TextAt(0).ToArray());
             }
         }
         flight.Body.Close();

@@ -9,17 +9,16 @@ internal sealed class BusySites(QueueState queue)
     /// <summary>Destinations, or sites, that one turn looks at: each is likely a miss of the cache.</summary>
     private const int PerTurn = 1_024;
 
-    private readonly Signal<bool> _turn = new(queue.World.Loop);
-
     /// <summary>The busiest, first: by what is ready, under way and deferred. Sites that share a budget are one.</summary>
     /// <param name="max">How many.</param>
     public async ValueTask<IReadOnlyList<SiteView>> ListAsync(int max)
     {
         queue.World.Loop.CheckThread();
+        var turn = new Signal<bool>(queue.World.Loop);
         Dictionary<SiteBudget, long> entries = [];
         for (int from = 1; Gather(from, entries); from += PerTurn)
         {
-            await _turn.YieldAsync(true);
+            await turn.YieldAsync(true);
         }
         // A copy of the references alone: sites come and go between the slices.
         Site[] all = [.. queue.Sites.All];
@@ -38,7 +37,7 @@ internal sealed class BusySites(QueueState queue)
             }
             if (i % PerTurn == PerTurn - 1)
             {
-                await _turn.YieldAsync(true);
+                await turn.YieldAsync(true);
             }
         }
         foreach ((SiteBudget budget, Waiting waiting) in shared)
@@ -62,46 +61,6 @@ internal sealed class BusySites(QueueState queue)
                 best.Dequeue();
             }
         }
-    }
-
-    /// <summary>Of the sites that share a budget, the one with the most that is ready; null when none is left.</summary>
-    public async ValueTask<Site?> BusiestOfAsync(SiteBudget budget)
-    {
-        Site? best = null;
-        var turn = new Signal<bool>(queue.World.Loop);
-        Site[] all = [.. queue.Sites.All];
-        for (int i = 0; i < all.Length; i++)
-        {
-            best = all[i].Budget == budget && all[i].Ready > (best?.Ready ?? -1) ? all[i] : best;
-            if (i % PerTurn == PerTurn - 1)
-            {
-                await turn.YieldAsync(true);
-            }
-        }
-        return best;
-    }
-
-    /// <summary>A destination that is linked to a site, one with mail before others; null when none is.</summary>
-    public async ValueTask<Destination?> DestinationOfAsync(Site site)
-    {
-        Destination? empty = null;
-        var turn = new Signal<bool>(queue.World.Loop);
-        for (int i = 1; i < queue.Destinations.Places.Length; i++)
-        {
-            if (queue.Destinations.Places[i] is { } one && one.Site == site)
-            {
-                if (one.Entries > 0)
-                {
-                    return one;
-                }
-                empty ??= one;
-            }
-            if (i % PerTurn == 0)
-            {
-                await turn.YieldAsync(true);
-            }
-        }
-        return empty?.Site == site ? empty : null;
     }
 
     private bool Gather(int from, Dictionary<SiteBudget, long> entries)

@@ -115,7 +115,7 @@ public sealed class QueueAdmin
     /// <summary>How many messages a filter selects.</summary>
     public ValueTask<long> CountAsync(QueueFilter filter) => WholeAsync(QueueDeed.Look, filter);
 
-    /// <summary>Tries what is deferred at once, and ends the backoff of its sites and destinations. What is held stays held.</summary>
+    /// <summary>Tries what is deferred at once, and ends the backoff of its sites and destinations, and what keeps a host of them back. What is held stays held.</summary>
     /// <returns>Messages selected.</returns>
     public ValueTask<long> RetryAsync(QueueFilter filter) => WholeAsync(QueueDeed.Retry, filter);
 
@@ -371,6 +371,7 @@ public sealed class QueueAdmin
         {
             MovedTo = Encoding.UTF8.GetString(moved.Target),
             MovedUnixMs = moved.UnixMs,
+            Of = destination,
         };
     }
 

@@ -86,9 +86,13 @@ public sealed class QueueDeed
         }
         Destination destination = queue.Destinations[entry.Destination];
         queue.Destinations.Forgive(destination);
-        if (destination.Site is { } site && (queue.Gears.Of(site) != SiteGear.Normal || site.Budget.Learned is not null))
+        if (destination.Site is { } site)
         {
-            queue.Backoffs.Forgive(site);
+            queue.Sites.Dispatcher?.ForgiveHosts(site);
+            if (queue.Gears.Of(site) != SiteGear.Normal || site.Budget.Learned is not null)
+            {
+                queue.Backoffs.Forgive(site);
+            }
         }
         if (entry.State == EntryState.Deferred)
         {

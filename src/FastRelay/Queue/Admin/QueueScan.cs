@@ -15,8 +15,7 @@ internal sealed class QueueScan
     private readonly QueueState _queue;
     private readonly Signal<bool> _turn;
     // Not their numbers: one that is forgotten meanwhile leaves its number to another.
-    private readonly HashSet<Destination>? _destinations;
-    private readonly bool _nothing;
+    private HashSet<Destination>? _destinations;
     private readonly long _stop;
     private int _budget = SlotsPerTurn;
 
@@ -29,11 +28,6 @@ internal sealed class QueueScan
         Slot = from - 1;
         _stop = (long)from + slots;
         _turn = new Signal<bool>(queue.World.Loop);
-        if (filter.Domain is { } domain)
-        {
-            _destinations = [.. queue.Destinations.FindAll(domain.ToLowerInvariant().TrimEnd('.'))];
-            _nothing = _destinations.Count == 0;
-        }
     }
 
     public QueueFilter Filter { get; }
@@ -57,7 +51,11 @@ internal sealed class QueueScan
     /// <summary>To the next message; false at the end, and at the end of the part.</summary>
     public async ValueTask<bool> NextAsync()
     {
-        if (Ended || _nothing)
+        if (Filter.Domain is { } domain && _destinations is null)
+        {
+            _destinations = [.. await new QueueWalk(_queue).AllOfAsync(domain.ToLowerInvariant().TrimEnd('.'))];
+        }
+        if (Ended || _destinations?.Count == 0)
         {
             Ended = true;
             return false;

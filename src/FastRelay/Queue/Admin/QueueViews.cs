@@ -44,6 +44,9 @@ public sealed record QueuedDestination(
 
     /// <summary>When mail of its destination was last moved there, Unix ms; 0 for never.</summary>
     public long MovedUnixMs { get; init; }
+
+    /// <summary>The destination itself, which may have no mail any more.</summary>
+    internal Destination Of { get; init; } = null!;
 }
 
 /// <summary>A page of a listing.</summary>

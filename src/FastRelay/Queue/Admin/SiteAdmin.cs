@@ -47,22 +47,11 @@ public sealed class SiteAdmin
         return wrong;
     }
 
-    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet. Counted in slices.</summary>
-    public async ValueTask<int> MatchingAsync(string name)
+    /// <summary>Sites of now that a suspension of this name is for: none where it is mistyped, or no mail has come for them yet. In slices.</summary>
+    public ValueTask<int> MatchingAsync(string name)
     {
         _loop.CheckThread();
-        var turn = new Signal<bool>(_loop);
-        Site[] all = [.. _queue.Sites.All];
-        int count = 0;
-        for (int i = 0; i < all.Length; i++)
-        {
-            count += Queue.Suspensions.Holds(name, all[i].Plan, all[i].Source) || (all[i].BudgetOrNone is { } budget && Queue.Suspensions.Holds(name, budget)) ? 1 : 0;
-            if (i % LooksPerTurn == LooksPerTurn - 1)
-            {
-                await turn.YieldAsync(true);
-            }
-        }
-        return count;
+        return new QueueWalk(_queue).CountAsync(site => Queue.Suspensions.Holds(name, site.Plan, site.Source) || Queue.Suspensions.Holds(name, site.Budget));
     }
 
     /// <summary>Ends a suspension, by the name that it was made with.</summary>

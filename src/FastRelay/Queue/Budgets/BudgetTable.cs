@@ -57,6 +57,9 @@ internal sealed class BudgetTable(QueueState queue)
         {
             return;
         }
+        // They are the same hosts, whatever they are counted with.
+        queue.Shaper.TakeAlong(before, site.Budget);
+        queue.Gears.TakeAlong(before, site.Budget);
         // An idle connection that is just being closed is the other budget's now.
         before.Closing = 0;
         queue.Sites.Wake(site);

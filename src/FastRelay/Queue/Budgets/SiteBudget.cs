@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using FastRelay.Config;
 using FastRelay.Outside;
 
@@ -29,11 +30,17 @@ public sealed class SiteBudget
     /// <summary>How long a site goes on when others of its budget wait, from its first message on, ms: some ten messages for a connection.</summary>
     internal const long TurnMs = 2_000;
 
+    /// <summary>A tenant with mail for no more of its sites than this does not wait for a round over all that wait (docs/decisions/0032).</summary>
+    internal const int FewSites = 20;
+
+    private SiteQueue _guests = new(SitePlace.Guest);
     private SiteQueue _fresh = new(SitePlace.Fresh);
     private SiteQueue _again = new(SitePlace.Again);
     private SiteQueue _more = new(SitePlace.More);
     private SiteQueue _dial = new(SitePlace.Dial);
     private bool _againNext;
+    private bool _guestNext;
+    private Dictionary<Tenant, int>? _tenantSites;
 
     internal SiteBudget(string key, string provider, string source)
     {
@@ -90,6 +97,9 @@ public sealed class SiteBudget
     /// <summary>What a delivery takes a session, ms: a mean in which the last 16 count most; 0 before the first.</summary>
     internal double ServiceMs { get; set; }
 
+    /// <summary>Octets of a message: a mean in which the last 16 count most; 0 before the first, and where no rate counts octets.</summary>
+    internal double MessageOctets { get; set; }
+
     /// <summary>Transactions in which it took mail, since the start.</summary>
     internal long Taken { get; set; }
 
@@ -139,7 +149,7 @@ public sealed class SiteBudget
     internal int Starved { get; set; }
 
     /// <summary>Sites that wait for their turn.</summary>
-    internal int Waiting => _fresh.Count + _again.Count + _more.Count + _dial.Count;
+    internal int Waiting => _guests.Count + _fresh.Count + _again.Count + _more.Count + _dial.Count;
 
     /// <summary>Some wait for nothing but the rate of connections.</summary>
     internal bool WantDial => _dial.Count > 0;
@@ -147,8 +157,8 @@ public sealed class SiteBudget
     /// <summary>Must a site leave its turn to another? Yes when its time is over, and what it would use is what the others wait for.</summary>
     internal bool IsTurnOver(Site site, long nowMs)
     {
-        int itself = site.Place is SitePlace.Fresh or SitePlace.Again or SitePlace.More ? 1 : 0;
-        if (Binds is BudgetBind.Session or BudgetBind.Rate && nowMs >= site.TurnUntilMs && _fresh.Count + _again.Count + _more.Count > itself)
+        int itself = site.Place is SitePlace.Guest or SitePlace.Fresh or SitePlace.Again or SitePlace.More ? 1 : 0;
+        if (Binds is BudgetBind.Session or BudgetBind.Rate && nowMs >= site.TurnUntilMs && _guests.Count + _fresh.Count + _again.Count + _more.Count > itself)
         {
             return true;
         }
@@ -160,7 +170,8 @@ public sealed class SiteBudget
     }
 
     /// <summary>
-    /// A site waits for its turn. Those that had nothing to send until now and those that have had a turn are served in
+    /// A site waits for its turn. Those with mail of a tenant who has some for few sites are served in turns with all others, so that
+    /// a backlog for a thousand sites is nobody else's. Of these others, those that had nothing to send until now and those that have had a turn are served in
     /// turns, so that one message for one site does not wait until each of a thousand backlogs has been served. Those that
     /// have a session and want more come when nobody is without.
     /// </summary>
@@ -172,6 +183,10 @@ public sealed class SiteBudget
         {
             // One that need not be dialled is held up by none that must.
             _more.Add(site, first || site.Idle > 0);
+        }
+        else if (site.Lanes.HasGuest)
+        {
+            _guests.Add(site, first);
         }
         else if (site.TurnUntilMs == 0)
         {
@@ -195,6 +210,9 @@ public sealed class SiteBudget
     {
         switch (site.Place)
         {
+            case SitePlace.Guest:
+                _guests.Remove(site);
+                break;
             case SitePlace.Fresh:
                 _fresh.Remove(site);
                 break;
@@ -215,8 +233,31 @@ public sealed class SiteBudget
     /// <summary>Whose turn it is; null when nobody waits.</summary>
     /// <param name="mayDial">The rate of connections allows another.</param>
     internal Site? Next(bool mayDial) => mayDial && _dial.First is { } dial ? dial
-        : (_againNext ? _again.First ?? _fresh.First : _fresh.First ?? _again.First) ?? _more.First;
+        : (_guestNext ? _guests.First ?? NextOfAll : NextOfAll ?? _guests.First) ?? _more.First;
+
+    private Site? NextOfAll => _againNext ? _again.First ?? _fresh.First : _fresh.First ?? _again.First;
 
     /// <summary>A site has had its turn: the next is one of the other kind.</summary>
-    internal void Pass(Site site) => _againNext = site.Place == SitePlace.Fresh || (_againNext && site.Place != SitePlace.Again);
+    internal void Pass(Site site)
+    {
+        _guestNext = site.Place is SitePlace.Fresh or SitePlace.Again || (_guestNext && site.Place != SitePlace.Guest);
+        _againNext = site.Place == SitePlace.Fresh || (_againNext && site.Place != SitePlace.Again);
+    }
+
+    /// <summary>A tenant has something that may be taken at one more of its sites.</summary>
+    /// <returns>True when those are few.</returns>
+    internal bool Opened(Tenant tenant) => ++CollectionsMarshal.GetValueRefOrAddDefault(_tenantSites ??= [], tenant, out _) <= FewSites;
+
+    /// <summary>Sites where a tenant has something that may be taken; 0 where nobody shares the budget.</summary>
+    internal int SitesOf(Tenant tenant) => _tenantSites?.GetValueOrDefault(tenant) ?? 0;
+
+    /// <summary>At one of its sites it has nothing any more.</summary>
+    internal void Closed(Tenant tenant)
+    {
+        ref int sites = ref CollectionsMarshal.GetValueRefOrNullRef(_tenantSites!, tenant);
+        if (--sites == 0)
+        {
+            _tenantSites!.Remove(tenant);
+        }
+    }
 }

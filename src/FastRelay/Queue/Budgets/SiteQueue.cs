@@ -15,6 +15,9 @@ internal enum SitePlace : byte
     /// <summary>In its budget, for another turn.</summary>
     Again,
 
+    /// <summary>In its budget, for a turn that a tenant wants who has mail for few of its sites.</summary>
+    Guest,
+
     /// <summary>In its budget, for more sessions than it has.</summary>
     More,
 

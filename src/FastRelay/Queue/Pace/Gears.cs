@@ -218,6 +218,35 @@ internal sealed class Gears
         budget.RuleCounts = null;
     }
 
+    /// <summary>
+    /// A site takes what its hosts have set off along into another budget: whatever ends later there holds. What the operator has
+    /// suspended is known by its name, and holds where that name does.
+    /// </summary>
+    /// <param name="from">What it had; keeps what it knows for those that stay.</param>
+    /// <param name="to">What it has now.</param>
+    public void TakeAlong(SiteBudget from, SiteBudget to)
+    {
+        long now = _loop.NowMs;
+        if (now < from.SlowUntilMs)
+        {
+            to.SlowMost = now < to.SlowUntilMs ? Math.Min(to.SlowMost, from.SlowMost) : from.SlowMost;
+            if (from.SlowUntilMs > to.SlowUntilMs)
+            {
+                (to.SlowUntilMs, to.SlowedAtMs, to.SlowReason) = (from.SlowUntilMs, from.SlowedAtMs, from.SlowReason);
+            }
+        }
+        // Also one that is over, while one session tries what comes next.
+        if ((now < from.Brake.BackoffUntilMs || from.Brake.Failures > 0) && from.Brake.BackoffUntilMs > to.Brake.BackoffUntilMs)
+        {
+            to.Brake.Failures = Math.Max(to.Brake.Failures, from.Brake.Failures);
+            to.Brake.BackOff(from.Brake.BackoffUntilMs, from.Brake.BackoffReason(now), from.Brake.Lasts);
+        }
+        if (!from.Brake.IsByOperator && !to.Brake.IsByOperator && Math.Max(now, to.Brake.SuspendedUntilMs) < from.Brake.SuspendedUntilMs)
+        {
+            to.Brake.Suspend(from.Brake.SuspendedUntilMs, from.Brake.SuspendReason, byOperator: false);
+        }
+    }
+
     /// <returns>True when a suspension has ended, or an end was set.</returns>
     private bool Recall(Brake brake, Suspension? suspension)
     {

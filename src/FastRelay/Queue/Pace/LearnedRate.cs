@@ -69,6 +69,12 @@ internal sealed class LearnedRate
         Bound();
     }
 
+    /// <summary>The same for another budget: from now on each goes its own way.</summary>
+    public LearnedRate Copy() => (LearnedRate)MemberwiseClone();
+
+    /// <summary>Does it let less go than another does? One that is refused just now does.</summary>
+    public bool IsStricterThan(LearnedRate other) => IsClosed == other.IsClosed ? _perMs < other._perMs : IsClosed;
+
     /// <summary>Since when there is one, on the loop's scale.</summary>
     public long SinceMs { get; }
 

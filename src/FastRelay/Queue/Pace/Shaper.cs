@@ -73,7 +73,12 @@ internal sealed class Shaper(QueueState queue)
     {
         if (site.Budget.Pace is { } pace)
         {
-            pace.Took(_loop.NowMs, pace.CountsOctets ? OctetsOf(entry) : 0);
+            long octets = pace.CountsOctets ? OctetsOf(entry) : 0;
+            pace.Took(_loop.NowMs, octets);
+            if (octets > 0)
+            {
+                site.Budget.MessageOctets += site.Budget.MessageOctets > 0 ? (octets - site.Budget.MessageOctets) / 16 : octets;
+            }
         }
         site.Budget.Learned?.Took(_loop.NowMs);
         if (site.Budget.IsPaced)
@@ -198,6 +203,26 @@ internal sealed class Shaper(QueueState queue)
             Learned--;
         }
     }
+
+    /// <summary>A site takes what its hosts have taught along into another budget, where what is stricter holds.</summary>
+    /// <param name="from">What it had; keeps what it knows for those that stay.</param>
+    /// <param name="to">What it has now.</param>
+    public void TakeAlong(SiteBudget from, SiteBudget to)
+    {
+        if (from.Learned is { } learned && !learned.IsOver(_loop.NowMs) && (to.Learned is not { } known || learned.IsStricterThan(known)))
+        {
+            Learned += to.Learned is null ? 1 : 0;
+            to.Learned = learned.Copy();
+        }
+        if (to.Sites == 1)
+        {
+            // Nobody else has seen anything in it.
+            (to.Window, to.NarrowedUntilMs, to.ServiceMs, to.Through) = (from.Window, from.NarrowedUntilMs, from.ServiceMs, from.Through);
+        }
+    }
+
+    /// <summary>Octets of a message of the site: of those that were begun lately, or of the next; 0 when there is none.</summary>
+    public double MessageOctets(Site site) => site.Budget.MessageOctets > 0 ? site.Budget.MessageOctets : NextOctets(site);
 
     // A rate holds all of a site back, so what goes next is known.
     private long NextOctets(Site site) => site.Lanes.TurnEntry is int entry and not 0 ? OctetsOf(entry) : 0;

@@ -10,6 +10,7 @@ internal sealed class SiteLanes
     private TenantLane? _only;
     private Dictionary<Tenant, TenantLane>? _more;
     private TenantLane? _turn;
+    private SiteBudget? _shared;
 
     /// <summary>Deliveries that wait for nothing but a session.</summary>
     public int Ready { get; private set; }
@@ -25,6 +26,9 @@ internal sealed class SiteLanes
 
     /// <summary>The same with low priority.</summary>
     public int ReadyLow { get; private set; }
+
+    /// <summary>Since it last had a turn, a tenant has got mail here who has some for few of the sites that share the budget.</summary>
+    public bool HasGuest { get; set; }
 
     /// <summary>Tenants with a destination or a delivery here.</summary>
     public int Count => (_only is null ? 0 : 1) + (_more?.Count ?? 0);
@@ -126,6 +130,24 @@ internal sealed class SiteLanes
         }
     }
 
+    /// <summary>The site has another budget: that of several sites, or null for one of its own.</summary>
+    public void Share(SiteBudget? budget)
+    {
+        TenantLane? lane = _turn;
+        do
+        {
+            if (lane is null)
+            {
+                break;
+            }
+            _shared?.Closed(lane.Tenant);
+            HasGuest |= budget?.Opened(lane.Tenant) == true;
+            lane = lane.Next;
+        }
+        while (lane != _turn);
+        _shared = budget;
+    }
+
     /// <summary>A tenant was suspended or resumed.</summary>
     public void Change(TenantLane lane) => Update(lane);
 
@@ -190,6 +212,7 @@ internal sealed class SiteLanes
 
     private void Insert(TenantLane lane)
     {
+        HasGuest |= _shared?.Opened(lane.Tenant) == true;
         if (_turn is null)
         {
             lane.Next = lane.Previous = lane;
@@ -204,9 +227,11 @@ internal sealed class SiteLanes
 
     private void Remove(TenantLane lane)
     {
+        _shared?.Closed(lane.Tenant);
         if (lane.Next == lane)
         {
             _turn = null;
+            HasGuest = false;
         }
         else
         {

@@ -56,22 +56,6 @@ internal sealed class TenantTable
     /// <summary>The tenant of a name; null when it has had no mail lately.</summary>
     public Tenant? Find(string name) => _tenants.GetValueOrDefault(name);
 
-    /// <summary>What new mail of any tenant for a domain goes to; as many as there are tenants with some.</summary>
-    /// <param name="domain">Lower case.</param>
-    /// <param name="route">The fixed route of the domain; null when it has none.</param>
-    public List<Destination> HeadsOf(ReadOnlySpan<char> domain, Routing.Route? route)
-    {
-        var heads = new List<Destination>();
-        foreach (Tenant tenant in _tenants.Values)
-        {
-            if (tenant.TryFind(domain, out Destination? head) || (route is not null && tenant.TryFind(route, out head)))
-            {
-                heads.Add(head!);
-            }
-        }
-        return heads;
-    }
-
     /// <summary>Its last destination is forgotten.</summary>
     public void Forget(Tenant tenant)
     {

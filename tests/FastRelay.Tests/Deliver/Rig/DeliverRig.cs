@@ -22,7 +22,8 @@ internal sealed class DeliverRig : IDisposable
     private readonly MessageWriter _writer;
     private readonly EnvelopeBuilder _envelope = new();
 
-    public DeliverRig(int port, Limits? limits = null, TlsPolicy tls = TlsPolicy.Opportunistic, X509Certificate2Collection? authorities = null, RouteRule? route = null)
+    public DeliverRig(int port, Limits? limits = null, TlsPolicy tls = TlsPolicy.Opportunistic, X509Certificate2Collection? authorities = null, RouteRule? route = null,
+        IReadOnlyList<(string Suffix, string Provider)>? providers = null)
     {
         // Continuations run on the loop, as in production, and not where the test runner would take them.
         SynchronizationContext.SetSynchronizationContext(null);
@@ -32,7 +33,11 @@ internal sealed class DeliverRig : IDisposable
         _world = linux with { Resolver = Dns, Output = Output, Random = new Random(1) };
         Log = new Log(Output, _world.Time);
         Log log = Log;
-        var router = new Router(_world, Limits, new RouterOptions { Rules = route is null ? [] : [route], RemotePort = port, AllowPrivate = true, Tls = tls, OwnNames = ["relay.example"] }, log);
+        var router = new Router(
+            _world,
+            Limits,
+            new RouterOptions { Rules = route is null ? [] : [route], RemotePort = port, AllowPrivate = true, Tls = tls, OwnNames = ["relay.example"], Providers = providers ?? [] },
+            log);
         Queue = new MessageQueue(_world, router, new QueueOptions { Jitter = 0 }, Limits, log, Counters);
         JournalOpenResult opened = MessageJournal.Open(_world, new JournalOptions { Path = Path.Combine(_folder, "spool"), Sync = SyncMode.None, Limits = Limits }, Queue);
         Journal = opened.Journal ?? throw new InvalidOperationException(opened.Error);

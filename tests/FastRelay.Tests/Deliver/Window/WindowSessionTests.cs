@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Deliver;
+using FastRelay.Queue;
 using FastRelay.Routing;
 using FastRelay.Tests.Deliver.Rig;
 using Xunit;
@@ -146,6 +147,23 @@ public sealed class WindowSessionTests : IDisposable
         Assert.Equal(Enumerable.Range(0, 60), _peer.Messages.Select(NumberOf));
         Assert.Equal(0, _rig.Counters.InDoubt);
         Assert.Contains(_peer.Lines, line => line.StartsWith("2 BDAT", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_530_for_all_of_a_window_is_a_site_that_serves_nobody_and_not_one_that_is_busy()
+    {
+        _script = static (line, _) => line.StartsWith("MAIL", StringComparison.Ordinal) ? "530 5.7.0 Authentication required"
+            : line.StartsWith("RCPT", StringComparison.Ordinal) ? "503 5.5.1 MAIL first" : null;
+        Submit(20);
+        _rig.Until(() => _rig.Deliverer.Sessions == 0 && _rig.Logged("event=site_backoff"));
+        // Those that were under way wait by their own times, and the others have not been tried.
+        Assert.Equal((4L, 4L, 16L, 0L), (_rig.Counters.Deferred, _rig.Queue.Deferred, _rig.Queue.Ready, _rig.Counters.InDoubt));
+        SiteView site = Assert.Single(_rig.Queue.Admin.Sites(1));
+        Assert.Equal((SiteGear.Backoff, 1, 1), (site.Gear, site.Failures, site.Limit));
+        // A busy site would have been looked at again after 5 s.
+        Assert.InRange(site.GearMs, 20_000, 30_000);
+        Assert.Contains("Authentication required", site.Reason);
+        Assert.Equal(0, _rig.Counters.Failed);
     }
 
     [Fact]

@@ -104,6 +104,21 @@ public sealed class LinuxListenerTests
         Assert.Equal(result.Link!.Local, link.Remote);
     }
 
+    [Theory]
+    [InlineData("127.0.0.7", 1)]
+    [InlineData(null, 0)]
+    public void A_bound_source_leaves_the_choice_of_the_port_to_the_connect(string? source, int expected)
+    {
+        // Else a source has one port for each connection, whatever it goes to (IP_BIND_ADDRESS_NO_PORT, ip(7)).
+        using var rig = new LinuxLinkRig();
+        DialResult result = rig.Run(rig.Network.ConnectAsync(rig.Listener.EndPoint, source is null ? null : IPAddress.Parse(source), 5_000));
+        const int Domain = 39;
+        const int Ipv4 = 2;
+        int own = Enumerable.Range(3, 4_096).First(fd => Libc.GetOption(fd, Libc.SOL_SOCKET, Domain) == Ipv4 && result.Link!.Local.Equals(EpollNetwork.LocalEndPoint(fd)));
+        Assert.Equal(expected, Libc.GetOption(own, Libc.SOL_IP, Libc.IP_BIND_ADDRESS_NO_PORT));
+        result.Link!.Abort();
+    }
+
     [Fact]
     public void A_source_address_that_is_not_ours_is_an_error_number()
     {

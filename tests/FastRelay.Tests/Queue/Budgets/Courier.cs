@@ -15,6 +15,7 @@ internal sealed class Courier : Dispatcher
     private const int QuitMs = 20;
     private readonly QueueRig _rig;
     private readonly List<Session> _sessions = [];
+    private readonly Dictionary<string, long> _delivered = [];
 
     public Courier(QueueRig rig)
     {
@@ -45,6 +46,9 @@ internal sealed class Courier : Dispatcher
 
     /// <summary>Messages that were begun: when, and at which site.</summary>
     public List<(long AtMs, string Site)> Begun { get; } = [];
+
+    /// <summary>Messages of a tenant that were answered.</summary>
+    public long DeliveredOf(string tenant) => _delivered.GetValueOrDefault(tenant);
 
     /// <summary>When each connection was dialled.</summary>
     public List<long> Dials { get; } = [];
@@ -109,6 +113,8 @@ internal sealed class Courier : Dispatcher
                 return;
             case Doing.Send:
                 (Outcome Outcome, string Text)? answer = null;
+                string tenant = session.Delivery.Destination.Tenant.Name;
+                _delivered[tenant] = DeliveredOf(tenant) + 1;
                 _rig.Report(session.Delivery, to => (answer = Refuses(to[(to.IndexOf('@', StringComparison.Ordinal) + 1)..]))?.Outcome ?? QueueRig.Ok, session.Text);
                 Take(session);
                 return;

@@ -258,7 +258,7 @@ public class MoveTests(Xunit.Abstractions.ITestOutputHelper output)
         Move(rig, Other);
         Explanation way = Assert.Single(rig.Loop.Wait(rig.Queue.Explainer.OfMessageAsync(rig.Journal.IdOf(message), rig.Queue.Admin))!.Ways);
         Assert.Equal((Other, Other, "", rig.Queue.State.UnixMs, WaitKind.Session), (way.NextHop, way.MovedTo, way.Pattern, way.MovedUnixMs, way.Waits.For == WaitKind.Turn ? WaitKind.Session : way.Waits.For));
-        Assert.Equal(Other, Assert.Single(rig.Queue.Explainer.OthersOf("a.test")).MovedTo);
+        Assert.Equal(Other, Assert.Single(rig.Loop.Wait(rig.Queue.Explainer.OthersOfAsync("a.test"))).MovedTo);
         Explanation usual = rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test"));
         Assert.Equal(("a.test", ""), (usual.Pattern, usual.MovedTo));
     }

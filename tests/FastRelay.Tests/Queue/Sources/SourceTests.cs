@@ -223,7 +223,7 @@ public class SourceTests
         _envelope.Start("s@x.test"u8, EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
         _envelope.TryAddRecipient("u@a.test"u8);
         Envelope view = _envelope.View;
-        Destination head = rig.Queue.State.Destinations.Find("a.test")!;
+        Destination head = rig.Queue.State.Destinations.All.First(static one => one.Key == "a.test");
         long before = GC.GetAllocatedBytesForCurrentThread();
         int blue = 0;
         for (int i = 0; i < 1_000; i++)
@@ -262,10 +262,10 @@ public class SourceTests
             rig.Accept("s@x.test", "u@a.test");
         }
         Explanation first = rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test"));
-        Explanation other = Assert.Single(rig.Queue.Explainer.OthersOf("a.test"));
+        Explanation other = Assert.Single(rig.Loop.Wait(rig.Queue.Explainer.OthersOfAsync("a.test")));
         Assert.Equal(["blue (192.0.2.1)", "green (192.0.2.2, 2001:db8::2)"], new[] { first.Source, other.Source }.Order());
         Assert.Equal(["mx.a.test/blue", "mx.a.test/green"], new[] { first.Site!.Key, other.Site!.Key }.Order());
         Assert.Equal(20, first.Entries + other.Entries);
-        Assert.Empty(rig.Queue.Explainer.OthersOf("b.test"));
+        Assert.Empty(rig.Loop.Wait(rig.Queue.Explainer.OthersOfAsync("b.test")));
     }
 }

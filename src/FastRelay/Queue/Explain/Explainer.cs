@@ -21,12 +21,14 @@ public sealed class Explainer
     private readonly Router _router;
     private readonly Loop _loop;
     private readonly BusySites _views;
+    private readonly QueueWalk _walk;
     private readonly RateExplainer _rates;
 
     internal Explainer(QueueState queue, Router router)
     {
         _queue = queue;
         _views = new BusySites(queue);
+        _walk = new QueueWalk(queue);
         _rates = new RateExplainer(queue);
         _router = router;
         _loop = queue.World.Loop;
@@ -37,35 +39,43 @@ public sealed class Explainer
     public async ValueTask<Explanation> OfDomainAsync(string domain)
     {
         _loop.CheckThread();
-        Destination? destination = _queue.Destinations.Find(domain);
+        Destination? destination = Busiest(await _walk.HeadsOfAsync(domain));
         Route route = destination?.Route ?? _router.FixedRoute(domain) ?? _router.MxRoute(domain);
-        Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(route);
-        // Asking takes its time, in which mail may have come or gone.
-        return Explain(route, _queue.Destinations.Find(domain), plan, _router.PatternOf(domain), null);
+        if ((PlanInForce(destination) ?? PlanToCome(destination)) is not { } plan)
+        {
+            plan = await _router.PlanAsync(route);
+            // Asking takes its time, in which mail may have come or gone.
+            destination = Busiest(await _walk.HeadsOfAsync(domain));
+        }
+        return Explain(route, destination, plan, _router.PatternOf(domain), null);
     }
 
     /// <summary>The other ways of a domain's mail: those of other sources, and of other tenants; at most <see cref="WaysShown"/>.</summary>
-    public IReadOnlyList<Explanation> OthersOf(string domain)
+    public async ValueTask<IReadOnlyList<Explanation>> OthersOfAsync(string domain)
     {
         _loop.CheckThread();
-        Destination? shown = _queue.Destinations.Find(domain);
-        return [.. _queue.Destinations.FindAll(domain).Where(other => other != shown && other.Entries > 0 && other.Plan is not null)
+        List<Destination> all = await _walk.AllOfAsync(domain);
+        Destination? shown = Busiest(all.Where(static one => !one.IsLeft && one.Head == one));
+        return [.. all.Where(other => other != shown && other.Entries > 0 && other.Plan is not null)
             .Take(WaysShown).Select(other => Explain(other.Route, other, other.Plan!, _router.PatternOf(domain), null))];
     }
 
     /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
-    public bool Knows(string domain) => _queue.Destinations.Find(domain) is not null || _router.FixedRoute(domain) is not null;
+    public async ValueTask<bool> KnowsAsync(string domain) => _router.FixedRoute(domain) is not null || (await _walk.HeadsOfAsync(domain)).Count > 0;
 
-    /// <summary>The site of a name, or for a provider's the one of its sites that has most to do; null when there is none. In slices.</summary>
+    /// <summary>The site of a name, or for a provider's the one of its sites that has most to do; null when there is none.</summary>
     public async ValueTask<Explanation?> OfSiteAsync(string key)
     {
         _loop.CheckThread();
-        Site? site = _queue.Sites.Find(key) ?? (_queue.Sites.Budgets.Find(key) is { } budget ? await _views.BusiestOfAsync(budget) : null);
-        if (site is null || (site.Turn ?? await _views.DestinationOfAsync(site)) is not { } first)
+        Site? one = _queue.Sites.Find(key) ?? (_queue.Sites.Budgets.Find(key) is { } budget ? await _walk.BusiestAsync(budget) : null);
+        if (one is not { } site)
         {
             return null;
         }
-        return Explain(first.Route, first, site.Plan, first.Route.Domain.Length > 0 ? _router.PatternOf(first.Route.Domain) : first.Route.Pattern, null);
+        Destination? first = site.Turn ?? await _walk.AtAsync(site);
+        return first is null
+            ? null
+            : Explain(first.Route, first, site.Plan, first.Route.Domain.Length > 0 ? _router.PatternOf(first.Route.Domain) : first.Route.Pattern, null);
     }
 
     /// <summary>A message, each of its destinations for itself, at most <see cref="WaysShown"/>; null when it is not in the queue.</summary>
@@ -80,28 +90,23 @@ public sealed class Explainer
         {
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
-            List<Destination> all = _queue.Destinations.FindAll(domain);
-            // Mail may be moved to where its route leads as well: that is two destinations of one name.
-            Destination? destination = all.Where(one => one.Key == shown.Key && one.Tenant.Name == message.Tenant && (one.Site?.Key ?? "") == shown.Site)
-                .MaxBy(one => one.MovedTo == shown.MovedTo) ?? all.FirstOrDefault();
-            if (destination is not null)
-            {
-                Plan plan = PlanInForce(destination) ?? await _router.PlanAsync(destination.Route);
-                ways.Add(Explain(destination.Route, destination, plan, _router.PatternOf(domain), shown));
-            }
-            else
-            {
-                // Delivered while we looked: its way is explained as for mail that comes next.
-                ways.Add(await OfDomainAsync(domain));
-            }
+            Plan plan = PlanInForce(shown.Of) ?? PlanToCome(shown.Of) ?? await _router.PlanAsync(shown.Of.Route);
+            ways.Add(Explain(shown.Of.Route, shown.Of, plan, _router.PatternOf(domain), shown));
         }
         return new ExplainedMessage(message, ways);
     }
+
+    private static Destination? Busiest(IEnumerable<Destination> heads) => heads.MaxBy(static head => head.Entries);
 
     // What the queue itself would go by: an expired plan is renewed before anything is done by it, and while DNS fails
     // the failure is what is waited for.
     private Plan? PlanInForce(Destination? destination) => destination?.Plan is { } plan
         && (plan.ExpiresMs > _loop.NowMs || (plan.Status == PlanStatus.Temporary && destination.DnsRetryMs != long.MaxValue)) ? plan : null;
+
+    // While the queue asks DNS for it nothing else is known, and servers that say nothing would keep whoever asks here waiting as well.
+    private static Plan? PlanToCome(Destination? destination) => destination is not { Planning: true } ? null
+        : destination.Plan is null ? new Plan(destination.Route, PlanStatus.Temporary, "", null, [], 0, "")
+        : destination.Plan.Status == PlanStatus.Temporary ? destination.Plan : null;
 
     private Explanation Explain(Route route, Destination? destination, Plan plan, string pattern, QueuedDestination? entry)
     {
@@ -109,7 +114,7 @@ public sealed class Explainer
         Site? site = destination?.Site ?? _queue.Sites.Find(Site.KeyOf(plan, source));
         WaitReason shared = OfReady(destination, plan, site);
         (double perSecond, string by) = site is not null && site.BackoffUntilMs <= _loop.NowMs && !_queue.Gears.IsSuspended(site)
-            ? RateExplainer.Ceiling(site)
+            ? _rates.Ceiling(site, destination?.Lane)
             : (0, "");
         return new Explanation
         {
@@ -122,6 +127,7 @@ public sealed class Explainer
             Tenant = destination?.Tenant.Name ?? "",
             TlsBy = plan.TlsRule.Length > 0 ? $"[[site]] \"{plan.TlsRule}\"" : route.OwnTls ? $"the row \"{(destination is { MovedTo.Length: > 0 } ? route.Pattern : pattern)}\" of [[route]]" : "[deliver]",
             Plan = plan,
+            Remembered = [.. plan.Hosts.Select(host => _queue.Sites.Dispatcher?.MemoryOf(host.Name, plan.Tls) ?? default)],
             PlanLeftMs = plan.ExpiresMs == long.MaxValue ? long.MaxValue : Math.Max(0, plan.ExpiresMs - _loop.NowMs),
             Dns = CachedOf(route, plan),
             Entries = destination?.Entries ?? 0,

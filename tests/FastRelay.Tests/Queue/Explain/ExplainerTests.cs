@@ -79,6 +79,16 @@ public class ExplainerTests
     }
 
     [Fact]
+    public void Dns_that_says_nothing_is_said_at_once()
+    {
+        _rig.Dns.Hangs.Add("silent.test");
+        var message = _rig.Accept("s@x.test", "u@silent.test");
+        Assert.Equal(new WaitReason(WaitKind.Dns, "DNS, being asked for its hosts"), WaitOf(message));
+        Explanation of = Of("silent.test");
+        Assert.Equal((WaitKind.Dns, PlanStatus.Temporary, 0, 1), (of.Waits.For, of.Plan.Status, of.Plan.Hosts.Count, of.Ready));
+    }
+
+    [Fact]
     public void An_expired_plan_is_asked_for_again_as_the_queue_itself_would()
     {
         _rig.Dns.Mx("later.test", "null");
@@ -96,8 +106,8 @@ public class ExplainerTests
         RouteRule[] rules = [new(".far.test", new NextHop(NextHopKind.Smtp, "192.0.2.1", 25, false, ""), TlsPolicy.Opportunistic)];
         var rig = new QueueRig(new QueueOptions { Jitter = 0 }, rules: rules);
         rig.Accept("s@x.test", "u@a.far.test");
-        Assert.True(rig.Queue.Explainer.Knows("b.far.test"));
-        Assert.False(rig.Queue.Explainer.Knows("far.test"));
+        Assert.True(rig.Loop.Wait(rig.Queue.Explainer.KnowsAsync("b.far.test")));
+        Assert.False(rig.Loop.Wait(rig.Queue.Explainer.KnowsAsync("far.test")));
         Assert.Equal(".far.test", rig.Loop.Wait(rig.Queue.Explainer.OfSiteAsync("smtp:[192.0.2.1]:25"))!.Pattern);
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using FastRelay.Config;
+using FastRelay.Routing;
 
 namespace FastRelay.Queue;
 
@@ -36,22 +37,69 @@ internal sealed class RateExplainer(QueueState queue)
         }
     }
 
-    /// <summary>Messages a second that the site can have, and the rate that this comes from; empty where it comes from the sessions.</summary>
-    public static (double PerSecond, string By) Ceiling(Site site)
+    /// <summary>Messages a second that the site can have, and what this comes from; empty where it is what its sessions carry.</summary>
+    /// <param name="site">The site.</param>
+    /// <param name="lane">Whose mail is asked about; null for anybody's.</param>
+    public (double PerSecond, string By) Ceiling(Site site, TenantLane? lane)
     {
-        (double PerSecond, string By) lowest = (site.Budget.ServiceMs > 0 ? site.Limit * Math.Max(1, site.InFlightMost) * 1000 / site.Budget.ServiceMs : 0, "");
-        foreach (RateBucket bucket in site.Budget.Pace?.Buckets ?? [])
+        SiteBudget budget = site.Budget;
+        double ofSession = budget.ServiceMs > 0 ? 1000 / budget.ServiceMs : 0;
+        int inFlight = Math.Max(1, site.InFlightMost);
+        (double PerSecond, string By) lowest = (site.Limit * inFlight * ofSession, "");
+        if (ofSession > 0)
         {
-            if (bucket.Rate.Unit == SiteRateUnit.Messages)
+            Lower(ref lowest, queue.Limits.SendSessions * inFlight * ofSession, $"{queue.Limits.SendSessions} sessions of limits.send_sessions");
+            if (lane?.Tenant is { Sessions: > 0 } tenant)
             {
-                Lower(ref lowest, bucket.Rate.Count * 1000.0 / bucket.Rate.WindowMs, $"{bucket.Rate.Amount} in {Explainer.Span(bucket.Rate.WindowMs)}");
+                // Each of its messages that is under way counts.
+                Lower(ref lowest, tenant.Sessions * ofSession, $"{tenant.Sessions} messages under way of [[tenant]] \"{tenant.Name}\"");
             }
         }
-        if (site.Budget.Learned is { } learned)
+        foreach (RateBucket bucket in budget.Pace?.Buckets ?? [])
+        {
+            (double messages, string of) = MessagesOf(bucket.Rate, site);
+            if (messages > 0)
+            {
+                Lower(ref lowest, messages * 1000.0 / bucket.Rate.WindowMs, $"{bucket.Rate.Amount} in {Explainer.Span(bucket.Rate.WindowMs)}{of}");
+            }
+        }
+        if (budget.Learned is { } learned)
         {
             Lower(ref lowest, learned.PerMinute / 60, "the learned rate");
         }
         return lowest;
+    }
+
+    /// <summary>Messages that a rate allows in its window, and what that rests on; 0 where it is not known.</summary>
+    private (double Messages, string Of) MessagesOf(SiteRate rate, Site site)
+    {
+        switch (rate.Unit)
+        {
+            case SiteRateUnit.Messages:
+                return (rate.Count, "");
+            case SiteRateUnit.Connections:
+                int most = MessagesOfConnection(site);
+                return ((double)rate.Count * most, $" of {most} {(most == 1 ? "message" : "messages")} each at most");
+            default:
+                double octets = Math.Round(queue.Shaper.MessageOctets(site));
+                // What is larger than the number goes when a whole window is free.
+                return octets > 0 ? (Math.Max(1, rate.Count / octets), string.Create(CultureInfo.InvariantCulture, $", of {octets:N0} octets a message lately")) : (0, "");
+        }
+    }
+
+    /// <summary>Messages that a connection to the best of its hosts may serve: our bound, or less where the host has shown one.</summary>
+    private int MessagesOfConnection(Site site)
+    {
+        int most = 1;
+        foreach (PlanHost host in site.Plan.Hosts)
+        {
+            if (host.Preference == site.Plan.Hosts[0].Preference)
+            {
+                int shown = queue.Sites.Dispatcher?.MemoryOf(host.Name, site.Plan.Tls).MessagesMost ?? 0;
+                most = Math.Max(most, shown > 0 ? Math.Min(shown, queue.Limits.MessagesPerConnection) : queue.Limits.MessagesPerConnection);
+            }
+        }
+        return most;
     }
 
     private static void Lower(ref (double PerSecond, string By) lowest, double perSecond, string by)

@@ -76,6 +76,25 @@ public sealed record LimitUse(string Name, long Used, long Most)
 /// <param name="Stale">Older than its TTL, used because no server answers (RFC 8767).</param>
 public sealed record CachedRecord(string Name, DnsType Type, DnsAnswer Answer, long LeftMs, bool Stale);
 
+/// <summary>What deliveries have taught about a host, as it was when it was looked at; all 0 when that is nothing. It is of the host, not of one site.</summary>
+public readonly record struct HostMemory
+{
+    /// <summary>For how long it is still dialled in clear, as a handshake has failed, ms; 0 when it is not.</summary>
+    public long ClearMs { get; init; }
+
+    /// <summary>For how long the other hosts of its site are still tried before it, as it did not serve, ms; 0 when they are not.</summary>
+    public long AvoidedMs { get; init; }
+
+    /// <summary>For how long it still gets one message at a time, as a connection was lost while a message was in doubt, ms; 0 when it does not.</summary>
+    public long AloneMs { get; init; }
+
+    /// <summary>Messages after which it ends its connections; 0 when none is known.</summary>
+    public int MessagesMost { get; init; }
+
+    /// <summary>For how long we still stop at <see cref="MessagesMost"/>, ms; 0 when none is known.</summary>
+    public long MessagesMs { get; init; }
+}
+
 /// <summary>Where mail for a domain goes and what it waits for, as it was when it was looked at.</summary>
 public sealed record Explanation
 {
@@ -106,6 +125,9 @@ public sealed record Explanation
     /// <summary>Its hosts, or why it has none.</summary>
     public required Plan Plan { get; init; }
 
+    /// <summary>What is remembered of the hosts of <see cref="Plan"/>, in their order.</summary>
+    public required IReadOnlyList<HostMemory> Remembered { get; init; }
+
     /// <summary>For how long the plan holds, ms; 0 when it is over, <see cref="long.MaxValue"/> when it holds for ever.</summary>
     public required long PlanLeftMs { get; init; }
 
@@ -133,10 +155,10 @@ public sealed record Explanation
     /// <summary>What one delivery of the site takes a session, ms, lately; 0 when none was made.</summary>
     public required double DeliveryMs { get; init; }
 
-    /// <summary>Messages a second that the site can have: what its sessions carry at that, or a rate that is lower; 0 when it is not known.</summary>
+    /// <summary>Messages a second that the site, or its tenant there, can have: what its sessions carry at that, or a rate that is lower; 0 when it is not known.</summary>
     public required double CeilingPerSecond { get; init; }
 
-    /// <summary>The rate that the ceiling comes from; empty where it comes from the sessions.</summary>
+    /// <summary>The rate or limit that the ceiling comes from; empty where it comes from the sessions.</summary>
     public required string CeilingBy { get; init; }
 }
 
