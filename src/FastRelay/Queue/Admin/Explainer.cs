@@ -95,7 +95,8 @@ public sealed class Explainer
             else
             {
                 // Delivered while we looked: its way is explained as for mail that comes next.
-                ways.Add(await OfDomainAsync(domain));
+                Explanation next = await OfDomainAsync(domain);
+                ways.Add(shown.IsFailed ? next with { Waits = OfEntry(shown, next.Waits) } : next);
             }
         }
         return new ExplainedMessage(message, ways);
@@ -143,6 +144,7 @@ public sealed class Explainer
     {
         QueuedState.Held => new WaitReason(WaitKind.Hold, "the operator, who holds it: fastrelay queue release lets it go"),
         QueuedState.InFlight => new WaitReason(WaitKind.Nothing, "nothing: it is being delivered now"),
+        QueuedState.Ending when entry.IsFailed => new WaitReason(WaitKind.Bounces, "its sender to be told: it has " + entry.Reason),
         QueuedState.Ending => new WaitReason(WaitKind.Settling, "its turn to be settled: it is expired, refused by its route, or being removed"),
         QueuedState.Deferred => new WaitReason(
             WaitKind.Time,

@@ -94,7 +94,7 @@ public sealed class QueueAdmin
     public async ValueTask<QueuedMessage?> ShowAsync(MessageId id)
     {
         QueueListing listing = await ListAsync(new QueueFilter { Id = id }, 1);
-        return listing.Messages.Count > 0 ? listing.Messages[0] : null;
+        return await FailedMail.AddAsync(_queue, id, listing.Messages.Count > 0 ? listing.Messages[0] : null);
     }
 
     /// <summary>How many messages a filter selects.</summary>

@@ -44,6 +44,9 @@ public sealed record QueuedDestination(
 
     /// <summary>When mail of its destination was last moved there, Unix ms; 0 for never.</summary>
     public long MovedUnixMs { get; init; }
+
+    /// <summary>These have failed, and their bounce is still to be written.</summary>
+    public bool IsFailed { get; init; }
 }
 
 /// <summary>A page of a listing.</summary>
