@@ -111,7 +111,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             Routes = [new RouteConfig($"{random.Next(3)}.test", "discard:", DeliverTls.None), .. _usual.Routes],
             Limits = limits with { MessagesPerConnection = 1 + random.Next(limits.MessagesPerConnection), SendSessionsPerSite = 1 + random.Next(limits.SendSessionsPerSite), SendSessions = 1 + random.Next(limits.SendSessions) },
         };
-        string? wrong = relay.Reload(next, relay.Receiver.Tls, null, null, null, out long kept);
+        string? wrong = relay.Reload(next, relay.Receiver.Tls, null, null, StormSettings.Login, out long kept);
         host.Universe.Require(wrong is null && kept == 0 || relay.Queue.Stopping, $"a reload changed too much: {wrong}, {kept} kept their route");
     }
 
