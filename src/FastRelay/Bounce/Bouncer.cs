@@ -86,7 +86,7 @@ public sealed class Bouncer : BounceSink
     /// <inheritdoc/>
     public override BounceWait? WaitOf(MessageHandle message)
     {
-        if (!_waiting.TryGetValue(message, out PendingBounce? pending))
+        if ((_waiting.GetValueOrDefault(message) ?? _working.Find(one => one.Message == message && one.RetryUntil is null)) is not { } pending)
         {
             return null;
         }

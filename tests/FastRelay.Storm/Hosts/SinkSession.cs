@@ -336,7 +336,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 await _peer.WriteAsync("what is all this then\r\n");
                 return Fault.Leave;
             case 6:
-                _saidTooMuch = true;
+                _saidTooMuch = _offers.IsUnheard = true;
                 await _peer.WriteAsync($"250 2.0.0 too early at {step}\r\n");
                 return Fault.None;
             case 7:
