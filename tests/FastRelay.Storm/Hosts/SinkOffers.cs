@@ -13,8 +13,8 @@ internal sealed class SinkOffers(StormSink sink)
     /// <summary>The transaction was begun with SMTPUTF8.</summary>
     public bool IsUtf8 { get; private set; }
 
-    /// <summary>Content of 8 bits comes converted, if there is any.</summary>
-    public bool WantsSevenBit => !Has(sink.Profile.EightBitMime) && sink.Checker.Converts;
+    /// <summary>Content of 8 bits must come converted, or may have been.</summary>
+    public bool IsSevenBit(byte[] content) => sink.Checker.Converts && (!Has(sink.Profile.EightBitMime) || (IsUnheard && Ascii.IsValid(content)));
 
     /// <summary>Lines of the answer to EHLO.</summary>
     public string Lines()

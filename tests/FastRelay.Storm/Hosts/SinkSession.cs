@@ -280,7 +280,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
     private void Take(byte[] content)
     {
         Universe.Trace.Add("taken", content);
-        _taken.AddRange(sink.Checker.Taken(_sender!, _mailboxes, content, _offers.WantsSevenBit));
+        _taken.AddRange(sink.Checker.Taken(_sender!, _mailboxes, content, _offers.IsSevenBit(content)));
         if (sink.Checker.Life != _life)
         {
             // The dot was on its way when the relay died.
