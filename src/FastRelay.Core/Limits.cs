@@ -157,6 +157,12 @@ public sealed record Limits
     /// </summary>
     public int BouncesWaiting { get; init; } = 10_000;
 
+    /// <summary>
+    /// Bounces and warnings begun in any minute: a hundred a second is what a large sender's own host can bear, and a million failures
+    /// at once are told in three hours. What is over it waits, and when <see cref="BouncesWaiting"/> do, failures are put off.
+    /// </summary>
+    public int BouncesPerMinute { get; init; } = 6_000;
+
     // ---- Delivering ------------------------------------------------------------------------------------------------
 
     /// <summary>Outgoing connections in all.</summary>

@@ -298,7 +298,13 @@ public sealed class Relay : LoopItem
         new() { HelloName = config.HostName, Source = config.Deliver.Source, Authorities = authorities, EightBit = config.Deliver.EightBit };
 
     private static BounceOptions BouncesOf(RelayConfig config) =>
-        new() { Hostname = config.HostName, Waiting = config.Limits.BouncesWaiting };
+        new()
+        {
+            Hostname = config.HostName,
+            Waiting = config.Limits.BouncesWaiting,
+            PerMinute = config.Limits.BouncesPerMinute,
+            TenantsPerMinute = config.Tenants.Where(static one => one.BouncesPerMinute > 0).ToDictionary(static one => one.Name, static one => one.BouncesPerMinute, StringComparer.Ordinal),
+        };
 
     private ReceiveOptions ReceivingOf(RelayConfig config) =>
         new(Encoding.ASCII.GetBytes(config.HostName), new RelayPolicy(config.RelayFor, config.RelayDomains, config.RelayUsers, config.RelayCertificates), config.Limits)

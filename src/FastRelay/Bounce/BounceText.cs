@@ -8,7 +8,8 @@ namespace FastRelay.Bounce;
 
 /// <summary>
 /// The text of a bounce, or of a report that mail is delayed or relayed: multipart/report (RFC 6522) of a part for people, a part for programs (RFC 3464) and the
-/// original message or its header. Marked as automatic (RFC 3834). Pure: facts in, stored form out.
+/// original message or its header. Marked as automatic (RFC 3834). What is not ASCII in it is as RFC 6533 wants it
+/// (<see cref="ReportForm"/>). Pure: facts in, stored form out.
 /// </summary>
 public static class BounceText
 {
@@ -22,32 +23,22 @@ public static class BounceText
     {
         Check.That(facts.Failed.Count > 0 && facts.ReversePath.Length > 0);
         ReadOnlySpan<byte> original = facts.Original.Span;
-        bool eightBit = original.ContainsAnyInRange((byte)0x80, (byte)0xFF);
+        ReportForm form = ReportForm.Of(facts);
+        bool eightBit = form.IsEightBit || (!form.IsReturnEncoded && !Ascii.IsValid(original));
         string boundary = Boundary(facts.Nonce, original);
-        var lines = new StoredLines(output);
+        var lines = new StoredLines(output, form.IsUtf8);
         WriteHeader(facts, lines, boundary, eightBit);
         lines.Add("--").Add(boundary).End();
-        WriteForPeople(facts, lines);
+        int stuffed = form.WriteText(text => WriteForPeople(facts, text), output);
         lines.Add("--").Add(boundary).End();
-        WriteForPrograms(facts, lines);
-        int stuffed = 0;
+        WriteForPrograms(facts, form, lines);
         if (facts.Part != ReturnedPart.Nothing)
         {
             lines.Add("--").Add(boundary).End();
-            lines.Line(facts.Part == ReturnedPart.Message ? "Content-Type: message/rfc822"u8 : "Content-Type: text/rfc822-headers"u8);
-            if (eightBit)
-            {
-                lines.Line("Content-Transfer-Encoding: 8bit"u8);
-            }
-            lines.End();
-            // The stored form of an embedded message is the message's own stored form.
-            output.Write(original);
-            stuffed = StuffedDots(original);
-            // This CRLF belongs to the boundary (RFC 2046 5.1.1): the original keeps its own last one.
-            lines.End();
+            stuffed += form.WriteReturned(facts, output);
         }
         lines.Add("--").Add(boundary).Add("--").End();
-        return new BounceShape(eightBit, stuffed);
+        return new BounceShape(eightBit || form.IsUtf8, stuffed);
     }
 
     /// <summary>The header section of a message in stored form, whole lines only, at most <paramref name="bytesMax"/>.</summary>
@@ -70,7 +61,7 @@ public static class BounceText
     {
         lines.Add("Date: "u8).Add(facts.Now).End();
         lines.Add("From: Mail Delivery System <MAILER-DAEMON@"u8).Add(facts.Hostname).Line(">"u8);
-        lines.Add("To: <"u8).AddForeign(facts.ReversePath).Line(">"u8);
+        lines.Add("To: <"u8).AddAddress(facts.ReversePath).Line(">"u8);
         lines.Line(Has(facts, NoticeKind.Failed) ? "Subject: Undelivered mail returned to sender"u8
             : Has(facts, NoticeKind.Delayed) ? "Subject: Delayed mail (it is still being tried)"u8
             : "Subject: Mail relayed (no further report will follow)"u8);
@@ -89,7 +80,6 @@ public static class BounceText
 
     private static void WriteForPeople(BounceFacts facts, StoredLines lines)
     {
-        lines.Line("Content-Type: text/plain; charset=us-ascii"u8).End();
         lines.Add("This is the mail system at "u8).Add(facts.Hostname).Line("."u8).End();
         if (Has(facts, NoticeKind.Failed))
         {
@@ -126,7 +116,7 @@ public static class BounceText
             {
                 continue;
             }
-            lines.End().Add("  <"u8).AddForeign(notice.Mailbox.Span).Line(">"u8);
+            lines.End().Add("  <"u8).AddAddress(notice.Mailbox.Span).Line(">"u8);
             lines.Add("    "u8);
             byte[] why = Encoding.ASCII.GetBytes(Why(notice));
             lines.AddFolded(why, 4, "    "u8).End();
@@ -155,9 +145,14 @@ public static class BounceText
         };
     }
 
-    private static void WriteForPrograms(BounceFacts facts, StoredLines lines)
+    private static void WriteForPrograms(BounceFacts facts, ReportForm form, StoredLines lines)
     {
-        lines.Line("Content-Type: message/delivery-status"u8).End();
+        lines.Line(form.IsUtf8 ? "Content-Type: message/global-delivery-status"u8 : "Content-Type: message/delivery-status"u8);
+        if (form.IsEightBit)
+        {
+            lines.Line("Content-Transfer-Encoding: 8bit"u8);
+        }
+        lines.End();
         if (facts.EnvelopeId.Length > 0)
         {
             AddXtext(lines.Add("Original-Envelope-Id: "u8), facts.EnvelopeId).End();
@@ -169,8 +164,8 @@ public static class BounceText
         foreach (FailedNotice failed in facts.Failed)
         {
             lines.End();
-            WriteOriginalRecipient(failed.OriginalRecipient.Span, lines);
-            lines.Add("Final-Recipient: rfc822; "u8).AddForeign(failed.Mailbox.Span).End();
+            form.WriteOriginalRecipient(failed.OriginalRecipient.Span, lines);
+            form.WriteFinalRecipient(failed.Mailbox.Span, lines);
             lines.Line(failed.Kind switch
             {
                 NoticeKind.Relayed => "Action: relayed"u8,
@@ -195,16 +190,6 @@ public static class BounceText
             }
         }
         lines.End();
-    }
-
-    // RFC 3464 2.3.1: the address in ORCPT, not in xtext any more.
-    private static void WriteOriginalRecipient(ReadOnlySpan<byte> original, StoredLines lines)
-    {
-        int semicolon = original.IndexOf((byte)';');
-        if (semicolon > 0)
-        {
-            AddXtext(lines.Add("Original-Recipient: "u8).AddForeign(original[..semicolon]).Add("; "u8), original[(semicolon + 1)..]).End();
-        }
     }
 
     private static StoredLines AddXtext(StoredLines lines, ReadOnlySpan<byte> xtext)
@@ -265,9 +250,6 @@ public static class BounceText
             nonce++;
         }
     }
-
-    private static int StuffedDots(ReadOnlySpan<byte> stored) =>
-        (stored.StartsWith("."u8) ? 1 : 0) + stored.Count("\n."u8);
 }
 
 /// <summary>What the journal and the next hop must know of a bounce's text.</summary>

@@ -94,9 +94,9 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         BounceShape shape = BounceText.Write(facts, text);
         _writer.StuffedDots = shape.StuffedDots;
         EnvelopeFlags flags = EnvelopeFlags.Bounce | (shape.EightBit ? EnvelopeFlags.EightBit : EnvelopeFlags.None);
-        if (facts.ReversePath.AsSpan().IndexOfAnyInRange((byte)0x80, (byte)0xff) >= 0)
+        if (ReportForm.Of(facts).IsUtf8)
         {
-            // Its recipient is not ASCII: a host has to be told so (RFC 6531 3.4).
+            // Its recipient is not ASCII, and neither is its header: a host has to be told so (RFC 6531 3.4).
             flags |= EnvelopeFlags.SmtpUtf8;
         }
         _envelope.Start(default, flags, "[bounce]"u8, default);

@@ -9,10 +9,13 @@ namespace FastRelay.Bounce;
 /// <summary>
 /// Step 15 of a message's life: tells senders of failures (RFC 3464). Failures wait here in memory only: their
 /// recipients stay pending in the journal until the bounce's own record settles them, so that after a crash they fail
-/// again and are told once.
+/// again and are told once. No more a minute are begun than the limits say (docs/decisions/0033).
 /// </summary>
 public sealed class Bouncer : BounceSink
 {
+    /// <summary>That bounces wait for their rate is said at most so often.</summary>
+    private const int SayMs = 60_000;
+
     private readonly World _world;
     private readonly MessageJournal _journal;
     private readonly MessageQueue _queue;
@@ -20,11 +23,12 @@ public sealed class Bouncer : BounceSink
     private readonly Log _log;
     private readonly Counters _counters;
     private readonly Dictionary<MessageHandle, PendingBounce> _waiting = [];
-    private PendingBounce? _first;
-    private PendingBounce? _last;
+    private readonly BounceQueue _reports;
+    private readonly LoopTimer _timer;
+    private long _saidMs = -SayMs;
+    private long _dueMs = long.MinValue;
     private int _warnings;
     private int _running;
-    private int _recipients;
     private int _refused;
     private int _relayed;
     private readonly List<PendingBounce> _working = [];
@@ -41,19 +45,27 @@ public sealed class Bouncer : BounceSink
         _options = options;
         _log = log;
         _counters = counters;
+        _reports = new BounceQueue(options);
+        _timer = new LoopTimer(world.Loop, new Due(this));
     }
 
     /// <summary>Messages whose senders are still to be told, those at work included.</summary>
-    public int Pending => _waiting.Count + _warnings + _running + Told;
+    public int Pending => _reports.Count + _running + Told;
 
     /// <summary>Failed recipients whose events are not written yet.</summary>
     public int Told => _told?.Count ?? 0;
 
     /// <inheritdoc/>
-    public override bool HasRoom => _recipients + Told < _options.Waiting;
+    public override int Waiting => _reports.Recipients + Told;
 
     /// <inheritdoc/>
-    public override bool MayWarn => HasRoom && !IsStuck && _warnings < _options.AtOnce;
+    public override bool HasRoom => Waiting < _options.Waiting;
+
+    /// <inheritdoc/>
+    public override bool MayWarn => HasRoom && !IsStuck && _warnings < _options.AtOnce && _reports.IsIdle(_world.Loop.NowMs);
+
+    /// <inheritdoc/>
+    public override bool IsPaced => _reports.IsPaced;
 
     /// <inheritdoc/>
     public override bool IsStuck => _refused > 0 || _told is { IsStuck: true };
@@ -63,6 +75,23 @@ public sealed class Bouncer : BounceSink
     {
         _world.Loop.CheckThread();
         _options = options;
+        _reports.Change(options, _world.Loop.NowMs);
+        // Another rate is another time to wait.
+        Begin();
+    }
+
+    /// <inheritdoc/>
+    public override bool PutsOff(string tenant) => (IsStuck && !HasRoom) || (IsPaced && !_reports.HasShare(tenant, _options.Waiting - Told));
+
+    /// <inheritdoc/>
+    public override BounceWait? WaitOf(MessageHandle message)
+    {
+        if ((_waiting.GetValueOrDefault(message) ?? _working.Find(one => one.Message == message && one.RetryUntil is null)) is not { } pending)
+        {
+            return null;
+        }
+        string why = IsStuck ? "waits for the spool, which takes no bounce just now" : IsPaced ? RateReason : "waits for its turn to be written";
+        return new BounceWait([.. pending.Failed.Select(static one => one.Index)], why, pending.Failed[0].ReplyText);
     }
 
     /// <summary>Ends the retries: what is pending is told after the next start.</summary>
@@ -84,25 +113,33 @@ public sealed class Bouncer : BounceSink
         }
         Stop();
         _told?.Stop();
+        _timer.Cancel();
         _working.ForEach(GiveUp);
-        for (PendingBounce? pending = _first; pending is not null; pending = pending.Next)
+        foreach (PendingBounce pending in _reports.All)
         {
             GiveUp(pending);
         }
     }
 
     /// <inheritdoc/>
-    public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)
+    public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed, string tenant = "")
     {
         _world.Loop.CheckThread();
         Check.That(failed.Length > 0);
-        if (!_waiting.TryGetValue(message, out PendingBounce? pending))
+        bool isUrgent = HasRelayed(failed);
+        if (!_waiting.TryGetValue(message, out PendingBounce? pending) || (isUrgent && pending.Relayed == 0))
         {
-            pending = new PendingBounce(message, _journal.IdOf(message));
-            _waiting.Add(message, pending);
-            Append(pending);
+            // One that waits for its rate is not made urgent by what comes later: that is told by itself.
+            pending = new PendingBounce(message, _journal.IdOf(message), tenant);
+            _waiting[message] = pending;
+            Fill(pending, failed);
+            _reports.Add(pending);
         }
-        Fill(pending, failed);
+        else
+        {
+            Fill(pending, failed);
+        }
+        Begin();
     }
 
     /// <inheritdoc/>
@@ -115,27 +152,27 @@ public sealed class Bouncer : BounceSink
     }
 
     /// <inheritdoc/>
-    public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until)
+    public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until, string tenant = "")
     {
         _world.Loop.CheckThread();
         Check.That(delayed.Length > 0);
         // By itself: a bounce settles everybody that it names.
-        var pending = new PendingBounce(message, _journal.IdOf(message)) { RetryUntil = until };
+        var pending = new PendingBounce(message, _journal.IdOf(message), tenant) { RetryUntil = until };
         _warnings++;
-        Append(pending);
         Fill(pending, delayed);
+        _reports.Add(pending);
+        Begin();
     }
 
     /// <inheritdoc/>
     public override string Watch(long forMs)
     {
         long before = _world.Loop.NowMs - forMs;
-        if (_first is not null && _running < _options.AtOnce && !_stopping)
+        if (_reports.Any is { } waiting && _running < _options.AtOnce && !_stopping && !_timer.IsArmed && _dueMs < before)
         {
-            // Somebody always works while something waits.
-            string id = _first.Id.ToString();
-            _running++;
-            _ = WorkAsync(new BounceWriter(_world, _journal, _options));
+            // Somebody always works while something waits, or it is known when somebody will; a timer that is due may not have had its turn yet.
+            string id = waiting.Id.ToString();
+            Begin();
             return id;
         }
         if (!IsStuck && _journal.Admission == JournalStatus.Ok && _working.Find(one => one.SinceMs < before) is { } late)
@@ -147,28 +184,31 @@ public sealed class Bouncer : BounceSink
         return "";
     }
 
-    private void Append(PendingBounce pending)
+    private static bool HasRelayed(ReadOnlySpan<FailedRecipient> recipients)
     {
-        if (_last is null)
+        foreach (ref readonly FailedRecipient one in recipients)
         {
-            _first = pending;
+            if (one.Kind == NoticeKind.Relayed)
+            {
+                return true;
+            }
         }
-        else
-        {
-            _last.Next = pending;
-        }
-        _last = pending;
+        return false;
     }
 
     private void Fill(PendingBounce pending, ReadOnlySpan<FailedRecipient> recipients)
     {
-        _recipients += pending.RetryUntil is null ? recipients.Length : 0;
+        _reports.Counts(pending, recipients.Length);
         _relayed -= pending.Relayed;
         pending.FailedAt = _world.Time.GetUtcNow();
         pending.SinceMs = _world.Loop.NowMs;
         pending.Failed.AddRange(recipients);
         _relayed += pending.Relayed;
-        if (_running < _options.AtOnce)
+    }
+
+    private void Begin()
+    {
+        if (_running < _options.AtOnce && _reports.Count > 0 && !_stopping)
         {
             _running++;
             _ = WorkAsync(new BounceWriter(_world, _journal, _options));
@@ -184,6 +224,10 @@ public sealed class Bouncer : BounceSink
             {
                 _working.Add(pending);
                 pending.SinceMs = _world.Loop.NowMs;
+                if (!_timer.IsArmed)
+                {
+                    Begin();
+                }
                 await TellAsync(writer, pending);
                 _working.Remove(pending);
                 Forget(pending);
@@ -221,7 +265,7 @@ public sealed class Bouncer : BounceSink
     {
         _relayed -= pending.Relayed;
         bool had = HasRoom;
-        _recipients -= pending.RetryUntil is null ? pending.Failed.Count : 0;
+        _reports.Counts(pending, -pending.Failed.Count);
         if (!had && HasRoom)
         {
             _queue.BouncesMove();
@@ -230,22 +274,49 @@ public sealed class Bouncer : BounceSink
 
     private PendingBounce? Take()
     {
-        PendingBounce? pending = _stopping ? null : _first;
-        if (pending is not null)
+        if (_stopping)
         {
-            _first = pending.Next;
-            _last = _first is null ? null : _last;
-            pending.Next = null;
-            if (pending.RetryUntil is null)
+            return null;
+        }
+        bool waited = _reports.IsPaced;
+        if (_reports.Take(_world.Loop.NowMs, out long waitMs) is not { } pending)
+        {
+            if (waitMs > 0)
             {
-                _waiting.Remove(pending.Message);
+                Pace(waitMs, !waited);
             }
-            else
-            {
-                _warnings--;
-            }
+            return null;
+        }
+        _counters.BouncesPaced += waited && pending.Relayed == 0 ? 1 : 0;
+        if (pending.RetryUntil is not null)
+        {
+            _warnings--;
+        }
+        else if (_waiting.GetValueOrDefault(pending.Message) == pending)
+        {
+            _waiting.Remove(pending.Message);
         }
         return pending;
+    }
+
+    private void Pace(long waitMs, bool begins)
+    {
+        _timer.After(waitMs);
+        _dueMs = _world.Loop.NowMs + waitMs;
+        if (!begins)
+        {
+            return;
+        }
+        if (_world.Loop.NowMs - _saidMs >= SayMs)
+        {
+            _saidMs = _world.Loop.NowMs;
+            _log.Warn("bounces_paced"u8).Add("waiting"u8, _reports.Recipients).Add("per_minute"u8, _options.PerMinute).Write();
+        }
+        if (!HasRoom)
+        {
+            // What stood still for the want of room goes on: what fails is put off from now on.
+            _queue.BouncesMove();
+        }
     }
 
     [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
@@ -311,5 +382,11 @@ public sealed class Bouncer : BounceSink
         _log.Warn("bounce_waits"u8).Add("for"u8, pending.Id.ToString())
             .Add("reason"u8, status == JournalStatus.Full ? "journal_full"u8 : "journal_failed"u8)
             .AddSeconds("wait"u8, wait).Write();
+    }
+
+    /// <summary>A rate allows the next report.</summary>
+    private sealed class Due(Bouncer bouncer) : LoopItem
+    {
+        protected override void Run() => bouncer.Begin();
     }
 }

@@ -4,11 +4,14 @@ using FastRelay.Queue;
 namespace FastRelay.Bounce;
 
 /// <summary>What the sender of one message is still to be told of.</summary>
-internal sealed class PendingBounce(MessageHandle message, MessageId id)
+internal sealed class PendingBounce(MessageHandle message, MessageId id, string tenant)
 {
     public MessageHandle Message { get; } = message;
 
     public MessageId Id { get; } = id;
+
+    /// <summary>Whose message it is; empty for the default tenant.</summary>
+    public string Tenant { get; } = tenant;
 
     public List<FailedRecipient> Failed { get; } = [];
 
@@ -30,6 +33,6 @@ internal sealed class PendingBounce(MessageHandle message, MessageId id)
     /// <summary>Recipients that were delivered.</summary>
     public int Relayed => Failed.Count(static one => one.Kind == NoticeKind.Relayed);
 
-    /// <summary>Next in the order of service.</summary>
+    /// <summary>Next of the same tenant's.</summary>
     public PendingBounce? Next { get; set; }
 }

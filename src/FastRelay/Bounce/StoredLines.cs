@@ -4,10 +4,12 @@ using System.Text;
 namespace FastRelay.Bounce;
 
 /// <summary>
-/// Writes lines of plain ASCII in stored form: CRLF, and no line that begins with a dot, so nothing is to be stuffed.
-/// Octets of others that are not printable ASCII become <c>?</c>: nothing they said can start a line or a header.
+/// Writes lines in stored form: CRLF, and no line that begins with a dot, so nothing is to be stuffed. Octets of others that are
+/// not printable ASCII become <c>?</c>, but for addresses where <paramref name="isUtf8"/>: nothing they said can start a line or a header.
 /// </summary>
-internal readonly struct StoredLines(IBufferWriter<byte> output)
+/// <param name="output">Receives them.</param>
+/// <param name="isUtf8">Addresses stand as they are: whoever reads this takes UTF-8.</param>
+internal readonly struct StoredLines(IBufferWriter<byte> output, bool isUtf8 = false)
 {
     // RFC 5322 2.1.1 asks for lines of at most 78.
     private const int Width = 76;
@@ -41,6 +43,30 @@ internal readonly struct StoredLines(IBufferWriter<byte> output)
             into[i] = text[i] is >= 0x20 and < 0x7F ? text[i] : (byte)'?';
         }
         output.Advance(text.Length);
+        return this;
+    }
+
+    /// <summary>Adds an address: printable characters of UTF-8 as they are where this may hold them.</summary>
+    public StoredLines AddAddress(ReadOnlySpan<byte> address)
+    {
+        if (!isUtf8)
+        {
+            return AddForeign(address);
+        }
+        while (!address.IsEmpty)
+        {
+            bool isText = Rune.DecodeFromUtf8(address, out Rune rune, out int used) == OperationStatus.Done && rune.Value >= 0xA0;
+            if (isText)
+            {
+                output.Write(address[..used]);
+            }
+            else
+            {
+                used = 1;
+                AddForeign(address[..1]);
+            }
+            address = address[used..];
+        }
         return this;
     }
 

@@ -88,6 +88,7 @@ public static class LimitTable
 
         Ms("watchdog", 10_000, Day, l => l.WatchdogMs, (l, v) => l with { WatchdogMs = (int)v }),
         Count("bounces_waiting", 1, 1_000_000, l => l.BouncesWaiting, (l, v) => l with { BouncesWaiting = (int)v }),
+        Count("bounces_per_minute", 1, 60_000_000, l => l.BouncesPerMinute, (l, v) => l with { BouncesPerMinute = (int)v }),
         Count("send_sessions", 1, 1_000_000, l => l.SendSessions, (l, v) => l with { SendSessions = (int)v }),
         Count("send_sessions_per_site", 1, 1_000_000, l => l.SendSessionsPerSite, (l, v) => l with { SendSessionsPerSite = (int)v }),
         Count("messages_per_connection", 1, int.MaxValue, l => l.MessagesPerConnection, (l, v) => l with { MessagesPerConnection = (int)v }),

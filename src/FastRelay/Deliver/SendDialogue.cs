@@ -276,7 +276,7 @@ internal sealed class SendDialogue : LoopItem
         {
             return length;
         }
-        return recipient >= 0 ? DsnParameters.AddToRcpt(into, length, named, offered)
+        return recipient >= 0 ? DsnParameters.AddToRcpt(into, length, envelope, named, offered)
             : mail ? DsnParameters.AddToMail(into, length, envelope, offered)
             : length;
     }

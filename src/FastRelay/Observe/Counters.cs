@@ -66,6 +66,12 @@ public sealed class Counters
     /// <summary>Failed recipients whose event was the notice.</summary>
     public long ToldByEvent { get; set; }
 
+    /// <summary>Bounces and warnings that had to wait for their rate before they were begun.</summary>
+    public long BouncesPaced { get; set; }
+
+    /// <summary>Failures that were put off, because too many waited for their bounce already: each is tried again, and fails again.</summary>
+    public long BouncesPutOff { get; set; }
+
     /// <summary>Reports of a delay written.</summary>
     public long Warned { get; set; }
 

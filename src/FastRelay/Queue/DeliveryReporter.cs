@@ -18,6 +18,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     private int _outcomeCount;
     private readonly List<FailedRecipient> _failed = [];
     private readonly List<int> _told = [];
+    private byte[] _whyPutOff = [];
 
     public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
     {
@@ -28,7 +29,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
         bool byEvent = delivery.Destination.Tenant.TellsByEvent;
-        bool untold = !noNotice && queue.Bounces is { HasRoom: false, IsStuck: true };
+        bool untold = !noNotice && queue.Bounces?.PutsOff(delivery.Destination.Tenant.Name) == true;
         bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
@@ -57,8 +58,10 @@ internal sealed class DeliveryReporter(QueueState queue)
                 case OutcomeClass.Failed when (untold || (byEvent && !noNotice && queue.Log.Events is { HasRoom: false })) && WantsFailures(envelope, report.Index):
                     // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again. Of a report with
                     // more lines than the stream holds, those that find room are told now and the others next time.
-                    outcome = outcome with { Class = OutcomeClass.Deferred };
+                    outcome = outcome with { Class = OutcomeClass.Deferred, Cause = OutcomeCause.Untold };
                     queue.Counters.Deferred++;
+                    queue.Counters.BouncesPutOff++;
+                    _whyPutOff = later ? _whyPutOff : WhyPutOff(report.ReplyText.Span);
                     later = true;
                     break;
                 case OutcomeClass.Failed:
@@ -82,12 +85,17 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool forRate = TellSite(delivery, took, judged, reports) && (entry.Flags & EntryFlags.RoundDeferred) == 0;
         long delayMs = !deferred ? 0 : forRate ? RateDelayMs(attempts) : queue.Options.RetryAfterMs(attempts, queue.World.Random, inDoubt);
         Finish(delivery, tooMany, attempts, deferred, delayMs, later, reason);
-        HandOver(delivery.Message);
+        HandOver(delivery);
     }
 
+    /// <summary>Why an entry waits although it has failed: for its sender to be told.</summary>
+    private byte[] WhyPutOff(ReadOnlySpan<byte> reply) =>
+        [.. queue.Bounces is { IsPaced: true } ? "waits for the rate of bounces: "u8 : "waits until its sender can be told: "u8, .. Cut(reply)];
+
     /// <summary>Those who failed wait to be told of; a message with a damaged envelope is looked at.</summary>
-    private void HandOver(MessageHandle message)
+    private void HandOver(in Delivery delivery)
     {
+        MessageHandle message = delivery.Message;
         if (_told.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
@@ -96,7 +104,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         else if (_failed.Count > 0)
         {
             Check.That(queue.Bounces is not null, "failures have somebody to tell of them");
-            queue.Bounces.Bounce(message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed));
+            queue.Bounces.Bounce(message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_failed), delivery.Destination.Tenant.Name);
         }
         else
         {
@@ -180,9 +188,9 @@ internal sealed class DeliveryReporter(QueueState queue)
             long nextDue = deferred ? queue.UnixMs + delayMs : 0;
             queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason, deferred ? queue.Moves.NoteOf(handle) : default);
         }
-        if (deferred && !reason.IsEmpty && (entry.Flags & EntryFlags.Removing) == 0)
+        if ((later || (deferred && !reason.IsEmpty)) && (entry.Flags & EntryFlags.Removing) == 0)
         {
-            entry.Reason = queue.Reasons.Add(reason);
+            entry.Reason = queue.Reasons.Add(reason.IsEmpty ? _whyPutOff : reason);
         }
         Landed(delivery);
         if (entry.Pending == 0)
@@ -217,7 +225,9 @@ internal sealed class DeliveryReporter(QueueState queue)
         }
         if (later)
         {
-            MoveOn(handle, UntoldRetryMs, ReadyPlace.Last, pastExpiry: true);
+            // A host that has refused it is asked again no sooner than one that has put it off.
+            long againMs = queue.Bounces is { IsPaced: true } ? Math.Max(UntoldRetryMs, queue.Options.RetryAfterMs(attempts, queue.World.Random)) : UntoldRetryMs;
+            MoveOn(handle, againMs, ReadyPlace.Last, pastExpiry: true);
             return;
         }
         // Somebody who was not reported although taken is tried again like the deferred.
@@ -248,7 +258,9 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             (extra.Cursor, extra.NextCursor) = (0, -1);
         }
-        MoveOn(flight.Entry, queue.Options.RetryAfterMs(entry.Attempts, queue.World.Random, inDoubt: true), ReadyPlace.Last);
+        long delayMs = queue.Options.RetryAfterMs(entry.Attempts, queue.World.Random, inDoubt: true);
+        queue.Moves.RecordWait(flight.Entry, queue.UnixMs + delayMs);
+        MoveOn(flight.Entry, delayMs, ReadyPlace.Last);
     }
 
     /// <summary>The site's delivery is over.</summary>

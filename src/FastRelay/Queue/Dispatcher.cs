@@ -73,11 +73,17 @@ public readonly record struct FailedRecipient(int Index, Outcome Outcome, string
 /// <summary>Tells senders of failures; Bounce's.</summary>
 public abstract class BounceSink
 {
+    /// <summary>Why what has failed is still there, for people.</summary>
+    public const string RateReason = "waits for the rate of bounces (limits.bounces_per_minute)";
+
     /// <summary>
     /// Takes over recipients that failed for good, or went to a host without reports. They stay pending in the journal until the bounce's own record
     /// settles them, so that neither a crash nor a full disk loses the notice. Not called for null reverse-paths.
     /// </summary>
-    public abstract void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed);
+    /// <param name="message">The message.</param>
+    /// <param name="failed">Who; at least one.</param>
+    /// <param name="tenant">Whose message it is; empty for the default tenant.</param>
+    public abstract void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed, string tenant = "");
 
     /// <summary>
     /// Takes over recipients that failed for good and whose <c>failed</c> events are the notice. They stay pending in the journal until
@@ -92,7 +98,8 @@ public abstract class BounceSink
     /// <param name="message">The message.</param>
     /// <param name="delayed">Who waits.</param>
     /// <param name="until">When it is given up.</param>
-    public abstract void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until);
+    /// <param name="tenant">Whose message it is.</param>
+    public abstract void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until, string tenant = "");
 
     /// <summary>Asked by the watchdog: a bounce that has waited for so long though the journal takes bounces; empty when none has.</summary>
     public virtual string Watch(long forMs) => "";
@@ -105,4 +112,25 @@ public abstract class BounceSink
 
     /// <summary>The journal takes no bounce now. Without room it is tried again later what fails, and delivery goes on: it is what frees the spool.</summary>
     public abstract bool IsStuck { get; }
+
+    /// <summary>
+    /// Bounces wait for their rate (<see cref="Limits.BouncesPerMinute"/>). Delivery goes on, also without room: what fails and
+    /// finds none is put off.
+    /// </summary>
+    public virtual bool IsPaced => false;
+
+    /// <summary>Failed recipients whose sender is still to be told.</summary>
+    public virtual int Waiting => 0;
+
+    /// <summary>What of a tenant's mail fails now is to be tried again later, as its sender can be told neither now nor soon.</summary>
+    public virtual bool PutsOff(string tenant) => !HasRoom && IsStuck;
+
+    /// <summary>What the bounce of a message waits for; null when none waits.</summary>
+    public virtual BounceWait? WaitOf(MessageHandle message) => null;
 }
+
+/// <summary>A bounce that is not begun yet.</summary>
+/// <param name="Recipients">Who failed, by their numbers in the envelope.</param>
+/// <param name="Why">What it waits for.</param>
+/// <param name="Reply">Why the first of them failed, as the host said it or in our words.</param>
+public sealed record BounceWait(IReadOnlyList<int> Recipients, string Why, ReadOnlyMemory<byte> Reply);

@@ -82,6 +82,9 @@ public sealed class MessageQueue : IReplay
     /// <summary>Entries that the operator holds.</summary>
     public long Held => _queue.CountOf(EntryState.Held);
 
+    /// <summary>Failed recipients whose sender is still to be told.</summary>
+    public int BouncesWaiting => _queue.Bounces?.Waiting ?? 0;
+
     /// <summary>Destinations known.</summary>
     public int DestinationCount => _queue.Destinations.Count;
 
@@ -326,7 +329,7 @@ public sealed class MessageQueue : IReplay
         _queue.Sites.RoomAgain();
     }
 
-    /// <summary><see cref="BounceSink.HasRoom"/> or <see cref="BounceSink.IsStuck"/> has become true.</summary>
+    /// <summary><see cref="BounceSink.HasRoom"/>, <see cref="BounceSink.IsStuck"/> or <see cref="BounceSink.IsPaced"/> has become true.</summary>
     public void BouncesMove()
     {
         _loop.CheckThread();

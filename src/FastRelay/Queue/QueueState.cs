@@ -97,7 +97,7 @@ internal sealed class QueueState
     public long LastOrder { get; set; }
 
     /// <summary>May something begin that can fail for good? Not while bounces have to catch up: what waits for them is in memory only.</summary>
-    public bool MayFail => Bounces is not { HasRoom: false, IsStuck: false };
+    public bool MayFail => Bounces is not { HasRoom: false, IsStuck: false, IsPaced: false };
 
     /// <summary>Why ready mail of a destination is not begun: DNS, its tenant's suspension or its site's gear; empty when nothing of these keeps it.</summary>
     public string StopOf(Destination destination) => destination.DnsReason.Length > 0 ? destination.DnsReason

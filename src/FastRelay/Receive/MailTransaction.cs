@@ -161,7 +161,8 @@ internal sealed class MailTransaction(EnvelopeBuilder envelope)
         {
             return BadPath(status, Replies.BadRecipient);
         }
-        ParameterStatus parsed = RcptParameters.TryParse(command.Argument[consumed..], Parameters, out RcptParameters parameters);
+        SmtpExtensions said = (_flags & EnvelopeFlags.SmtpUtf8) != 0 ? Parameters : Parameters & ~SmtpExtensions.SmtpUtf8;
+        ParameterStatus parsed = RcptParameters.TryParse(command.Argument[consumed..], said, out RcptParameters parameters);
         if (parsed != ParameterStatus.Ok)
         {
             return BadParameter(parsed);

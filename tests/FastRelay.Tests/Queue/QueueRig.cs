@@ -255,7 +255,7 @@ public sealed class QueueRig
 
         public List<string> Warned { get; } = [];
 
-        public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until)
+        public override void Warn(MessageHandle message, ReadOnlySpan<FailedRecipient> delayed, DateTimeOffset until, string tenant = "")
         {
             foreach (FailedRecipient one in delayed)
             {
@@ -282,7 +282,7 @@ public sealed class QueueRig
 
         public override bool IsStuck => Stuck;
 
-        public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed)
+        public override void Bounce(MessageHandle message, ReadOnlySpan<FailedRecipient> failed, string tenant = "")
         {
             Assert.True(rig.Loop.Loop.IsCurrent);
             foreach (FailedRecipient one in failed)

@@ -43,6 +43,21 @@ public class WatchdogTests
         Assert.Equal((0L, 1L), (rig.Messages, rig.Counters.Stuck));
     }
 
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    public void The_wait_of_one_that_was_given_up_is_recorded_for_a_message_of_one_destination(int destinations, bool recorded)
+    {
+        QueueRig rig = Rig().Domain("b.test");
+        MessageHandle message = rig.Accept("s@x.test", [.. ((string[])["u@a.test", "v@b.test"]).Take(destinations)]);
+        rig.Dispatcher.Holds = false;
+        rig.Take("mx.a.test");
+        rig.Loop.Pass(BoundMs + (BoundMs / 2) + 2_000, 1_000);
+        Assert.Contains("state=delivering", Assert.Single(Found(rig)), StringComparison.Ordinal);
+        Assert.Equal(recorded, rig.Journal.TryGetDeferred(message, 0, out DeferredSet set));
+        Assert.Equal((recorded ? 1 : 0, recorded), (set.Attempts, set.NextDueUnixMs > rig.World.Time.GetUtcNow().ToUnixTimeMilliseconds()));
+    }
+
     [Fact]
     public void A_long_delivery_with_a_session_is_left_alone()
     {

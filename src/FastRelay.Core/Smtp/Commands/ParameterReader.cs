@@ -3,7 +3,9 @@ using System.Buffers;
 namespace FastRelay.Smtp;
 
 /// <summary>Walks over <c>keyword[=value]</c> pairs separated by spaces (RFC 5321 4.1.2, esmtp-param).</summary>
-internal ref struct ParameterReader(ReadOnlySpan<byte> rest)
+/// <param name="rest">The text.</param>
+/// <param name="utf8">Values may hold octets over 127 (RFC 6531 3.3, esmtp-value); that they are UTF-8 is asked of each value.</param>
+internal ref struct ParameterReader(ReadOnlySpan<byte> rest, bool utf8 = false)
 {
     private static readonly SearchValues<byte> EsmtpKeyword =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"u8);
@@ -32,7 +34,7 @@ internal ref struct ParameterReader(ReadOnlySpan<byte> rest)
         keyword = equals < 0 ? word : word[..equals];
         value = equals < 0 ? default : word[(equals + 1)..];
         malformed = keyword.IsEmpty || keyword[0] == '-' || keyword.ContainsAnyExcept(EsmtpKeyword)
-            || (equals >= 0 && (value.IsEmpty || value.Contains((byte)'=') || value.ContainsAnyExceptInRange((byte)33, (byte)126)));
+            || (equals >= 0 && (value.IsEmpty || value.Contains((byte)'=') || (utf8 ? value.ContainsAnyInRange((byte)0, (byte)32) || value.Contains((byte)127) : value.ContainsAnyExceptInRange((byte)33, (byte)126))));
         return true;
     }
 }

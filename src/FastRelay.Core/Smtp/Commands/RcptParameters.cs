@@ -30,7 +30,10 @@ public ref struct RcptParameters
     /// <summary>When to report.</summary>
     public NotifyOn Notify { get; private set; }
 
-    /// <summary>The original recipient as given, <c>addr-type;xtext</c>, at most 500 octets; empty when not given.</summary>
+    /// <summary>
+    /// The original recipient as given, <c>addr-type;xtext</c>, or UTF-8 in place of the xtext where the type is utf-8 (RFC 6533 3); at
+    /// most 500 octets; empty when not given.
+    /// </summary>
     public ReadOnlySpan<byte> OriginalRecipient { get; private set; }
 
     /// <summary>Parses when no extension with a parameter is offered.</summary>
@@ -38,13 +41,14 @@ public ref struct RcptParameters
 
     /// <summary>Parses what follows the path of RCPT TO, with its leading space.</summary>
     /// <param name="rest">The text.</param>
-    /// <param name="offered">What EHLO offered.</param>
+    /// <param name="offered">What EHLO offered; SMTPUTF8 only where MAIL has said it.</param>
     /// <param name="parameters">The values; default unless Ok.</param>
     public static ParameterStatus TryParse(ReadOnlySpan<byte> rest, SmtpExtensions offered, out RcptParameters parameters)
     {
         parameters = default;
         var found = default(RcptParameters);
-        var reader = new ParameterReader(rest);
+        var utf8 = (offered & SmtpExtensions.SmtpUtf8) != 0;
+        var reader = new ParameterReader(rest, utf8);
         while (reader.Next(out var keyword, out var value, out var malformed))
         {
             if (malformed)
@@ -68,7 +72,7 @@ public ref struct RcptParameters
             }
             else if (AsciiWord.Equals(keyword, "ORCPT"u8))
             {
-                if (!found.OriginalRecipient.IsEmpty || !IsOriginalRecipient(value))
+                if (!found.OriginalRecipient.IsEmpty || !IsOriginalRecipient(value, utf8))
                 {
                     return ParameterStatus.Syntax;
                 }
@@ -112,11 +116,11 @@ public ref struct RcptParameters
         }
     }
 
-    private static bool IsOriginalRecipient(ReadOnlySpan<byte> value)
+    private static bool IsOriginalRecipient(ReadOnlySpan<byte> value, bool utf8)
     {
         var semicolon = value.IndexOf((byte)';');
         return semicolon > 0 && value.Length <= Xtext.OriginalRecipientMax
-            && !value[..semicolon].ContainsAny(s_noAtom)
-            && Xtext.IsPrintable(value[(semicolon + 1)..]);
+            && !value[..semicolon].ContainsAny(s_noAtom) && System.Text.Ascii.IsValid(value[..semicolon])
+            && (Xtext.IsPrintable(value[(semicolon + 1)..]) || (utf8 && Utf8Address.IsTypeOf(value) && Utf8Address.IsUnitext(value[(semicolon + 1)..])));
     }
 }

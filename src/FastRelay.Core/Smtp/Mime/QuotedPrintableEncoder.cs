@@ -7,7 +7,7 @@ namespace FastRelay.Smtp;
 /// that begins with a hyphen: what was broken or coded must never look like a boundary.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
-internal struct QuotedPrintableEncoder
+public struct QuotedPrintableEncoder
 {
     private const int ColumnsMax = 75; // and the "=" of a soft line break
     private int _column;

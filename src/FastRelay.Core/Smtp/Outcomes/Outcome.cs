@@ -106,6 +106,9 @@ public enum OutcomeCause : byte
 
     /// <summary>8-bit content that the next hop does not take, and that is signed: converting would break the signature.</summary>
     EightBitSigned,
+
+    /// <summary>It has failed, but its sender can be told neither now nor soon: it is tried again.</summary>
+    Untold,
 }
 
 /// <summary>The outcome of one attempt, small enough to store: class, reach, reply code, enhanced code, cause.</summary>

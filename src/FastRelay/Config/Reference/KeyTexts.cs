@@ -88,6 +88,7 @@ internal static class KeyTexts
         ["tenant.source"] = ("that of [deliver]", "the [[source]] or [[pool]] that its mail leaves from, where the route names none"),
         ["tenant.priority"] = ("\"normal\"", "how urgent its mail is, where neither the client's row nor the listener says so"),
         ["tenant.bounce"] = ("that of [queue]", "how it is told that its mail failed"),
+        ["tenant.bounces_per_minute"] = ("no rate of its own", "bounces and warnings of its mail that are begun in any minute, within limits.bounces_per_minute"),
         ["admin.http"] = ("\"127.0.0.1:2580\"", "address of the admin's HTTP; \"\" turns it off"),
         ["admin.token_file"] = ("none", "file whose first line is asked of everybody"),
         ["admin.token_env"] = ("none", "variable of the environment that holds the token"),

@@ -45,6 +45,7 @@ internal static class LimitTexts
         ["mx_addresses_tried"] = "addresses tried in one attempt",
         ["watchdog"] = "what has nothing to wait for is set going again after this, and said",
         ["bounces_waiting"] = "failed recipients that wait in memory for their bounce",
+        ["bounces_per_minute"] = "bounces and warnings begun in any minute; what is over it waits",
         ["send_sessions"] = "outgoing connections",
         ["send_sessions_per_site"] = "outgoing connections to one site",
         ["messages_per_connection"] = "transactions down one connection",

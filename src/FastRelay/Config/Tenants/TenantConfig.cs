@@ -14,4 +14,7 @@ public sealed record TenantConfig(string Name, int Weight, int Sessions)
 
     /// <summary>How failures of its mail are told; null for what <c>[queue]</c> says.</summary>
     public BounceNotice? Bounce { get; init; }
+
+    /// <summary>Bounces and warnings of its mail begun in any minute; 0 for no rate of its own.</summary>
+    public int BouncesPerMinute { get; init; }
 }

@@ -43,9 +43,10 @@ internal static class TenantReader
             int sessions = (int)(table.Integer("sessions", 1, 1_000_000) ?? 0);
             string source = SourceReader.Named(table, config);
             BounceNotice? bounce = Bounce(table, config, owner);
+            int bounces = (int)(table.Integer("bounces_per_minute", 1, 60_000_000) ?? 0);
             MailPriority? priority = Priority(table);
             table.Finish();
-            all.Add(new TenantConfig(name, weight, sessions) { Source = source, Bounce = bounce, Priority = priority });
+            all.Add(new TenantConfig(name, weight, sessions) { Source = source, Bounce = bounce, Priority = priority, BouncesPerMinute = bounces });
         }
         return all;
     }
@@ -149,6 +150,10 @@ internal static class TenantReader
             if (tenant.Bounce is { } bounce)
             {
                 text.Append(CultureInfo.InvariantCulture, $"bounce = {quote(Word(bounce))}\n");
+            }
+            if (tenant.BouncesPerMinute > 0)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"bounces_per_minute = {tenant.BouncesPerMinute}\n");
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using FastRelay.Journal;
 using FastRelay.Smtp;
 
@@ -5,7 +6,7 @@ namespace FastRelay.Deliver;
 
 /// <summary>
 /// Puts the parameters of extensions that the next hop offers behind a MAIL or RCPT that was written without: RET, ENVID,
-/// NOTIFY and ORCPT (RFC 3461 5.2.1), SMTPUTF8 (RFC 6531 3.4). Never one that was not offered.
+/// NOTIFY and ORCPT (RFC 3461 5.2.1, RFC 6533 3), SMTPUTF8 (RFC 6531 3.4). Never one that was not offered.
 /// </summary>
 public static class DsnParameters
 {
@@ -47,7 +48,7 @@ public static class DsnParameters
     public static int AddUtf8(Span<byte> line, int length) => Put(line, length - 2, " SMTPUTF8\r\n"u8);
 
     /// <summary>Adds to RCPT; see <see cref="AddToMail"/>.</summary>
-    public static int AddToRcpt(Span<byte> line, int length, in EnvelopeRecipient recipient, SmtpExtensions offered)
+    public static int AddToRcpt(Span<byte> line, int length, in Envelope envelope, in EnvelopeRecipient recipient, SmtpExtensions offered)
     {
         if ((offered & SmtpExtensions.Dsn) == 0)
         {
@@ -73,9 +74,21 @@ public static class DsnParameters
         }
         if (!recipient.OriginalRecipient.IsEmpty)
         {
-            at = Put(line, Put(line, at, " ORCPT="u8), recipient.OriginalRecipient);
+            at = PutOriginal(line, at, recipient.OriginalRecipient, isUtf8: (offered & SmtpExtensions.SmtpUtf8) != 0 && (envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0);
         }
         return Put(line, at, "\r\n"u8);
+    }
+
+    /// <summary>UTF-8 as it is only where MAIL has said SMTPUTF8, else in its form of 7 bits (RFC 6533 3); one that is too long then is left out.</summary>
+    private static int PutOriginal(Span<byte> line, int at, ReadOnlySpan<byte> original, bool isUtf8)
+    {
+        if (isUtf8 || Ascii.IsValid(original))
+        {
+            return Put(line, Put(line, at, " ORCPT="u8), original);
+        }
+        Span<byte> plain = stackalloc byte[Xtext.OriginalRecipientMax + Utf8Address.EscapeMax];
+        int length = Utf8Address.ToSevenBit(original, plain);
+        return length > Xtext.OriginalRecipientMax ? at : Put(line, Put(line, at, " ORCPT="u8), plain[..length]);
     }
 
     private static int Put(Span<byte> into, int at, ReadOnlySpan<byte> bytes)

@@ -215,7 +215,7 @@ internal sealed class WindowWriter : LoopItem
         SmtpExtensions offered = _dialogue.Machine.Capabilities.Extensions;
         if ((offered & (SmtpExtensions.Dsn | SmtpExtensions.SmtpUtf8)) != 0)
         {
-            length = recipient >= 0 ? DsnParameters.AddToRcpt(into, length, named, offered)
+            length = recipient >= 0 ? DsnParameters.AddToRcpt(into, length, envelope, named, offered)
                 : mail ? DsnParameters.AddToMail(into, length, envelope, offered)
                 : length;
         }

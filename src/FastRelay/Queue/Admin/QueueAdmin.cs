@@ -98,7 +98,7 @@ public sealed class QueueAdmin
     public async ValueTask<QueuedMessage?> ShowAsync(MessageId id)
     {
         QueueListing listing = await ListAsync(new QueueFilter { Id = id }, 1);
-        return listing.Messages.Count > 0 ? listing.Messages[0] : null;
+        return await FailedMail.AddAsync(_queue, id, listing.Messages.Count > 0 ? listing.Messages[0] : null);
     }
 
     /// <summary>The message that arrived first, held ones too, with its time, Unix ms; null when nothing is queued.</summary>

@@ -47,6 +47,9 @@ public sealed record QueuedDestination(
 
     /// <summary>The destination itself, which may have no mail any more.</summary>
     internal Destination Of { get; init; } = null!;
+
+    /// <summary>These have failed, and their bounce is still to be written.</summary>
+    public bool IsFailed { get; init; }
 }
 
 /// <summary>A page of a listing.</summary>

@@ -38,6 +38,7 @@ internal static class OutcomeWords
         OutcomeCause.EightBitSigned => "8bit-signed"u8,
         OutcomeCause.ByRoute => "route"u8,
         OutcomeCause.Discarded => "discarded"u8,
+        OutcomeCause.Untold => "untold"u8,
         OutcomeCause.ShuttingDown => "shutting-down"u8,
         _ => "none"u8,
     };

@@ -110,19 +110,21 @@ internal sealed class Warner
     {
         _delayed.Clear();
         long expires = 0;
+        string tenant = "";
         for (int handle = _queue.Messages[message.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
         {
             ref Entry entry = ref _queue.Slab[handle];
             if (entry.State is EntryState.Ready or EntryState.Deferred)
             {
                 expires = entry.ExpireSeconds * 1000L;
+                tenant = _queue.Destinations[entry.Destination].Tenant.Name;
                 Collect(message, envelope, handle);
             }
         }
         if (_delayed.Count > 0)
         {
             DateTimeOffset until = _queue.World.Time.GetUtcNow().AddMilliseconds(expires - _queue.World.Loop.NowMs);
-            _queue.Bounces!.Warn(message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_delayed), until);
+            _queue.Bounces!.Warn(message, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_delayed), until, tenant);
         }
     }
 

@@ -90,6 +90,13 @@ public sealed class Explainer
         {
             string recipient = shown.Recipients.Count > 0 ? shown.Recipients[0] : "";
             string domain = recipient[(recipient.LastIndexOf('@') + 1)..].ToLowerInvariant().TrimEnd('.');
+            if (shown.IsFailed)
+            {
+                // In no entry any more: its way is explained as for mail that comes next.
+                Explanation next = await OfDomainAsync(domain);
+                ways.Add(next with { Waits = OfEntry(shown, next.Waits) });
+                continue;
+            }
             Plan plan = PlanInForce(shown.Of) ?? PlanToCome(shown.Of) ?? await _router.PlanAsync(shown.Of.Route);
             ways.Add(Explain(shown.Of.Route, shown.Of, plan, _router.PatternOf(domain), shown));
         }
@@ -146,6 +153,7 @@ public sealed class Explainer
     {
         QueuedState.Held => new WaitReason(WaitKind.Hold, "the operator, who holds it: fastrelay queue release lets it go"),
         QueuedState.InFlight => new WaitReason(WaitKind.Nothing, "nothing: it is being delivered now"),
+        QueuedState.Ending when entry.IsFailed => new WaitReason(WaitKind.Bounces, "its sender to be told: it has " + entry.Reason),
         QueuedState.Ending => new WaitReason(WaitKind.Settling, "its turn to be settled: it is expired, refused by its route, or being removed"),
         QueuedState.Deferred => new WaitReason(
             WaitKind.Time,

@@ -52,7 +52,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
         EntryState state = entry.State;
         EntryExtra extra = queue.Extra(handle);
         (extra.MoveWanted, extra.MoveTo, extra.MovedUnixMs) = (true, target, unixMs);
-        Record(handle, in entry, body);
+        Record(handle, in entry, body, queue.UnixMs);
         if (state == EntryState.InFlight)
         {
             return;
@@ -145,10 +145,23 @@ internal sealed class MoveTable(QueueState queue, Router router)
     }
 
     /// <summary>
+    /// Records that an entry waits, of whose attempt nobody reports: a start goes by it. Not for a message with several destinations,
+    /// whose envelope would have to be read for it, nor on a disk that takes nothing.
+    /// </summary>
+    public void RecordWait(int handle, long dueUnixMs)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        if ((entry.Flags & EntryFlags.Shared) == 0 && queue.Journal.HasOutcomeRoom)
+        {
+            Record(handle, in entry, null, dueUnixMs);
+        }
+    }
+
+    /// <summary>
     /// One outcome for all who are left, with the attempts that were made: it is the last word on each of them. Also for those
     /// whose bounce is not durable: if a crash brings them back, they are where the others are.
     /// </summary>
-    private void Record(int handle, in Entry entry, BodyReader? body)
+    private void Record(int handle, in Entry entry, BodyReader? body, long dueUnixMs)
     {
         var message = new MessageHandle(entry.Message);
         int count = 0;
@@ -174,7 +187,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
             // In pieces: a start reads a record once for each recipient in it.
             for (int from = 0; from < count; from += PieceMax)
             {
-                queue.Journal.RecordOutcome(message, _named.AsSpan(from, Math.Min(PieceMax, count - from)), queue.UnixMs, attempts, queue.Reasons.Text(entry.Reason), NoteOf(handle));
+                queue.Journal.RecordOutcome(message, _named.AsSpan(from, Math.Min(PieceMax, count - from)), dueUnixMs, attempts, queue.Reasons.Text(entry.Reason), NoteOf(handle));
             }
         }
     }

@@ -43,7 +43,7 @@ internal sealed class DeliverRig : IDisposable
         Journal = opened.Journal ?? throw new InvalidOperationException(opened.Error);
         Queue.Attach(Journal);
         Deliverer = new Deliverer(_world, Queue, Journal, Limits, new DeliverOptions { HelloName = "relay.example", Authorities = authorities }, log, Counters);
-        Bouncer = new Bouncer(_world, Journal, Queue, new BounceOptions { Hostname = "relay.example", Waiting = Limits.BouncesWaiting }, log, Counters);
+        Bouncer = new Bouncer(_world, Journal, Queue, new BounceOptions { Hostname = "relay.example", Waiting = Limits.BouncesWaiting, PerMinute = Limits.BouncesPerMinute }, log, Counters);
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
         _writer = new MessageWriter(Journal);
