@@ -200,6 +200,7 @@ public sealed class DialTests : IDisposable
         Assert.True(message.Secure);
         Assert.Equal(Body, message.Data);
         Assert.True(rig.Logged("event=delivery", "tls=\"TLSv1."));
+        Assert.Equal((1L, 0L), (rig.Counters.TlsOut, rig.Counters.TlsOutFailed));
     }
 
     [Fact]
@@ -215,7 +216,7 @@ public sealed class DialTests : IDisposable
         }
         Assert.Equal(2, _first.Messages.Count);
         Assert.All(_first.Messages, m => Assert.False(m.Secure));
-        Assert.Equal(1, rig.Counters.TlsFallbacks);
+        Assert.Equal((1L, 0L, 1L), (rig.Counters.TlsFallbacks, rig.Counters.TlsOut, rig.Counters.TlsOutFailed));
         Assert.Equal(3, _first.Connections);
         Assert.True(rig.Logged("event=connect", "stage=starttls"));
     }
