@@ -31,6 +31,7 @@ internal static class StormCoverage
         .. s_verbs.SelectMany(static verb => (string[])[$"sink: 4xx at {verb}", $"sink: 5xx at {verb}", $"sink: 421 at {verb}", $"sink: close at {verb}", $"sink: stall at {verb}", $"sink: garbage at {verb}"]),
         "sink: greylisted", "sink: speaks of rates", "sink: 421 after some", "sink: closes after the dot", "sink: takes and closes", "sink: lied about PIPELINING",
         "sink: BDAT", "sink: BDAT with more behind it", "sink: RSET refused", "sink: kept open after a refused BDAT",
+        "sink: AUTH", "sink: 535 at AUTH", "sink: 454 at AUTH", "sink: close at AUTH", "sink: close in AUTH", "sink: garbage at AUTH", "sink: DSN", "sink: SMTPUTF8",
         "sink: 354 without a recipient", "sink: a reply too many at RCPT", "sink: endless reply at RCPT", "sink: tls failed",
 
         // Clients and the operator.
@@ -40,7 +41,7 @@ internal static class StormCoverage
 
         // What the relay did about it.
         "relay: final reply 250", "relay: final reply 451", "relay: final reply 552", "relay: MAIL refused 452", "relay: too many recipients",
-        "relay: bounce", "relay: bounce dropped", "relay: delay told", "relay: in doubt", "relay: delivered again after doubt", "relay: tls fallback", "relay: damaged body",
+        "relay: bounce", "relay: put off for the rate of bounces", "relay: passing on told", "relay: converted", "relay: bounce dropped", "relay: delay told", "relay: in doubt", "relay: delivered again after doubt", "relay: tls fallback", "relay: damaged body",
         "relay: hold survived", "relay: move survived", "relay: moved mail offered", "relay: tenant's suspension survived", "relay: due time survived", "relay: start failed",
         "journal: groups failed", "journal: records moved", "journal: segments recycled",
 

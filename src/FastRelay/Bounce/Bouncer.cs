@@ -26,6 +26,7 @@ public sealed class Bouncer : BounceSink
     private readonly BounceQueue _reports;
     private readonly LoopTimer _timer;
     private long _saidMs = -SayMs;
+    private long _dueMs = long.MinValue;
     private int _warnings;
     private int _running;
     private int _refused;
@@ -85,7 +86,7 @@ public sealed class Bouncer : BounceSink
     /// <inheritdoc/>
     public override BounceWait? WaitOf(MessageHandle message)
     {
-        if (!_waiting.TryGetValue(message, out PendingBounce? pending))
+        if ((_waiting.GetValueOrDefault(message) ?? _working.Find(one => one.Message == message && one.RetryUntil is null)) is not { } pending)
         {
             return null;
         }
@@ -167,9 +168,9 @@ public sealed class Bouncer : BounceSink
     public override string Watch(long forMs)
     {
         long before = _world.Loop.NowMs - forMs;
-        if (_reports.Any is { } waiting && _running < _options.AtOnce && !_stopping && !_timer.IsArmed)
+        if (_reports.Any is { } waiting && _running < _options.AtOnce && !_stopping && !_timer.IsArmed && _dueMs < before)
         {
-            // Somebody always works while something waits, or it is known when somebody will.
+            // Somebody always works while something waits, or it is known when somebody will; a timer that is due may not have had its turn yet.
             string id = waiting.Id.ToString();
             Begin();
             return id;
@@ -301,6 +302,7 @@ public sealed class Bouncer : BounceSink
     private void Pace(long waitMs, bool begins)
     {
         _timer.After(waitMs);
+        _dueMs = _world.Loop.NowMs + waitMs;
         if (!begins)
         {
             return;

@@ -38,6 +38,9 @@ internal sealed partial class MailChecker(SimUniverse universe)
     /// <summary>Where the operator moves mail to.</summary>
     public required IPEndPoint MovedTo { get; init; }
 
+    /// <summary>Content of 8 bits is converted for hosts without 8BITMIME.</summary>
+    public bool Converts { get; init; }
+
     /// <summary>Tenants that the operator has suspended or resumed: is it, is that certain, and since when.</summary>
     public Dictionary<string, (bool Stopped, bool Certain, long SinceMs)> Tenants { get; } = [];
 
@@ -99,10 +102,14 @@ internal sealed partial class MailChecker(SimUniverse universe)
     }
 
     /// <summary>A sink took a message for a recipient.</summary>
+    /// <param name="sender">The reverse-path.</param>
+    /// <param name="mailboxes">For whom.</param>
+    /// <param name="content">What came.</param>
+    /// <param name="sevenBit">It must be ASCII: the host does not take 8 bits, and the relay converts.</param>
     /// <returns>The recipients that it counted for; the session marks them when it ends in doubt.</returns>
-    public List<MailRecipient> Taken(string sender, IReadOnlyList<string> mailboxes, byte[] content)
+    public List<MailRecipient> Taken(string sender, IReadOnlyList<string> mailboxes, byte[] content, bool sevenBit)
     {
-        if (sender.Length == 0 && Header(content).Contains("report-type=delivery-status", StringComparison.Ordinal))
+        if (sender.Length == 0 && MailText.Header(content).Contains("report-type=delivery-status", StringComparison.Ordinal))
         {
             TakenBounce(mailboxes, content);
             return [];
@@ -119,7 +126,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
             MailRecipient? recipient = message.Find(mailbox);
             universe.Require(recipient is not null, $"5: {mailbox} was not accepted and got {message.Token}");
             universe.Require(message.Sender == sender, $"4: {message.Token} has another sender now: {sender}");
-            CheckContent(message, content);
+            CheckContent(message, content, sevenBit);
             if (recipient is not null)
             {
                 CheckState(message, recipient);
@@ -135,7 +142,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
     {
         if (AcceptLine().Match(line) is { Success: true } accept)
         {
-            Accepted(accept.Groups[1].Value, accept.Groups[2].Value);
+            Accepted(accept.Groups[1].Value, accept.Groups[2].Value.Trim('"'));
             return;
         }
         if (line.Contains("event=stuck", StringComparison.Ordinal))
@@ -242,7 +249,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
     private void Attempted(Match line)
     {
         string status = line.Groups[1].Value;
-        string mailbox = line.Groups[3].Value;
+        string mailbox = line.Groups[3].Value.Trim('"');
         if (Find(mailbox) is not { } message)
         {
             return;
@@ -252,11 +259,18 @@ internal sealed partial class MailChecker(SimUniverse universe)
         if (recipient is not null)
         {
             bool removed = failed && (message.Removing || (line.Groups[5].Value == "operator" && !message.Bouncing));
-            recipient.LoggedAtGroup = status == "delivered" ? DurableGroups() : recipient.LoggedAtGroup;
+            // Where success may have to be reported, it is the report that settles.
+            recipient.LoggedAtGroup = status == "delivered" && !recipient.Notify.Contains("SUCCESS", StringComparison.Ordinal) ? DurableGroups() : recipient.LoggedAtGroup;
+            universe.Require(!failed || (!line.Value.Contains(" code=535 ", StringComparison.Ordinal) && !line.Value.Contains(" code=454 ", StringComparison.Ordinal)), $"{mailbox} failed for a refused AUTH");
+            universe.Require(!line.Value.Contains(" dsn=5.6.7 ", StringComparison.Ordinal) || message.NeedsUtf8, $"{mailbox} failed for the want of SMTPUTF8, which it does not need");
             recipient.Failed |= failed;
-            recipient.Dropped |= removed || (failed && line.Groups[2].Value == "\"\"");
+            recipient.Dropped |= removed || (failed && (line.Groups[2].Value == "\"\"" || !recipient.WantsFailure));
             recipient.NotBeforeMs = 0;
-            if (status == "deferred")
+            if (line.Groups[5].Value == "untold")
+            {
+                universe.Faults.Hit("relay: put off for the rate of bounces");
+            }
+            else if (status == "deferred")
             {
                 recipient.Deferrals.Add((DurableGroups(), int.Parse(line.Groups[4].Value, CultureInfo.InvariantCulture)));
             }
@@ -287,9 +301,16 @@ internal sealed partial class MailChecker(SimUniverse universe)
         }
     }
 
-    private void CheckContent(MailMessage message, byte[] content)
+    private void CheckContent(MailMessage message, byte[] content, bool sevenBit)
     {
-        int end = TraceEnd(content);
+        universe.Require(!sevenBit || Ascii.IsValid(content), $"{message.Token} has octets of 8 bits for a host without 8BITMIME");
+        byte[] original = sevenBit ? SevenBitReader.Original(content) : content;
+        if (original != content)
+        {
+            universe.Faults.Hit("relay: converted");
+            content = original;
+        }
+        int end = MailText.TraceEnd(content);
         universe.Require(end > 0, $"4: {message.Token} has no trace header");
         ulong hash = SimTrace.HashOf(content.AsSpan(Math.Max(0, end)));
         universe.Require(hash == message.ContentHash, $"4: {message.Token} has other bytes now");
@@ -302,7 +323,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
         universe.Require(id.Length > 0, "a notification without a Message-ID");
         foreach (Match match in FinalRecipient().Matches(text))
         {
-            string mailbox = match.Groups[1].Value;
+            string mailbox = Escape().Replace(match.Groups[1].Value, static one => char.ConvertFromUtf32(int.Parse(one.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
             MailMessage? message = Find(mailbox);
             if (message?.Find(mailbox) is not { } recipient)
             {
@@ -310,46 +331,39 @@ internal sealed partial class MailChecker(SimUniverse universe)
                 continue;
             }
             universe.Require(mailboxes.Count == 1 && mailboxes[0] == message.Sender, $"5: the notification of {mailbox} went to {string.Join(' ', mailboxes)}");
-            if (text.Contains("\r\nAction: delayed\r\n", StringComparison.Ordinal))
-            {
+            int envelopeId = message.Dsn.IndexOf("ENVID=", StringComparison.Ordinal);
+            universe.Require(envelopeId < 0 || text.Contains($"\r\nOriginal-Envelope-Id: {message.Dsn[(envelopeId + 6)..]}\r\n", StringComparison.Ordinal), $"the notification of {mailbox} is without its ENVID");
+            Told(message, recipient, match.Groups[2].Value, id);
+        }
+    }
+
+    private void Told(MailMessage message, MailRecipient recipient, string action, string id)
+    {
+        string mailbox = recipient.Mailbox;
+        switch (action)
+        {
+            case "delayed":
                 recipient.Warnings.Add(id);
                 universe.Require(recipient.Warnings.Count == 1 || RecordsLost, $"{mailbox}: its delay was told twice");
+                universe.Require(recipient.Notify.Length == 0 || recipient.Notify.Contains("DELAY", StringComparison.Ordinal), $"{mailbox}: its delay was told, and NOTIFY={recipient.Notify}");
                 universe.Faults.Hit("relay: delay told");
-                continue;
-            }
-            universe.Require(message.State is MailState.Acknowledged or MailState.InDoubt || message.MayReturn || RecordsLost, $"{mailbox} bounced and is {message.State}");
-            universe.Require(recipient.Deliveries == 0 || recipient.Doubt || RecordsLost, $"2: {mailbox} was delivered and bounced");
-            recipient.Bounces.Add(id);
-            universe.Require(recipient.Bounces.Count == 1 || RecordsLost, $"2: {mailbox} was bounced twice");
-            universe.Faults.Hit("relay: bounce");
+                return;
+            case "relayed":
+                recipient.Relayed.Add(id);
+                universe.Require(recipient.Relayed.Count == 1 || RecordsLost, $"{mailbox}: that it was passed on was told twice");
+                universe.Require(recipient.Deliveries > 0 || RecordsLost, $"{mailbox}: that it was passed on was told, and it was not");
+                universe.Require(recipient.Notify.Contains("SUCCESS", StringComparison.Ordinal), $"{mailbox}: that it was passed on was told, and NOTIFY={recipient.Notify}");
+                universe.Faults.Hit("relay: passing on told");
+                return;
+            default:
+                universe.Require(recipient.WantsFailure, $"{mailbox}: that it failed was told, and NOTIFY={recipient.Notify}");
+                universe.Require(message.State is MailState.Acknowledged or MailState.InDoubt || message.MayReturn || RecordsLost, $"{mailbox} bounced and is {message.State}");
+                universe.Require(recipient.Deliveries == 0 || recipient.Doubt || RecordsLost, $"2: {mailbox} was delivered and bounced");
+                recipient.Bounces.Add(id);
+                universe.Require(recipient.Bounces.Count == 1 || RecordsLost, $"2: {mailbox} was bounced twice");
+                universe.Faults.Hit("relay: bounce");
+                return;
         }
-    }
-
-    private static string Header(byte[] content)
-    {
-        int end = content.AsSpan().IndexOf("\r\n\r\n"u8);
-        return Encoding.Latin1.GetString(content, 0, end < 0 ? content.Length : end);
-    }
-
-    /// <summary>Where the one trace header that was added ends: a Received field with its folded lines.</summary>
-    private static int TraceEnd(byte[] content)
-    {
-        if (!content.AsSpan().StartsWith("Received: from "u8))
-        {
-            return -1;
-        }
-        int at = 0;
-        do
-        {
-            int line = content.AsSpan(at).IndexOf("\r\n"u8);
-            if (line < 0)
-            {
-                return -1;
-            }
-            at += line + 2;
-        }
-        while (at < content.Length && content[at] is (byte)'\t' or (byte)' ');
-        return at;
     }
 
     [GeneratedRegex(@"event=delivery status=(\w+) id=\S+ from=(\S+) to=(\S+) .*\battempts=(\d+) .*\bcause=(\S+)")]
@@ -358,8 +372,11 @@ internal sealed partial class MailChecker(SimUniverse universe)
     [GeneratedRegex(@"event=accept id=(\S+) .*\bto=(\S+) size=")]
     private static partial Regex AcceptLine();
 
-    [GeneratedRegex(@"^Final-Recipient: rfc822; (\S+)\r$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^Final-Recipient: (?:rfc822|utf-8); (\S+)\r\nAction: (\w+)\r$", RegexOptions.Multiline)]
     private static partial Regex FinalRecipient();
+
+    [GeneratedRegex(@"\\x\{(\w+)\}")]
+    private static partial Regex Escape();
 
     [GeneratedRegex(@"^Message-ID: (\S+)\r$", RegexOptions.Multiline)]
     private static partial Regex MessageIdField();

@@ -17,9 +17,23 @@ internal enum MailState
 }
 
 /// <summary>One accepted recipient of a message.</summary>
-internal sealed class MailRecipient(string mailbox)
+internal sealed class MailRecipient(string mailbox, string notify = "", string original = "")
 {
     public string Mailbox => mailbox;
+
+    /// <summary>NOTIFY as the client gave it, in the order in which the relay writes it; empty when it gave none.</summary>
+    public string Notify => notify;
+
+    /// <summary>Its sender wants to hear when it fails.</summary>
+    public bool WantsFailure => notify.Length == 0 || notify.Contains("FAILURE", StringComparison.Ordinal);
+
+    /// <summary>The parameters that a host with DSN must be told.</summary>
+    /// <param name="utf8">MAIL said SMTPUTF8, so that ORCPT stands as it is; else in its form of 7 bits.</param>
+    public string DsnTo(bool utf8)
+    {
+        string address = utf8 ? original : original.Replace("\u00F6", @"\x{F6}", StringComparison.Ordinal);
+        return (notify.Length > 0 ? "NOTIFY=" + notify : "") + (notify.Length > 0 && original.Length > 0 ? " " : "") + (original.Length > 0 ? "ORCPT=" + address : "");
+    }
 
     public string Domain { get; } = mailbox[(mailbox.IndexOf('@', StringComparison.Ordinal) + 1)..];
 
@@ -37,6 +51,9 @@ internal sealed class MailRecipient(string mailbox)
 
     /// <summary>Different notifications that named it.</summary>
     public HashSet<string> Bounces { get; } = [];
+
+    /// <summary>Ids of the reports that it went to a host without DSN.</summary>
+    public HashSet<string> Relayed { get; } = [];
 
     /// <summary>Ids of the reports of its delay.</summary>
     public HashSet<string> Warnings { get; } = [];
@@ -76,6 +93,12 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
     public byte[] Content => content;
 
     public ulong ContentHash { get; } = SimTrace.HashOf(content);
+
+    /// <summary>RET and ENVID as the client gave them; empty when it gave none.</summary>
+    public string Dsn { get; init; } = "";
+
+    /// <summary>A recipient is not ASCII: only hosts with SMTPUTF8 may have it.</summary>
+    public bool NeedsUtf8 => Recipients.Exists(static one => !System.Text.Ascii.IsValid(one.Mailbox));
 
     /// <summary>The id that the relay gave it, as logged; empty when it never was accepted.</summary>
     public string Id { get; set; } = "";

@@ -111,7 +111,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             Routes = [new RouteConfig($"{random.Next(3)}.test", "discard:", DeliverTls.None), .. _usual.Routes],
             Limits = limits with { MessagesPerConnection = 1 + random.Next(limits.MessagesPerConnection), SendSessionsPerSite = 1 + random.Next(limits.SendSessionsPerSite), SendSessions = 1 + random.Next(limits.SendSessions) },
         };
-        string? wrong = relay.Reload(next, relay.Receiver.Tls, null, null, null, out long kept);
+        string? wrong = relay.Reload(next, relay.Receiver.Tls, null, null, StormSettings.Login, out long kept);
         host.Universe.Require(wrong is null && kept == 0 || relay.Queue.Stopping, $"a reload changed too much: {wrong}, {kept} kept their route");
     }
 
@@ -119,12 +119,14 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
     {
         host.Universe.Faults.Hit(hold ? "operator: hold" : "operator: release");
         host.Universe.Trace.Add("operator", message.Token, hold ? 1 : 0);
+        // What he has removed or bounced may have to wait for room for its bounce: it is held no more than it was.
+        bool ending = (message.Bouncing || message.Removing) && !message.Held;
         // In between, which lasts while the disk is behind, either may be recorded.
         message.HoldGroup = MailMessage.UnderWay;
         message.Held = false;
         long count = hold ? await relay.Queue.Admin.HoldAsync(only) : await relay.Queue.Admin.ReleaseAsync(only);
         message.HoldGroup = relay.Journal.Stats.Groups;
-        message.Held = hold && count > 0;
+        message.Held = hold && count > 0 && !ending;
         message.HeldMs = host.Universe.Time.NowMs;
         ForgetWaits([message]);
     }
@@ -145,7 +147,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         message.MoveGroup = relay.Journal.Stats.Groups;
         message.MovedMs = host.Universe.Time.NowMs;
         // What is failed or removed just now is not moved.
-        if (await relay.Queue.Admin.ShowAsync(only.Id!.Value) is { } shown && shown.Destinations.All(d => d.MovedTo.Length > 0 == away && d.State != QueuedState.Ending))
+        if (!message.Recipients.Exists(static one => one.Failed && !one.IsAccounted) && await relay.Queue.Admin.ShowAsync(only.Id!.Value) is { } shown && shown.Destinations.All(d => d.MovedTo.Length > 0 == away && d.State != QueuedState.Ending))
         {
             message.Moved = away;
         }

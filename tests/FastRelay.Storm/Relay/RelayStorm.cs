@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Text;
+using FastRelay.Config;
 using FastRelay.Outside;
 
 namespace FastRelay.Storm;
@@ -46,7 +47,7 @@ internal sealed class RelayStorm
         MailChecker? checker = null;
         _city = new StormCity(
             _outside,
-            city => checker = new MailChecker(_universe) { IsServed = city.Serves, MovedTo = StormCity.RouteTarget, IsDurable = text => _storage.IsDurable(Encoding.ASCII.GetBytes(text)) },
+            city => checker = new MailChecker(_universe) { IsServed = city.Serves, MovedTo = StormCity.RouteTarget, IsDurable = text => _storage.IsDurable(Encoding.UTF8.GetBytes(text)), Converts = _settings.Config.Deliver.EightBit == EightBitMode.Convert },
             _settings.Limits,
             _random.Fork("city"));
         _checker = checker!;
@@ -129,7 +130,7 @@ internal sealed class RelayStorm
         try
         {
             World world = _host.World(new SimDisk(_host, _storage), _resolver, _output);
-            RelayStartResult started = Relay.Start(world, _settings.Config, new ServerTls(new SslServerAuthenticationOptions()));
+            RelayStartResult started = Relay.Start(world, _settings.Config, new ServerTls(new SslServerAuthenticationOptions()), credentials: StormSettings.Login);
             _relay = started.Relay;
             if (_relay is null)
             {

@@ -134,8 +134,11 @@ internal sealed class SmtpPeer : LoopItem
         }
     }
 
+    /// <summary>What a line, whose octets are a character each, means as UTF-8.</summary>
+    public static string Utf8(string line) => Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(line));
+
     /// <summary>Sends text in one piece; false when the connection is gone.</summary>
-    public ValueTask<bool> WriteAsync(string text) => WriteAsync(Encoding.Latin1.GetBytes(text));
+    public ValueTask<bool> WriteAsync(string text) => WriteAsync(Encoding.UTF8.GetBytes(text));
 
     public async ValueTask<bool> WriteAsync(ReadOnlyMemory<byte> bytes)
     {

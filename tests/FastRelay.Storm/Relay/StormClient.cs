@@ -13,13 +13,13 @@ internal static class StormMail
     public static readonly string[] Domains =
     [
         "a.test", "a.test", "a.test", "b.test", "b.test", "c.test", "d.test", "route.test",
-        "nx.test", "null.test", "dead.test", "self.test", "reject.test",
+        "nx.test", "null.test", "dead.test", "self.test", "reject.test", "auth.test", "auth.test",
     ];
 
     /// <summary>Mailbox number <paramref name="index"/> of a message; one in ten does not exist at its sink.</summary>
-    public static string Mailbox(SimRandom random, string token, int index)
+    public static string Mailbox(SimRandom random, string token, int index, bool utf8)
     {
-        string kind = random.OneIn(10) ? "bad" : "r";
+        string kind = random.OneIn(10) ? "bad" : utf8 && random.OneIn(2) ? "r\u00F6" : "r";
         return string.Create(CultureInfo.InvariantCulture, $"{kind}{index}.{token}@{random.Pick(Domains)}");
     }
 
@@ -41,6 +41,22 @@ internal static class StormMail
             text.Append("\r\n");
         }
         return Encoding.Latin1.GetBytes(text.ToString());
+    }
+
+    /// <summary>What a sender asks of reports with MAIL; mostly nothing.</summary>
+    public static string Dsn(SimRandom random, string token)
+    {
+        string returns = random.OneIn(4) ? random.Pick(["RET=FULL", "RET=HDRS"]) : "";
+        string id = random.OneIn(4) ? $"ENVID=e.{token}" : "";
+        return returns.Length > 0 && id.Length > 0 ? $"{returns} {id}" : returns + id;
+    }
+
+    /// <summary>A recipient with what is asked of reports about it.</summary>
+    public static MailRecipient Recipient(SimRandom random, string mailbox, bool utf8)
+    {
+        string notify = random.OneIn(3) ? random.Pick(["NEVER", "SUCCESS", "FAILURE", "DELAY", "SUCCESS,FAILURE", "SUCCESS,FAILURE,DELAY"]) : "";
+        string original = !random.OneIn(4) ? "" : utf8 && random.OneIn(2) ? "utf-8;first\u00F6@origin.test" : "rfc822;first+2B1@origin.test";
+        return new MailRecipient(mailbox, notify, original);
     }
 
     /// <summary>The form in which content goes over the wire, without the final dot.</summary>
@@ -118,11 +134,13 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         string token = newToken();
         bool eightBit = random.OneIn(5);
         string sender = random.OneIn(15) ? "" : $"s.{token}@senders.test";
-        var message = new MailMessage(token, sender, StormMail.Content(random, token, eightBit));
+        var message = new MailMessage(token, sender, StormMail.Content(random, token, eightBit)) { Dsn = StormMail.Dsn(random, token) };
         checker.Add(message);
-        string[] mailboxes = [.. Enumerable.Range(0, random.OneIn(8) ? 1 + random.Next(12) : 1 + random.Next(3)).Select(i => StormMail.Mailbox(random, token, i))];
+        bool utf8 = random.OneIn(6);
+        MailRecipient[] mailboxes = [.. Enumerable.Range(0, random.OneIn(8) ? 1 + random.Next(12) : 1 + random.Next(3))
+            .Select(i => StormMail.Recipient(random, StormMail.Mailbox(random, token, i, utf8), utf8))];
         string size = random.OneIn(3) ? $" SIZE={message.Content.Length}" : "";
-        string mail = $"MAIL FROM:<{sender}>{(eightBit ? " BODY=8BITMIME" : "")}{size}\r\n";
+        string mail = $"MAIL FROM:<{sender}>{(eightBit ? " BODY=8BITMIME" : "")}{size}{(utf8 ? " SMTPUTF8" : "")}{(message.Dsn.Length > 0 ? " " : "")}{message.Dsn}\r\n";
         _calm = checker.IsCalm;
         if (random.OneIn(12) && !await BadCommandAsync(peer))
         {
@@ -146,7 +164,7 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         return reply.Code is not (0 or 421);
     }
 
-    private async ValueTask<bool> OpenStepByStepAsync(SmtpPeer peer, MailMessage message, string mail, string[] mailboxes)
+    private async ValueTask<bool> OpenStepByStepAsync(SmtpPeer peer, MailMessage message, string mail, MailRecipient[] mailboxes)
     {
         PeerReply reply = await AskAsync(peer, mail);
         if (!reply.IsPositive)
@@ -154,9 +172,9 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
             host.Universe.Faults.Hit($"relay: MAIL refused {reply.Code}");
             return await ResetAsync(peer, reply);
         }
-        foreach (string mailbox in mailboxes)
+        foreach (MailRecipient mailbox in mailboxes)
         {
-            if (!Note(message, mailbox, await AskAsync(peer, $"RCPT TO:<{mailbox}>\r\n")))
+            if (!Note(message, mailbox, await AskAsync(peer, Rcpt(mailbox))))
             {
                 return false;
             }
@@ -169,15 +187,15 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         return reply.Code == 354 || await ResetAsync(peer, reply);
     }
 
-    private async ValueTask<bool> OpenAtOnceAsync(SmtpPeer peer, MailMessage message, string mail, string[] mailboxes)
+    private async ValueTask<bool> OpenAtOnceAsync(SmtpPeer peer, MailMessage message, string mail, MailRecipient[] mailboxes)
     {
-        string flight = mail + string.Concat(mailboxes.Select(static m => $"RCPT TO:<{m}>\r\n")) + "DATA\r\n";
+        string flight = mail + string.Concat(mailboxes.Select(Rcpt)) + "DATA\r\n";
         if (!await peer.WriteAsync(flight))
         {
             return false;
         }
         PeerReply first = await peer.ReadReplyAsync();
-        foreach (string mailbox in mailboxes)
+        foreach (MailRecipient mailbox in mailboxes)
         {
             if (!Note(message, mailbox, await peer.ReadReplyAsync()))
             {
@@ -235,11 +253,14 @@ internal sealed class StormClient(SimHost host, IPEndPoint relay, MailChecker ch
         _ => "X-FastRelay-Tenant: many\r\n"u8,
     };
 
-    private bool Note(MailMessage message, string mailbox, PeerReply reply)
+    private static string Rcpt(MailRecipient recipient) =>
+        $"RCPT TO:<{recipient.Mailbox}>{(recipient.DsnTo(true).Length > 0 ? " " : "")}{recipient.DsnTo(true)}\r\n";
+
+    private bool Note(MailMessage message, MailRecipient mailbox, PeerReply reply)
     {
         if (reply.IsPositive)
         {
-            message.Recipients.Add(new MailRecipient(mailbox));
+            message.Recipients.Add(mailbox);
             host.Universe.Require(message.Recipients.Count <= limits.Recipients, $"6: {message.Recipients.Count} recipients were accepted");
         }
         else if (reply.Code == 452)

@@ -1,5 +1,6 @@
 using System.Net;
 using FastRelay.Config;
+using FastRelay.Routing;
 
 namespace FastRelay.Storm;
 
@@ -24,6 +25,8 @@ internal sealed class StormSettings
             MessagesPerConnection = 4,
             DnsQueries = random.OneIn(4) ? 2 : 6,
             InFlightBytes = random.OneIn(2) ? 64 << 10 : 1 << 20,
+            BouncesPerMinute = random.OneIn(3) ? 1 + random.Next(4) : 6_000,
+            BouncesWaiting = random.OneIn(3) ? 1 + random.Next(6) : 10_000,
         };
         Config = new RelayConfig
         {
@@ -34,8 +37,17 @@ internal sealed class StormSettings
             Limits = Limits,
             RetryMs = [60_000, 300_000, 1_800_000],
             ExpireMs = 12 * HourMs,
-            Deliver = new DeliverConfig { AllowPrivate = true, Tls = random.Pick([DeliverTls.None, DeliverTls.Opportunistic]) },
-            Routes = [new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None) { InFlight = random.OneIn(3) ? 0 : 2 + random.Next(8) }],
+            Deliver = new DeliverConfig
+            {
+                AllowPrivate = true,
+                Tls = random.Pick([DeliverTls.None, DeliverTls.Opportunistic]),
+                EightBit = random.OneIn(2) ? EightBitMode.Convert : EightBitMode.AsIs,
+            },
+            Routes =
+            [
+                new RouteConfig("route.test", "smtp:[10.0.4.1]:2600", DeliverTls.None) { InFlight = random.OneIn(3) ? 0 : 2 + random.Next(8) },
+                new RouteConfig("auth.test", "smtp:smart.test", DeliverTls.Required, SinkLogin.User, "password") { InFlight = random.OneIn(2) ? 0 : 2 + random.Next(4) },
+            ],
             Providers = [new ProviderConfig("shared.test", ["d1.test", "d2.test", "dead.test", "reject.test"])],
             Sites = [.. from match in (string[])["a.test", "b.test", "c.test", "senders.test"] where !random.OneIn(3) select new SiteConfig(match, 0, 0, 0) { InFlight = 2 + random.Next(4) }],
         };
@@ -56,6 +68,9 @@ internal sealed class StormSettings
             };
         }
     }
+
+    /// <summary>Who the relay is to the next hop that asks; the same at every start and reload.</summary>
+    public static Credentials Login(RouteConfig route) => new(route.User!, SinkLogin.Password, new byte[32]);
 
     /// <summary>Where the relay listens.</summary>
     public static IPEndPoint Address { get; } = new(IPAddress.Loopback, 2525);

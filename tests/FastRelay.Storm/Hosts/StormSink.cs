@@ -16,6 +16,19 @@ internal sealed record SinkProfile
     /// <summary>Offers CHUNKING; a host that throws away what comes ahead does not.</summary>
     public bool Chunking { get; init; }
 
+    public bool Dsn { get; init; }
+
+    public bool SmtpUtf8 { get; init; }
+
+    /// <summary>Offers 8BITMIME, as whoever offers SMTPUTF8 must (RFC 6531 3.1).</summary>
+    public bool EightBitMime { get; init; } = true;
+
+    /// <summary>Takes mail from its one user only.</summary>
+    public bool Auth { get; init; }
+
+    /// <summary>By AUTH LOGIN alone.</summary>
+    public bool AuthByLogin { get; init; }
+
     /// <summary>A recipient is told 451 for some minutes after it came for the first time.</summary>
     public bool Greylists { get; init; }
 
@@ -34,7 +47,14 @@ internal sealed record SinkProfile
     public static SinkProfile FromSeed(SimRandom random)
     {
         SinkProfile profile = Usual(random);
-        return profile with { Chunking = !profile.LiesAboutPipelining && random.OneIn(2) };
+        bool utf8 = random.OneIn(2);
+        return profile with
+        {
+            Chunking = !profile.LiesAboutPipelining && random.OneIn(2),
+            Dsn = random.OneIn(2),
+            SmtpUtf8 = utf8,
+            EightBitMime = utf8 || !random.OneIn(2),
+        };
     }
 
     private static SinkProfile Usual(SimRandom random) => new()

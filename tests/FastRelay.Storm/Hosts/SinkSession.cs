@@ -8,11 +8,13 @@ namespace FastRelay.Storm;
 internal sealed class SinkSession(StormSink sink, Link link)
 {
     private readonly SmtpPeer _peer = new(link, sink.Random);
+    private readonly SinkOffers _offers = new(sink);
     private readonly List<string> _mailboxes = [];
     private readonly List<MailRecipient> _taken = [];
     private readonly bool _pipelines = sink.Profile.Pipelining || Lies(sink);
     private readonly Sleeper _sleeper = new(sink.Host.Loop);
     private readonly int _life = sink.Checker.Life;
+    private SinkLogin? _login;
     private string? _sender;
     private int _messages;
     private bool _tls;
@@ -69,6 +71,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 return await PassAsync(verb) && await _peer.WriteAsync(Greeting(verb));
             case "STARTTLS":
                 return await StartTlsAsync();
+            case "AUTH":
+                return await (_login ??= new SinkLogin(sink, _peer)).AnswerAsync(line, _tls);
             case "MAIL":
                 return await MailAsync(line);
             case "RCPT":
@@ -99,13 +103,15 @@ internal sealed class SinkSession(StormSink sink, Link link)
         Reset("RSET");
         if (verb == "HELO")
         {
+            _offers.Forget();
             return "250 sink.test\r\n";
         }
         return "250-sink.test\r\n"
             + (_pipelines ? "250-PIPELINING\r\n" : "")
             + (sink.Profile.Chunking ? "250-CHUNKING\r\n" : "")
             + (sink.Profile.StartTls && !_tls ? "250-STARTTLS\r\n" : "")
-            + "250-ENHANCEDSTATUSCODES\r\n250-SIZE 10000000\r\n250 8BITMIME\r\n";
+            + _offers.Lines()
+            + "250-ENHANCEDSTATUSCODES\r\n250 SIZE 10000000\r\n";
     }
 
     private async ValueTask<bool> StartTlsAsync()
@@ -130,6 +136,8 @@ internal sealed class SinkSession(StormSink sink, Link link)
             return false;
         }
         Universe.Require(!_keptOpen, $"5: a transaction begins in one that is still open: {line}");
+        Universe.Require(!sink.Profile.Auth || _login is { IsDone: true }, $"MAIL without AUTH: {line}");
+        _offers.Mail(line, Path(line));
         switch (await RollAsync("MAIL"))
         {
             case Fault.None:
@@ -152,6 +160,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         }
         // What was on its way when the relay lost its trust is no new attempt.
         sink.Checker.Offered(mailbox, link.Local, _resetRefused ? -1 : _life);
+        _offers.Rcpt(SmtpPeer.Utf8(line), mailbox);
         if (mailbox.StartsWith("bad", StringComparison.Ordinal))
         {
             return await _peer.WriteAsync("550 5.1.1 no such user\r\n");
@@ -271,7 +280,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
     private void Take(byte[] content)
     {
         Universe.Trace.Add("taken", content);
-        _taken.AddRange(sink.Checker.Taken(_sender!, _mailboxes, content));
+        _taken.AddRange(sink.Checker.Taken(_sender!, _mailboxes, content, _offers.IsSevenBit(content)));
         if (sink.Checker.Life != _life)
         {
             // The dot was on its way when the relay died.
@@ -327,7 +336,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
                 await _peer.WriteAsync("what is all this then\r\n");
                 return Fault.Leave;
             case 6:
-                _saidTooMuch = true;
+                _saidTooMuch = _offers.IsUnheard = true;
                 await _peer.WriteAsync($"250 2.0.0 too early at {step}\r\n");
                 return Fault.None;
             case 7:
@@ -373,7 +382,7 @@ internal sealed class SinkSession(StormSink sink, Link link)
         _ => "stall",
     };
 
-    private static string Path(string line) => line[(line.IndexOf('<', StringComparison.Ordinal) + 1)..line.IndexOf('>', StringComparison.Ordinal)];
+    private static string Path(string line) => SmtpPeer.Utf8(line[(line.IndexOf('<', StringComparison.Ordinal) + 1)..line.IndexOf('>', StringComparison.Ordinal)]);
 
     private enum Fault
     {

@@ -31,14 +31,17 @@ internal sealed class StormCity
         Zone.A("mx.reject.test", "10.0.6.1");
         Zone.A("mx.senders.test", "10.0.3.1");
         Zone.A("relay.test", "127.0.0.1");
+        Zone.A("smart.test", "10.0.7.1");
         host.Universe.Wire.SetSilent(IPAddress.Parse("10.0.9.9"), true);
-        foreach (string[] site in (string[][])[["10.0.0.1", "10.0.0.2"], ["10.0.1.1"], ["10.0.2.1"], ["10.0.3.1"], ["10.0.4.1:2600"], ["10.0.5.1", "10.0.5.2"], ["10.0.6.1"]])
+        foreach (string[] site in (string[][])[["10.0.0.1", "10.0.0.2"], ["10.0.1.1"], ["10.0.2.1"], ["10.0.3.1"], ["10.0.4.1:2600"], ["10.0.5.1", "10.0.5.2"], ["10.0.6.1"], ["10.0.7.1"]])
         {
             IPEndPoint[] addresses = [.. site.Select(Address)];
             Sites.Add(addresses);
             foreach (IPEndPoint address in addresses)
             {
                 SinkProfile profile = SinkProfile.FromSeed(random) with { RejectsContent = site[0] == "10.0.6.1" };
+                bool auth = site[0] == "10.0.7.1";
+                profile = auth ? profile with { StartTls = true, Auth = true, AuthByLogin = random.OneIn(2) } : profile;
                 _sinks.Add(new StormSink(host, address, profile, checker, limits));
             }
         }
@@ -65,6 +68,7 @@ internal sealed class StormCity
         "route.test" => Sites[4].Contains(address),
         "d.test" => Sites[5].Contains(address),
         "reject.test" => Sites[6].Contains(address),
+        "auth.test" => Sites[7].Contains(address),
         _ => false,
     };
 
