@@ -154,7 +154,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     /// <inheritdoc/>
     public override void Failed(string path, string problem) =>
-        Log?.Error("admin_failed"u8).Add("path"u8, path).Add("error"u8, Encoding.UTF8.GetBytes(problem)).Write();
+        Log?.Error("admin_error"u8).Add("path"u8, path).Add("error"u8, Encoding.UTF8.GetBytes(problem)).Write();
 
     /// <inheritdoc/>
     public override string Config() => effective();

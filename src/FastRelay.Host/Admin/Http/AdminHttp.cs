@@ -80,7 +80,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             context.Abort();
             return;
         }
-        await ErrorAsync(context, StatusCodes.Status500InternalServerError, "a defect of the relay: event=admin_failed in its log says more");
+        await ErrorAsync(context, StatusCodes.Status500InternalServerError, "a defect of the relay: event=admin_error in its log says more");
     }
 
     private async Task RouteAsync(HttpContext context)
