@@ -98,9 +98,9 @@ public sealed class Relay : LoopItem
 
     /// <summary>Puts other certificates and users in force, from any thread: new handshakes and sessions use them, those under way go on.</summary>
     /// <param name="config">That named their files. When another one is in force by then, they are dropped: its own were read with it.</param>
-    /// <param name="serverTls">The listeners' certificate; null where there was none from the start.</param>
+    /// <param name="serverTls">The listeners' certificate; null changes nothing of that, as with the others.</param>
     /// <param name="users">Who may authenticate.</param>
-    /// <param name="certificates">Who we are to hosts that ask, by file; null changes nothing of that.</param>
+    /// <param name="certificates">Who we are to hosts that ask, by file.</param>
     public void Renew(RelayConfig config, ServerTls? serverTls, UserTable? users, IReadOnlyDictionary<string, ClientCertificate>? certificates = null) =>
         World.Loop.Post(new Renewal(this, config, serverTls, users, certificates));
 
@@ -322,13 +322,13 @@ public sealed class Relay : LoopItem
             {
                 return;
             }
-            relay.Receiver.Tls = serverTls;
-            relay.Receiver.Users = users;
+            relay.Receiver.Tls = serverTls ?? relay.Receiver.Tls;
+            relay.Receiver.Users = users ?? relay.Receiver.Users;
             if (certificates is not null)
             {
                 relay.Router.Table.Renew(certificates);
             }
-            relay.Log.Line("renewed"u8).Add("users"u8, users?.Count ?? 0).Write();
+            relay.Log.Line("renewed"u8).Add("users"u8, relay.Receiver.Users?.Count ?? 0).Write();
         }
     }
 }

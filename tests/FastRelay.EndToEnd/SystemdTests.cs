@@ -35,6 +35,6 @@ public sealed class SystemdTests : IDisposable
     public void Under_a_real_systemd_the_package_is_watched_confined_restarted_and_upgraded_and_no_client_is_refused()
     {
         string package = Tool.Run("env", [$"FASTRELAY_BINARY={Place.Binary}", $"FASTRELAY_OUT={_folder}", Path.Combine(Place.Root, "eng", "deb"), "-Znone"]).Ok().Output.Trim();
-        Assert.EndsWith("systemd-test: passed\n", Tool.Run(Path.Combine(Place.Root, "eng", "systemd-test"), [package], timeoutSeconds: 300).Ok().Output, StringComparison.Ordinal);
+        Assert.EndsWith("systemd-test: passed\n", Tool.Run("timeout", ["--kill-after=30", "270", Path.Combine(Place.Root, "eng", "systemd-test"), package], timeoutSeconds: 310).Ok().Output, StringComparison.Ordinal);
     }
 }

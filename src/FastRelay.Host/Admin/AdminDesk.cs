@@ -32,6 +32,9 @@ public abstract class AdminDesk
     /// <summary>What is suspended.</summary>
     public abstract Task<SiteSuspensions> SuspensionsAsync();
 
+    /// <summary>True while new mail is taken; asks nothing else, so that a probe is answered whatever else is asked.</summary>
+    public abstract Task<bool> ReadyAsync();
+
     /// <summary>The figures of this moment.</summary>
     public abstract Task<RelayReading> FiguresAsync();
 

@@ -130,6 +130,10 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         AdminRequest<SiteSuspensions>.AskAsync(_loop, () => new ValueTask<SiteSuspensions>(Suspensions()), s_soon);
 
     /// <inheritdoc/>
+    public override Task<bool> ReadyAsync() =>
+        AdminRequest<bool>.AskAsync(_loop, () => new ValueTask<bool>(Figure.All[Figure.Ready].Read(source) == 1), s_soon);
+
+    /// <inheritdoc/>
     public override Task<RelayReading> FiguresAsync() =>
         AdminRequest<RelayReading>.AskAsync(_loop, () => Figure.ReadAsync(source), s_soon);
 

@@ -8,19 +8,25 @@ namespace FastRelay.Host.Secrets;
 
 /// <summary>
 /// Looks every now and then whether the files with certificates, ours to clients and to next hops, users and the admin's token have changed, and puts what they
-/// hold in force. A file that is wrong, or half written, changes nothing: it is named in the log once and looked at again.
+/// hold in force. A file that is wrong, or half written, changes nothing: it is named in the log once and looked at again. It keeps none of another
+/// kind waiting: a partner's certificate that is wrong leaves no removed user in.
 /// </summary>
 public sealed class SecretsWatch : IDisposable
 {
     /// <summary>Octets of a file whose content is compared; of a larger one it is time and size.</summary>
     public const int DigestedBytesMax = 1 << 20;
 
+    /// <summary>The listeners' certificates, ours to next hops, and users, in the order of a fingerprint; no path holds what stands between them.</summary>
+    private const int Kinds = 3;
+
+    private const char BetweenKinds = '\0';
+
     private RelayConfig _config;
     private readonly Relay _relay;
     private readonly Timer _timer;
     private readonly Lock _lock = new();
     private string _seen;
-    private string _complaint = "";
+    private readonly string[] _complaints = new string[Kinds];
     private string _tokenSeen;
     private string _tokenComplaint = "";
 
@@ -50,7 +56,7 @@ public sealed class SecretsWatch : IDisposable
         {
             _config = config;
             _seen = seen;
-            _complaint = "";
+            Array.Clear(_complaints);
             LookAtToken();
         }
     }
@@ -61,23 +67,61 @@ public sealed class SecretsWatch : IDisposable
         lock (_lock)
         {
             LookAtToken();
-            string now = Fingerprint(_config);
-            if (now == _seen)
+            string[] now = Fingerprint(_config).Split(BetweenKinds);
+            string[] seen = _seen.Split(BetweenKinds);
+            ServerTls? tls = null;
+            Dictionary<string, ClientCertificate>? certificates = null;
+            UserTable? users = null;
+            bool renews = Renews(0, LoadTls) | Renews(1, LoadClients) | Renews(2, LoadUsers);
+            _seen = string.Join(BetweenKinds, seen);
+            if (renews)
             {
-                return;
+                _relay.Renew(_config, tls, users, certificates);
             }
-            if (Load(out ServerTls? tls, out UserTable? users, out Dictionary<string, ClientCertificate>? certificates) is { } problem)
+
+            bool Renews(int kind, Func<string> load)
             {
-                if (problem != _complaint)
+                if (now[kind] == seen[kind])
+                {
+                    return false;
+                }
+                string problem = load();
+                if (problem.Length > 0 && problem != _complaints[kind])
                 {
                     _relay.Log.Warn("renewal_failed"u8).Add("error"u8, problem).Write();
                 }
-                _complaint = problem;
-                return;
+                _complaints[kind] = problem;
+                seen[kind] = problem.Length > 0 ? seen[kind] : now[kind];
+                return problem.Length == 0;
             }
-            _seen = now;
-            _complaint = "";
-            _relay.Renew(_config, tls, users, certificates);
+
+            string LoadTls()
+            {
+                try
+                {
+                    tls = TlsFiles.Server(_config.Tls, asks: _config.RelayCertificates.Count > 0);
+                    return "";
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+                {
+                    return $"tls: {e.Message}";
+                }
+            }
+
+            string LoadClients()
+            {
+                if (TlsFiles.TryClients(_config, out Dictionary<string, ClientCertificate> all, out string problem))
+                {
+                    certificates = all;
+                }
+                return problem;
+            }
+
+            string LoadUsers()
+            {
+                _ = UserFile.TryLoad(_config, out users, out string problem);
+                return problem;
+            }
         }
     }
 
@@ -89,7 +133,11 @@ public sealed class SecretsWatch : IDisposable
     /// miss a secret of the same length that is put there in the same tick, or with the time of the one before (cp -p, rsync -t).
     /// Of a link it is what it leads to: Kubernetes mounts a secret behind links, and renews it by moving one of them.
     /// </summary>
-    public static string Fingerprint(RelayConfig config) => string.Join('|', config.Tls.Pairs.Concat(config.ClientPairs).SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Append(config.UsersFile).OfType<string>().Select(Seen));
+    public static string Fingerprint(RelayConfig config) => string.Join(BetweenKinds,
+        SeenOf(config.Tls.Pairs), SeenOf(config.ClientPairs), config.UsersFile is { } users ? Seen(users) : "");
+
+    private static string SeenOf(IEnumerable<KeyPairConfig> pairs) =>
+        string.Join('|', pairs.SelectMany(static pair => (string[])[pair.Certificate, pair.Key]).Select(Seen));
 
     private static string Seen(string path)
     {
@@ -140,21 +188,5 @@ public sealed class SecretsWatch : IDisposable
         _tokenComplaint = "";
         TokenRenewed?.Invoke(token);
         _relay.Log.Line("renewed"u8).Add("key"u8, "admin.token_file").Write();
-    }
-
-    private string? Load(out ServerTls? tls, out UserTable? users, out Dictionary<string, ClientCertificate>? certificates)
-    {
-        tls = null;
-        users = null;
-        certificates = null;
-        try
-        {
-            tls = TlsFiles.Server(_config.Tls, asks: _config.RelayCertificates.Count > 0);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
-        {
-            return $"tls: {e.Message}";
-        }
-        return TlsFiles.TryClients(_config, out certificates, out string problem) && UserFile.TryLoad(_config, out users, out problem) ? null : problem;
     }
 }

@@ -151,6 +151,10 @@ internal sealed class BounceQueue
     /// <summary>True while a report of any tenant might be begun: what is only nice to say is said then.</summary>
     public bool IsIdle(long nowMs) => !IsPaced && Count == 0 && _bucket.WaitMs(nowMs) == 0;
 
+    /// <summary>True when a report of this tenant would wait for no rate of its own, nor behind others of its own.</summary>
+    public bool MayBegin(string tenant, long nowMs) =>
+        !_lanes.TryGetValue(tenant, out Lane? lane) || (lane.First is null && !(lane.Bucket?.WaitMs(nowMs) > 0));
+
     private static SiteRate RateOf(int perMinute) => new(SiteRateUnit.Messages, perMinute, WindowMs);
 
     private static int RateOf(BounceOptions options, string tenant) => options.TenantsPerMinute.GetValueOrDefault(tenant);

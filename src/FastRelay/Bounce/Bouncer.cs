@@ -76,8 +76,8 @@ public sealed class Bouncer : BounceSink
         _world.Loop.CheckThread();
         _options = options;
         _reports.Change(options, _world.Loop.NowMs);
-        // Another rate is another time to wait.
-        Begin();
+        Begin(); // another rate is another time to wait
+        _queue.BouncesMove(); // and another bound may be room
     }
 
     /// <inheritdoc/>
@@ -86,12 +86,14 @@ public sealed class Bouncer : BounceSink
     /// <inheritdoc/>
     public override BounceWait? WaitOf(MessageHandle message)
     {
-        if ((_waiting.GetValueOrDefault(message) ?? _working.Find(one => one.Message == message && one.RetryUntil is null)) is not { } pending)
+        if ((_waiting.GetValueOrDefault(message) ?? _working.Find(one => one.Message == message && one.RetryUntil is null)) is not { } pending
+            || pending.Id != _journal.IdOf(message)
+            || pending.Failed.Where(static one => one.Kind == NoticeKind.Failed).ToArray() is not { Length: > 0 } failed)
         {
             return null;
         }
         string why = IsStuck ? "waits for the spool, which takes no bounce just now" : IsPaced ? RateReason : "waits for its turn to be written";
-        return new BounceWait([.. pending.Failed.Select(static one => one.Index)], why, pending.Failed[0].ReplyText);
+        return new BounceWait(Array.ConvertAll(failed, static one => one.Index), why, failed[0].ReplyText);
     }
 
     /// <summary>Ends the retries: what is pending is told after the next start.</summary>
@@ -127,11 +129,12 @@ public sealed class Bouncer : BounceSink
         _world.Loop.CheckThread();
         Check.That(failed.Length > 0);
         bool isUrgent = HasRelayed(failed);
-        if (!_waiting.TryGetValue(message, out PendingBounce? pending) || (isUrgent && pending.Relayed == 0))
+        MessageId id = _journal.IdOf(message);
+        // A message that was set aside meanwhile has left its slot, and its bounce, behind: that one ends by itself.
+        if (!_waiting.TryGetValue(message, out PendingBounce? pending) || pending.Id != id || (isUrgent && pending.Relayed == 0))
         {
             // One that waits for its rate is not made urgent by what comes later: that is told by itself.
-            pending = new PendingBounce(message, _journal.IdOf(message), tenant);
-            _waiting[message] = pending;
+            _waiting[message] = pending = new PendingBounce(message, id, tenant);
             Fill(pending, failed);
             _reports.Add(pending);
         }
@@ -156,6 +159,11 @@ public sealed class Bouncer : BounceSink
     {
         _world.Loop.CheckThread();
         Check.That(delayed.Length > 0);
+        // A courtesy: one that waits for its tenant's own rate would keep those of all others waiting.
+        if (!_reports.MayBegin(tenant, _world.Loop.NowMs))
+        {
+            return;
+        }
         // By itself: a bounce settles everybody that it names.
         var pending = new PendingBounce(message, _journal.IdOf(message), tenant) { RetryUntil = until };
         _warnings++;

@@ -63,7 +63,7 @@ internal sealed class SiteDialer
         Plan plan = site.Plan;
         int count = _count = plan.Order(_owner.World.Random, _addresses, IsAvoided);
         Check.That(count > 0);
-        List<PlanAddress>? tried = site.Tried;
+        List<PlanAddress>? tried = _owner.World.Loop.NowMs < site.TriedUntilMs ? site.Tried : null;
         site.Tried = null;
         int first = PutFirst(tried, count);
         _dialled = _rests = false;
@@ -91,6 +91,7 @@ internal sealed class SiteDialer
                 {
                     // Its place is another's meanwhile. The site waits for the rate like any other, and goes on behind these.
                     site.Tried = tried;
+                    site.TriedUntilMs = _owner.World.Loop.NowMs + HostTrust.AvoidMs;
                     return false;
                 }
                 break;

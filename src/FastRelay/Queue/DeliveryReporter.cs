@@ -29,7 +29,8 @@ internal sealed class DeliveryReporter(QueueState queue)
         int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
         bool byEvent = delivery.Destination.Tenant.TellsByEvent;
-        bool untold = !noNotice && queue.Bounces?.PutsOff(delivery.Destination.Tenant.Name) == true;
+        // Who is told by event needs no bounce, and waits for no rate of them.
+        bool untold = !noNotice && (byEvent ? queue.Bounces is { HasRoom: false, IsStuck: true } : queue.Bounces?.PutsOff(delivery.Destination.Tenant.Name) == true);
         bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
@@ -188,7 +189,9 @@ internal sealed class DeliveryReporter(QueueState queue)
             long nextDue = deferred ? queue.UnixMs + delayMs : 0;
             queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason, deferred ? queue.Moves.NoteOf(handle) : default);
         }
-        if ((later || (deferred && !reason.IsEmpty)) && (entry.Flags & EntryFlags.Removing) == 0)
+        // Without a host it is we who have given up, and what we say of it goes by the reason that is there already.
+        bool asked = delivery.SiteOrNone is not null;
+        if (((later && asked) || (deferred && !reason.IsEmpty)) && (entry.Flags & EntryFlags.Removing) == 0)
         {
             entry.Reason = queue.Reasons.Add(reason.IsEmpty ? _whyPutOff : reason);
         }
@@ -226,7 +229,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         if (later)
         {
             // A host that has refused it is asked again no sooner than one that has put it off.
-            long againMs = queue.Bounces is { IsPaced: true } ? Math.Max(UntoldRetryMs, queue.Options.RetryAfterMs(attempts, queue.World.Random)) : UntoldRetryMs;
+            long againMs = asked && queue.Bounces is { IsPaced: true } ? Math.Max(UntoldRetryMs, queue.Options.RetryAfterMs(attempts, queue.World.Random)) : UntoldRetryMs;
             MoveOn(handle, againMs, ReadyPlace.Last, pastExpiry: true);
             return;
         }

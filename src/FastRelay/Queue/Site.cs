@@ -203,6 +203,9 @@ public sealed class Site
     /// </summary>
     internal List<PlanAddress>? Tried { get; set; }
 
+    /// <summary>Until when that says anything about them, on the loop's scale.</summary>
+    internal long TriedUntilMs { get; set; }
+
     /// <summary>Connections that count already and are still to be dialled.</summary>
     internal int DialsAhead { get; set; }
 

@@ -145,7 +145,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
 
     private async Task HealthAsync(HttpResponse response, bool live)
     {
-        bool ok = (await desk.FiguresAsync()).Values[Figure.Ready] == 1 || live;
+        bool ok = await desk.ReadyAsync() || live;
         response.StatusCode = ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
         response.ContentType = "text/plain; charset=utf-8";
         await response.BodyWriter.WriteAsync(ok ? s_ok : s_notReady);

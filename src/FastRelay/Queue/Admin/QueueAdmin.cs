@@ -20,6 +20,9 @@ public sealed class QueueAdmin
     // A recipient whose destination is looked up costs about an eighth of a look at a slot, one whose bit is looked at much less.
     private const int RecipientsPerLook = 8;
     private const int PendingPerLook = 128;
+    /// <summary>After so many turns nobody is told which message is the oldest: a queue that changes faster than it is looked through must not keep a probe waiting.</summary>
+    private const int OldestTurns = 500;
+
     private const int RecipientsShown = 100;
     private const long RoomLookMs = 20;
 
@@ -101,12 +104,17 @@ public sealed class QueueAdmin
         return await FailedMail.AddAsync(_queue, id, listing.Messages.Count > 0 ? listing.Messages[0] : null);
     }
 
-    /// <summary>The message that arrived first, held ones too, with its time, Unix ms; null when nothing is queued.</summary>
+    /// <summary>The message that arrived first, held ones too, with its time, Unix ms; null when nothing is queued, or the queue changes faster than it can be looked through.</summary>
     public async ValueTask<(MessageId Id, long ArrivalUnixMs)?> OldestAsync()
     {
         MessageHandle oldest;
-        for (var turn = new Signal<bool>(_loop); !_queue.Journal.TryFindOldest(out oldest);)
+        var turn = new Signal<bool>(_loop);
+        for (int turns = 0; !_queue.Journal.TryFindOldest(out oldest); turns++)
         {
+            if (turns == OldestTurns)
+            {
+                return null;
+            }
             await turn.YieldAsync(true);
         }
         return oldest.IsValid ? (_queue.Journal.IdOf(oldest), _queue.Journal.ArrivalUnixMs(oldest)) : null;

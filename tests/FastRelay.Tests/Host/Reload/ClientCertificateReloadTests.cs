@@ -72,6 +72,31 @@ public sealed class ClientCertificateReloadTests : IDisposable
     }
 
     [Fact]
+    public async Task A_certificate_that_is_wrong_leaves_no_removed_user_in()
+    {
+        Put("one.test");
+        UserFile.Set(PathOf("users"), "alice", "secret");
+        UserFile.Set(PathOf("users"), "stolen", "secret");
+        Write("[auth]\nusers = \"users\"\n");
+        await _reloader.ReloadAsync();
+        Assert.Equal(2, await CountUsersAsync());
+        await File.WriteAllTextAsync(PathOf("our.key"), "nothing");
+        _secrets.Look();
+        Assert.False(_rig.Logged("event=renewed"));
+        string[] lines = await File.ReadAllLinesAsync(PathOf("users"));
+        await File.WriteAllLinesAsync(PathOf("users"), lines.Where(static line => !line.StartsWith("stolen", StringComparison.Ordinal)));
+        _secrets.Look();
+        Assert.Equal(1, await CountUsersAsync());
+        Assert.Equal("CN=one.test", await SubjectAsync());
+        // The certificate is looked at until it is well, and complained of once.
+        Put("two.test");
+        _secrets.Look();
+        Assert.Equal("CN=two.test", await SubjectAsync());
+        Assert.Equal(1, await CountUsersAsync());
+        Assert.Single(_rig.Output.Lines, static line => line.Contains("event=renewal_failed", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_reload_whose_certificate_cannot_be_read_changes_nothing()
     {
         Write();
@@ -97,6 +122,9 @@ public sealed class ClientCertificateReloadTests : IDisposable
     private Task<string?> SubjectAsync() => AdminRequest<string?>.AskAsync(
         _rig.Relay.World.Loop, () => new ValueTask<string?>(_rig.Relay.Router.Table.Rule(0).Certificate?.Subject), TimeSpan.FromMinutes(1));
 
+    private Task<int> CountUsersAsync() => AdminRequest<int>.AskAsync(
+        _rig.Relay.World.Loop, () => new ValueTask<int>(_rig.Relay.Receiver.Users?.Count ?? 0), TimeSpan.FromMinutes(1));
+
     private void Put(string name)
     {
         using X509Certificate2 own = DialTests.SelfSigned(name);
@@ -104,8 +132,8 @@ public sealed class ClientCertificateReloadTests : IDisposable
         File.WriteAllText(PathOf("our.key"), own.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem());
     }
 
-    private void Write() => File.WriteAllText(
-        PathOf("relay.toml"), "hostname = \"relay.test\"\n[[route]]\ndomain = \"cert.test\"\nto = \"smtp:[127.0.0.1]:1\"\nclient_certificate = \"our.crt\"\nclient_key = \"our.key\"\n");
+    private void Write(string more = "") => File.WriteAllText(
+        PathOf("relay.toml"), "hostname = \"relay.test\"\n" + more + "[[route]]\ndomain = \"cert.test\"\nto = \"smtp:[127.0.0.1]:1\"\nclient_certificate = \"our.crt\"\nclient_key = \"our.key\"\n");
 
     private string PathOf(string file) => Path.Combine(_folder, file);
 }
