@@ -21,7 +21,7 @@ internal sealed class SimFile(SimStorage storage, SimInode inode, string path, b
         long more = Math.Max(0, offset + data.Length - inode.Length);
         if ((more > 0 || storage.Profile.CopyOnWrite) && storage.IsFull(more))
         {
-            inode.Write(offset, data[..storage.Random.Next(data.Length)]);
+            inode.Write(offset, data[..(int)Math.Min(storage.Random.Next(data.Length), data.Length - more + storage.RoomBytes)]);
             return new DiskError(SimStorage.Enospc, "pwrite");
         }
         if (storage.Fails("write error", storage.Profile.WriteErrorOneIn))
@@ -72,7 +72,7 @@ internal sealed class SimFile(SimStorage storage, SimInode inode, string path, b
         byte[] zeros = new byte[length - from];
         if (storage.IsFull(zeros.Length))
         {
-            inode.Write(from, zeros.AsSpan(0, storage.Random.Next(zeros.Length)));
+            inode.Write(from, zeros.AsSpan(0, (int)Math.Min(storage.Random.Next(zeros.Length), storage.RoomBytes)));
             return new DiskError(SimStorage.Enospc, "pwrite");
         }
         inode.Write(from, zeros);

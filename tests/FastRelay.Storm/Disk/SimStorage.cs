@@ -161,6 +161,9 @@ public sealed class SimStorage
         return true;
     }
 
+    /// <summary>What still fits: a write that finds no room leaves no more than that behind.</summary>
+    internal long RoomBytes => Math.Max(0, Profile.CapacityBytes - UsedBytes);
+
     internal bool IsFull(long moreBytes)
     {
         if (UsedBytes + moreBytes > Profile.CapacityBytes)
