@@ -109,12 +109,8 @@ public sealed class QueueAdmin
     {
         MessageHandle oldest;
         var turn = new Signal<bool>(_loop);
-        for (int turns = 0; !_queue.Journal.TryFindOldest(out oldest); turns++)
+        for (int turns = 0; !_queue.Journal.TryFindOldest(out oldest) && turns < OldestTurns; turns++)
         {
-            if (turns == OldestTurns)
-            {
-                return null;
-            }
             await turn.YieldAsync(true);
         }
         return oldest.IsValid ? (_queue.Journal.IdOf(oldest), _queue.Journal.ArrivalUnixMs(oldest)) : null;
