@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Config;
 using FastRelay.Journal;
@@ -291,6 +292,7 @@ public sealed class QueueAdmin
     private async ValueTask<long> WholeAsync(QueueDeed deed, QueueFilter filter) => (await PartAsync(deed, filter, 0, int.MaxValue)).Count;
 
     /// <summary>Reads the envelope of the message at hand; null when it is gone meanwhile or its sender is another.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<QueuedMessage?> ReadAsync(QueueScan scan)
     {
         var handle = new MessageHandle(scan.Slot);
@@ -299,7 +301,7 @@ public sealed class QueueAdmin
         body.Start(handle);
         BodyStatus status = await body.PrepareAsync();
         bool there = status != BodyStatus.IoError && body.HasEnvelope && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id;
-        QueuedMessage? view = there ? View(scan, handle, id, body.Envelope) : null;
+        QueuedMessage? view = there && scan.SelectsSender(body.Envelope.ReversePath) ? View(scan, handle, id, body.Envelope) : null;
         body.Close();
         await scan.PaceAsync(QueueScan.SlotsPerTurn / ReadsPerTurn);
         // A pause is a chance to be delivered: what is acted upon must be there still.
@@ -309,11 +311,7 @@ public sealed class QueueAdmin
     private QueuedMessage? View(QueueScan scan, MessageHandle message, MessageId id, in Envelope envelope)
     {
         string sender = Encoding.UTF8.GetString(envelope.ReversePath);
-        if (scan.Filter.Sender is { } wanted && !string.Equals(sender, wanted == "<>" ? "" : wanted, StringComparison.OrdinalIgnoreCase))
-        {
-            return null;
-        }
-        var destinations = new List<QueuedDestination>();
+        List<QueuedDestination> destinations = [];
         for (int handle = _queue.Messages[message.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
         {
             if (scan.Selects(handle))

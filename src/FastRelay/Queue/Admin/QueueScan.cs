@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Text;
 using FastRelay.Journal;
 using FastRelay.Outside;
 
@@ -17,6 +19,8 @@ internal sealed class QueueScan
     // Not their numbers: one that is forgotten meanwhile leaves its number to another.
     private HashSet<Destination>? _destinations;
     private readonly long _stop;
+    // Compared as octets: a string for each of a million messages kept the collector busy, and the loop waits for it (5.9 ms in one turn).
+    private readonly byte[]? _sender;
     private int _budget = SlotsPerTurn;
 
     /// <summary>Begins before a slot.</summary>
@@ -26,6 +30,7 @@ internal sealed class QueueScan
         _queue = queue;
         Filter = filter;
         Slot = from - 1;
+        _sender = filter.Sender is { } sender ? Encoding.UTF8.GetBytes(sender == "<>" ? "" : sender) : null;
         _stop = (long)from + slots;
         _turn = new Signal<bool>(queue.World.Loop);
     }
@@ -48,7 +53,21 @@ internal sealed class QueueScan
             && (Filter.Site is null || (_queue.Destinations[entry.Destination].Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
     }
 
+    /// <summary>True when the filter selects this sender's mail. Only ASCII letters fold.</summary>
+    public bool SelectsSender(ReadOnlySpan<byte> reversePath)
+    {
+        bool same = _sender is null || reversePath.Length == _sender.Length;
+        for (int i = 0; same && _sender is not null && i < reversePath.Length; i++)
+        {
+            same = Lower(reversePath[i]) == Lower(_sender[i]);
+        }
+        return same;
+
+        static int Lower(byte octet) => octet is >= (byte)'A' and <= (byte)'Z' ? octet | 0x20 : octet;
+    }
+
     /// <summary>To the next message; false at the end, and at the end of the part.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<bool> NextAsync()
     {
         if (Filter.Domain is { } domain && _destinations is null)
@@ -89,6 +108,7 @@ internal sealed class QueueScan
     }
 
     /// <summary>Spends work, and goes to the end of the run queue when the slice is used up.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask PaceAsync(int work)
     {
         _budget -= work;
