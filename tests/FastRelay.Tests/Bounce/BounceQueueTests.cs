@@ -53,6 +53,17 @@ public sealed class BounceQueueTests
     }
 
     [Fact]
+    public void What_is_only_a_courtesy_is_begun_where_no_rate_of_its_own_would_hold_it()
+    {
+        var queue = new BounceQueue(new BounceOptions { Hostname = "relay.example", TenantsPerMinute = new Dictionary<string, int> { ["slow"] = 1 } });
+        Assert.True(queue.MayBegin("slow", 5_000));
+        Add(queue, "slow");
+        Assert.False(queue.MayBegin("slow", 5_000));
+        Assert.NotNull(queue.Take(5_000, out _));
+        Assert.Equal((false, true, true), (queue.MayBegin("slow", 5_000), queue.MayBegin("quick", 5_000), queue.MayBegin("slow", 65_000)));
+    }
+
+    [Fact]
     public void A_tenant_at_its_own_rate_holds_nobody_else_up()
     {
         var queue = new BounceQueue(new BounceOptions { Hostname = "relay.example", TenantsPerMinute = new Dictionary<string, int> { ["slow"] = 1 } });

@@ -100,6 +100,31 @@ public sealed class BounceRateTests : IDisposable
     }
 
     [Fact]
+    public void A_bounce_that_waits_is_its_message_s_and_not_that_of_the_next_in_the_same_place()
+    {
+        using DeliverRig rig = Rig(new Limits { BouncesPerMinute = 1 });
+        rig.Submit("a@client.test", Body, "no0@far.test");
+        rig.Until(() => rig.Counters.Bounced == 1, "told");
+        MessageId first = rig.Journal.UpcomingId;
+        rig.Submit("a@client.test", Body, "no1@far.test", "no2@far.test");
+        rig.Until(() => rig.Queue.Entries == 0 && rig.Bouncer.IsPaced, "waits");
+        Assert.True(rig.Journal.TryFind(first, out MessageHandle gone));
+        // As when its envelope cannot be read any more.
+        rig.Queue.SetAside(gone);
+        rig.Until(() => rig.Journal.Stats.Messages == 0, "set aside");
+        MessageId second = rig.Journal.UpcomingId;
+        rig.Submit("a@client.test", Body, "no3@far.test");
+        rig.Until(() => rig.Queue.Entries == 0, "failed");
+        Assert.True(rig.Journal.TryFind(second, out MessageHandle next));
+        Assert.Equal(gone, next);
+        Assert.Equal(["no3@far.test"], Assert.Single(rig.Run(rig.Queue.Admin.ShowAsync(second))!.Destinations).Recipients);
+        rig.Bouncer.Change(s_quick);
+        rig.UntilEmpty();
+        Assert.Contains("no3@far.test", _sender.Messages.Last().Data, StringComparison.Ordinal);
+        Assert.Equal((2, 0L), (_sender.Messages.Count, rig.Journal.Stats.Messages));
+    }
+
+    [Fact]
     public void No_warning_is_begun_while_bounces_wait_for_their_rate()
     {
         using DeliverRig rig = Rig(new Limits { BouncesPerMinute = 1 });

@@ -1,14 +1,14 @@
 namespace FastRelay.Smtp;
 
 /// <summary>Case-insensitive comparison of protocol words. Only ASCII letters fold (RFC 5321 2.4).</summary>
-internal static class AsciiWord
+public static class AsciiWord
 {
     /// <summary>True when both are the same word but for the case of ASCII letters.</summary>
-    internal static bool Equals(ReadOnlySpan<byte> text, ReadOnlySpan<byte> word)
+    public static bool Equals(ReadOnlySpan<byte> text, ReadOnlySpan<byte> word)
         => text.Length == word.Length && StartsWith(text, word);
 
     /// <summary>True when <paramref name="text"/> begins with <paramref name="word"/>, ignoring the case of ASCII letters.</summary>
-    internal static bool StartsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> word)
+    public static bool StartsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> word)
     {
         if (text.Length < word.Length)
         {
@@ -27,5 +27,5 @@ internal static class AsciiWord
     }
 
     /// <summary>The lower-case form of an ASCII letter; any other octet unchanged.</summary>
-    internal static byte Lower(byte octet) => (uint)(octet - 'A') <= 'Z' - 'A' ? (byte)(octet | 0x20) : octet;
+    public static byte Lower(byte octet) => (uint)(octet - 'A') <= 'Z' - 'A' ? (byte)(octet | 0x20) : octet;
 }

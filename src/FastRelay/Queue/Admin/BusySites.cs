@@ -1,32 +1,28 @@
-using FastRelay.Outside;
-
 namespace FastRelay.Queue;
 
 /// <summary>Shows sites, and finds those with the most to do among any number of them, a slice a turn. Loop thread.</summary>
 /// <param name="queue">Knows them.</param>
 internal sealed class BusySites(QueueState queue)
 {
-    /// <summary>Destinations, or sites, that one turn looks at: each is likely a miss of the cache.</summary>
-    private const int PerTurn = 1_024;
-
     /// <summary>The busiest, first: by what is ready, under way and deferred. Sites that share a budget are one.</summary>
     /// <param name="max">How many.</param>
     public async ValueTask<IReadOnlyList<SiteView>> ListAsync(int max)
     {
         queue.World.Loop.CheckThread();
-        var turn = new Signal<bool>(queue.World.Loop);
+        var walk = new QueueWalk(queue);
         Dictionary<SiteBudget, long> entries = [];
-        for (int from = 1; Gather(from, entries); from += PerTurn)
+        await walk.EachDestinationAsync(destination =>
         {
-            await turn.YieldAsync(true);
-        }
-        // A copy of the references alone: sites come and go between the slices.
-        Site[] all = [.. queue.Sites.All];
+            if (destination is { Site: { } site, Entries: > 0 })
+            {
+                entries[site.Budget] = entries.GetValueOrDefault(site.Budget) + destination.Entries;
+            }
+            return true;
+        });
         Dictionary<SiteBudget, Waiting> shared = [];
         var best = new PriorityQueue<(SiteBudget Budget, Site? Only), long>();
-        for (int i = 0; i < all.Length; i++)
+        await walk.EachAsync([.. queue.Sites.All], site =>
         {
-            Site site = all[i];
             if (site.Budget.IsShared)
             {
                 shared[site.Budget] = shared.GetValueOrDefault(site.Budget).And(site);
@@ -35,11 +31,7 @@ internal sealed class BusySites(QueueState queue)
             {
                 Offer(site.Budget, site, site.Ready);
             }
-            if (i % PerTurn == PerTurn - 1)
-            {
-                await turn.YieldAsync(true);
-            }
-        }
+        });
         foreach ((SiteBudget budget, Waiting waiting) in shared)
         {
             Offer(budget, null, waiting.Ready);
@@ -61,20 +53,6 @@ internal sealed class BusySites(QueueState queue)
                 best.Dequeue();
             }
         }
-    }
-
-    private bool Gather(int from, Dictionary<SiteBudget, long> entries)
-    {
-        ReadOnlySpan<Destination?> places = queue.Destinations.Places;
-        int end = Math.Min(from + PerTurn, places.Length);
-        for (int i = from; i < end; i++)
-        {
-            if (places[i] is { Site: { } site, Entries: > 0 } destination)
-            {
-                entries[site.Budget] = entries.GetValueOrDefault(site.Budget) + destination.Entries;
-            }
-        }
-        return end < places.Length;
     }
 
     /// <summary>A site.</summary>

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
 using FastRelay.Outside;
+using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
 
@@ -54,17 +55,7 @@ internal sealed class QueueScan
     }
 
     /// <summary>True when the filter selects this sender's mail. Only ASCII letters fold.</summary>
-    public bool SelectsSender(ReadOnlySpan<byte> reversePath)
-    {
-        bool same = _sender is null || reversePath.Length == _sender.Length;
-        for (int i = 0; same && _sender is not null && i < reversePath.Length; i++)
-        {
-            same = Lower(reversePath[i]) == Lower(_sender[i]);
-        }
-        return same;
-
-        static int Lower(byte octet) => octet is >= (byte)'A' and <= (byte)'Z' ? octet | 0x20 : octet;
-    }
+    public bool SelectsSender(ReadOnlySpan<byte> reversePath) => _sender is null || AsciiWord.Equals(reversePath, _sender);
 
     /// <summary>To the next message; false at the end, and at the end of the part.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]

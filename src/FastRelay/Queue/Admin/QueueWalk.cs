@@ -49,16 +49,9 @@ internal sealed class QueueWalk(QueueState queue)
     /// <summary>A destination of a site; null when it has none.</summary>
     public async ValueTask<Destination?> AtAsync(Site site)
     {
-        var turn = new Signal<bool>(_loop);
-        for (int from = 1; ; from += PerTurn)
-        {
-            Destination? found = AtIn(site, from, out bool more);
-            if (found is not null || !more)
-            {
-                return found;
-            }
-            await turn.YieldAsync(true);
-        }
+        Destination? found = null;
+        await EachDestinationAsync(destination => (found = destination.Site == site ? destination : null) is null);
+        return found;
     }
 
     /// <summary>Of the sites that share a budget the one that has most to do; null when none does.</summary>
@@ -77,23 +70,21 @@ internal sealed class QueueWalk(QueueState queue)
         return count;
     }
 
-    private Destination? AtIn(Site site, int from, out bool more)
+    /// <summary>Looks at each destination, until one is enough.</summary>
+    /// <param name="goesOn">Looks at one; false when no other is wanted.</param>
+    public async ValueTask EachDestinationAsync(Func<Destination, bool> goesOn)
     {
-        ReadOnlySpan<Destination?> places = queue.Destinations.Places;
-        int end = Math.Min(from + PerTurn, places.Length);
-        more = end < places.Length;
-        for (int i = from; i < end; i++)
+        var turn = new Signal<bool>(_loop);
+        for (int from = 1; LookFrom(from, goesOn); from += PerTurn)
         {
-            if (places[i] is { } destination && destination.Site == site)
-            {
-                return destination;
-            }
+            await turn.YieldAsync(true);
         }
-        return null;
     }
 
-    // A copy of the references alone: they come and go between the slices.
-    private async ValueTask EachAsync<T>(T[] all, Action<T> look)
+    /// <summary>Looks at each.</summary>
+    /// <param name="all">A copy of the references alone: they come and go between the slices.</param>
+    /// <param name="look">Looks at one.</param>
+    public async ValueTask EachAsync<T>(T[] all, Action<T> look)
     {
         var turn = new Signal<bool>(_loop);
         for (int i = 0; i < all.Length; i++)
@@ -104,5 +95,19 @@ internal sealed class QueueWalk(QueueState queue)
             }
             look(all[i]);
         }
+    }
+
+    private bool LookFrom(int from, Func<Destination, bool> goesOn)
+    {
+        ReadOnlySpan<Destination?> places = queue.Destinations.Places;
+        int end = Math.Min(from + PerTurn, places.Length);
+        for (int i = from; i < end; i++)
+        {
+            if (places[i] is { } destination && !goesOn(destination))
+            {
+                return false;
+            }
+        }
+        return end < places.Length;
     }
 }

@@ -1,34 +1,23 @@
-using FastRelay.Outside;
-
 namespace FastRelay.Queue;
 
 /// <summary>Finds the tenants with the most mail among any number of them, a slice a turn. Loop thread.</summary>
 /// <param name="queue">Knows them.</param>
 internal sealed class BusyTenants(QueueState queue)
 {
-    /// <summary>Tenants that one turn looks at: each is likely a miss of the cache.</summary>
-    private const int PerTurn = 1_024;
-
-    /// <summary>Those with the most mail, first; one that is forgotten meanwhile may keep another from being seen.</summary>
+    /// <summary>Those with the most mail, first.</summary>
     /// <param name="max">How many.</param>
     public async ValueTask<IReadOnlyList<TenantState>> ListAsync(int max)
     {
         queue.World.Loop.CheckThread();
-        var turn = new Signal<bool>(queue.World.Loop);
         var best = new PriorityQueue<Tenant, long>();
-        IReadOnlyList<Tenant> all = queue.Tenants.Places;
-        for (int i = 0; i < all.Count; i++)
+        await new QueueWalk(queue).EachAsync([.. queue.Tenants.All], tenant =>
         {
-            best.Enqueue(all[i], all[i].Entries);
+            best.Enqueue(tenant, tenant.Entries);
             if (best.Count > max)
             {
                 best.Dequeue();
             }
-            if (i % PerTurn == PerTurn - 1)
-            {
-                await turn.YieldAsync(true);
-            }
-        }
+        });
         var busiest = new List<TenantState>(best.Count);
         while (best.TryDequeue(out Tenant? tenant, out _))
         {

@@ -40,9 +40,6 @@ public sealed class Tenant
 
     internal byte[] Utf8Name { get; }
 
-    /// <summary>Its place among all tenants.</summary>
-    internal int Place { get; set; }
-
     /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
     internal long SuspendedUntilMs { get; set; }
 

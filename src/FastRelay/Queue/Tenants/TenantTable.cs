@@ -12,14 +12,13 @@ internal sealed class TenantTable
     private readonly Dictionary<string, Tenant> _tenants = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Tenant>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly Tenant _default = new("");
-    private readonly List<Tenant> _places = [];
     private Dictionary<string, TenantConfig> _rules = [];
     private QueueOptions _options = new();
 
     public TenantTable(QueueOptions options)
     {
         _lookup = _tenants.GetAlternateLookup<ReadOnlySpan<char>>();
-        Add(_default);
+        _tenants.Add("", _default);
         Change(options);
     }
 
@@ -28,9 +27,6 @@ internal sealed class TenantTable
 
     /// <summary>All of them, the default one too.</summary>
     public Dictionary<string, Tenant>.ValueCollection All => _tenants.Values;
-
-    /// <summary>The same in places, to go through them in slices: one that is forgotten leaves its place to the last.</summary>
-    public IReadOnlyList<Tenant> Places => _places;
 
     /// <summary>The tenant of a name as an envelope has it; made when it is new.</summary>
     public Tenant Of(ReadOnlySpan<byte> name)
@@ -48,7 +44,7 @@ internal sealed class TenantTable
         }
         var made = new Tenant(text[..length].ToString());
         made.Set(_rules.GetValueOrDefault(made.Name), _options);
-        Add(made);
+        _tenants.Add(made.Name, made);
         Made?.Invoke(made);
         return made;
     }
@@ -62,17 +58,7 @@ internal sealed class TenantTable
         if (tenant != _default)
         {
             _tenants.Remove(tenant.Name);
-            Tenant last = _places[^1];
-            (last.Place, _places[tenant.Place]) = (tenant.Place, last);
-            _places.RemoveAt(_places.Count - 1);
         }
-    }
-
-    private void Add(Tenant tenant)
-    {
-        _tenants.Add(tenant.Name, tenant);
-        tenant.Place = _places.Count;
-        _places.Add(tenant);
     }
 
     /// <summary>Puts other weights and bounds in force.</summary>
