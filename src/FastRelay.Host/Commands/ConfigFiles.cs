@@ -50,7 +50,7 @@ public static class ConfigFiles
         }
         if (config.Tls.Authorities is { } authorities)
         {
-            found.Add(At("tls.ca", authorities, Readable("tls.ca", authorities) ?? Bundle(authorities)));
+            found.Add(At("tls.ca", authorities, BundleProblem("tls.ca", authorities)));
         }
         return found.OfType<string>();
     }
@@ -160,17 +160,22 @@ public static class ConfigFiles
         }
     }
 
-    private static string? Bundle(string path)
+    /// <summary>Why a file cannot be the bundle of certificate authorities; null when it can.</summary>
+    internal static string? BundleProblem(string key, string path)
     {
+        if (Readable(key, path) is { } unreadable)
+        {
+            return unreadable;
+        }
         try
         {
             var all = new X509Certificate2Collection();
             all.ImportFromPemFile(path);
-            return all.Count > 0 ? null : $"tls.ca: {path} holds no PEM certificate";
+            return all.Count > 0 ? null : $"{key}: {path} holds no PEM certificate";
         }
         catch (CryptographicException e)
         {
-            return $"tls.ca: {path} is no bundle of PEM certificates: {e.Message}";
+            return $"{key}: {path} is no bundle of PEM certificates: {e.Message}";
         }
     }
 }

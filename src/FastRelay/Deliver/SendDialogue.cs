@@ -301,7 +301,7 @@ internal sealed class SendDialogue : LoopItem
             input.AdvanceTo(end, read.Buffer.End);
             if (step != SendStep.Read)
             {
-                return consumed < bytes.Length ? OnOutOfTurn(step) : step;
+                return consumed < bytes.Length ? OnOutOfTurn(step, bytes[consumed..]) : step;
             }
             if (read.IsCompleted)
             {
@@ -336,10 +336,15 @@ internal sealed class SendDialogue : LoopItem
         return SendStep.Read;
     }
 
-    // The peer said more than was asked. A finished transaction stands; anything else cannot go on.
-    private SendStep OnOutOfTurn(SendStep step)
+    // The peer said more than was asked. A finished transaction stands, but for refusals that may be another's; anything else cannot
+    // go on. 421 may come at any time (RFC 5321 3.8).
+    private SendStep OnOutOfTurn(SendStep step, ReadOnlySpan<byte> more)
     {
         IsOutOfTurn = true;
+        if (step == SendStep.Done && !more.StartsWith("421"u8))
+        {
+            Machine.WasOutOfTurn();
+        }
         return step is SendStep.Done or SendStep.Closed or SendStep.StartTls ? step : Machine.Lost(OutcomeCause.BadReply);
     }
 

@@ -313,6 +313,7 @@ internal sealed class SendSession
     private void Report(Site site, in Delivery delivery, in Envelope envelope)
     {
         TransactionLedger ledger = _machine.Ledger;
+        Judge(site);
         if (_machine.NotAttempted || (!_owner.MaySend && ledger.WasCutShort))
         {
             if (_machine.NotAttempted && _machine.Failure.Cause is OutcomeCause.Reply or OutcomeCause.ConnectionLost)
@@ -326,7 +327,6 @@ internal sealed class SendSession
             _owner.Queue.Release(delivery);
             return;
         }
-        Judge(site);
         if (ledger.ConcernsSite)
         {
             // Mostly all others would hear the same; but it may be about this sender, so its message waits by its own times.
@@ -375,7 +375,7 @@ internal sealed class SendSession
     private void Judge(Site site)
     {
         long now = _owner.World.Loop.NowMs;
-        if (_dialogue.IsOutOfTurn || _machine.DotInDoubt)
+        if (_dialogue.IsOutOfTurn || _machine.LosesTrust)
         {
             _dialer.Trust!.Doubted(now);
         }

@@ -26,7 +26,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         Check.That(entry.State == EntryState.InFlight && entry.Message == delivery.Message.Slot, "a delivery is reported once");
         bool expired = queue.NowSeconds >= entry.ExpireSeconds;
         bool noNotice = (entry.Flags & EntryFlags.NullReversePath) != 0 || entry.IsDropped;
-        int tooMany = expired ? int.MaxValue : FirstOfTooMany(reports);
+        int nextRound = expired ? int.MaxValue : NextRound.FirstOf(reports);
         int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
         bool byEvent = delivery.Destination.Tenant.TellsByEvent;
         // Who is told by event needs no bounce, and waits for no rate of them.
@@ -34,6 +34,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
         bool inDoubt = false;
+        bool unproved = false;
         bool judged = false;
         bool took = false;
         ReadOnlySpan<byte> reason = default;
@@ -72,7 +73,8 @@ internal sealed class DeliveryReporter(QueueState queue)
                 default:
                     queue.Counters.Deferred++;
                     inDoubt |= outcome.Cause == OutcomeCause.InDoubt;
-                    if (report.Index < tooMany || !IsTooMany(outcome))
+                    unproved |= outcome.Cause == OutcomeCause.Unproved;
+                    if (report.Index < nextRound || !NextRound.Has(outcome))
                     {
                         deferred = true;
                         reason = reason.IsEmpty ? Cut(report.ReplyText.Span) : reason;
@@ -85,7 +87,11 @@ internal sealed class DeliveryReporter(QueueState queue)
         Check.That(entry.Pending >= 0, "no more recipients are settled than there were");
         bool forRate = TellSite(delivery, took, judged, reports) && (entry.Flags & EntryFlags.RoundDeferred) == 0;
         long delayMs = !deferred ? 0 : forRate ? RateDelayMs(attempts) : queue.Options.RetryAfterMs(attempts, queue.World.Random, inDoubt);
-        Finish(delivery, tooMany, attempts, deferred, delayMs, later, reason);
+        if (unproved)
+        {
+            queue.Extra(delivery.Entry).Alone = true;
+        }
+        Finish(delivery, nextRound, attempts, deferred, delayMs, later, reason);
         HandOver(delivery);
     }
 
@@ -180,7 +186,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     }
 
     /// <summary>Records the outcomes and moves the entry on.</summary>
-    private void Finish(in Delivery delivery, int tooMany, int attempts, bool deferred, long delayMs, bool later, ReadOnlySpan<byte> reason)
+    private void Finish(in Delivery delivery, int nextRound, int attempts, bool deferred, long delayMs, bool later, ReadOnlySpan<byte> reason)
     {
         int handle = delivery.Entry;
         ref Entry entry = ref queue.Slab[handle];
@@ -209,7 +215,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             queue.Extra(handle).Failed.Add(told);
         }
-        int next = Math.Min(tooMany, NextCursor(handle));
+        int next = Math.Min(nextRound, NextCursor(handle));
         if (next != int.MaxValue)
         {
             // The round goes on with the recipients that this transaction had no room for.
@@ -309,29 +315,6 @@ internal sealed class DeliveryReporter(QueueState queue)
 
     private int NextCursor(int handle) =>
         queue.ExtraOrNone(handle) is { NextCursor: >= 0 } extra ? extra.NextCursor : int.MaxValue;
-
-    /// <summary>
-    /// The first recipient that a host had no room for in a transaction in which it took others (RFC 5321 4.5.3.1.10):
-    /// it goes in the next transaction at once. Each such transaction delivers to somebody, so this ends.
-    /// </summary>
-    private static int FirstOfTooMany(ReadOnlySpan<RecipientReport> reports)
-    {
-        int first = int.MaxValue;
-        bool delivered = false;
-        foreach (ref readonly RecipientReport report in reports)
-        {
-            delivered |= report.Outcome.Class == OutcomeClass.Delivered;
-            if (IsTooMany(report.Outcome))
-            {
-                first = Math.Min(first, report.Index);
-            }
-        }
-        return delivered ? first : int.MaxValue;
-    }
-
-    private static bool IsTooMany(in Outcome outcome) =>
-        outcome is { Class: OutcomeClass.Deferred, Cause: OutcomeCause.Reply, ReplyCode: 452 or 552 }
-        && (outcome.EnhancedCode.IsNone || outcome.EnhancedCode is { Subject: 5, Detail: 3 });
 
     private void Deliver(in Envelope envelope, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice)
     {

@@ -241,6 +241,9 @@ public sealed class MessageQueue : IReplay
         return _queue.CollectRecipients(delivery, envelope, into, out more);
     }
 
+    /// <summary>Goes with no other message in flight: what was refused so may have been another's.</summary>
+    public bool GoesAlone(in Delivery delivery) => _queue.ExtraOrNone(delivery.Entry) is { Alone: true };
+
     /// <summary>
     /// Ends a delivery: records what became of each recipient that was collected, defers, bounces, logs one line each.
     /// The message may be settled and its handle invalid when this returns.

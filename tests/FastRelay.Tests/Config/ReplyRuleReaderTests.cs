@@ -38,6 +38,10 @@ public sealed class ReplyRuleReaderTests
     [InlineData("action = \"slow\"\nfor = \"1h\"", "match", "is missing")]
     [InlineData("match = \"(\"\naction = \"slow\"\nfor = \"1h\"", "match", "no regular expression")]
     [InlineData("match = '(a)\\1'\naction = \"slow\"\nfor = \"1h\"", "match", "no regular expression")]
+    [InlineData("match = '((a|b)(a|b|ab|ba)?){1,60}q'\naction = \"slow\"\nfor = \"1h\"", "match", "repeats a group by number")]
+    [InlineData("match = '(\\w+ ?){2}'\naction = \"slow\"\nfor = \"1h\"", "match", "repeats a group by number")]
+    [InlineData("match = '[]{2})]{21}'\naction = \"slow\"\nfor = \"1h\"", "match", "more than 20 times")]
+    [InlineData("match = 'a{2,}b{5,21}'\naction = \"slow\"\nfor = \"1h\"", "match", "more than 20 times")]
     [InlineData("match = \"\"\naction = \"slow\"\nfor = \"1h\"", "match", "1 to 256 characters")]
     [InlineData("match = \"x\"\nfor = \"1h\"", "action", "is missing")]
     [InlineData("match = \"x\"\naction = \"stop\"\nfor = \"1h\"", "action", "must be one of")]
@@ -64,6 +68,7 @@ public sealed class ReplyRuleReaderTests
         string many = string.Concat(Enumerable.Repeat("[[reply_rule]]\nmatch = \"x\"\n" + tail, ReplyRuleReader.RulesMax));
         Assert.Empty(Read(many).Errors);
         Assert.Contains("more than 200", Assert.Single(Read(many + longest).Errors).Message);
+        Assert.Empty(Read($"[[reply_rule]]\nmatch = '^4\\d{{2}} [(){{9,}}]{{1,20}}\\){{3}}\\{{99}} (a|b)*{{x}}'\n{tail}").Errors);
         // What would make the automaton too large is refused as well.
         Assert.Single(Read($"[[reply_rule]]\nmatch = \"((a{{1000}}){{1000}}){{100}}\"\n{tail}").Errors);
     }

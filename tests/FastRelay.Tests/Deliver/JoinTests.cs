@@ -132,6 +132,51 @@ public sealed class JoinTests : IDisposable
         Assert.Equal(0, _rig.Counters.InDoubt);
     }
 
+    [Theory]
+    [InlineData("502 5.5.1 not known")]
+    [InlineData("450 4.3.0 not now")]
+    [InlineData("354 go")]
+    public void A_host_that_refuses_RSET_gets_one_at_a_time(string refusal)
+    {
+        Earn();
+        _script = (line, _) => line == "RSET" ? refusal : null;
+        Submit(50);
+        _rig.UntilEmpty();
+        AllArrivedOnce();
+        // The one on which it was found out, and the one that takes the rest.
+        Assert.InRange(_peer.Connections, 2, 3);
+    }
+
+    [Fact]
+    public void A_refusal_may_be_anothers_where_a_reply_is_left_over()
+    {
+        // 250 too many before MAIL's: `later` seems taken, `nobody` gets the 450 that was for `later`, and DATA the 550 that was for `nobody`.
+        _script = (line, _) => line switch
+        {
+            _ when line.StartsWith("MAIL", StringComparison.Ordinal) => "250 too many\r\n250 ok",
+            "RCPT TO:<later@far.test>" => "450 4.2.1 later",
+            "RCPT TO:<nobody@far.test>" => "550 5.1.1 nobody",
+            "DATA" => "503 5.5.1 no recipient",
+            _ => null,
+        };
+        _rig.Submit("a@client.test", "x\r\n", "later@far.test", "nobody@far.test");
+        _rig.Until(() => _rig.Counters.Failed + _rig.Counters.Deferred >= 2, "both are judged");
+        Assert.Equal(0, _rig.Counters.Failed);
+    }
+
+    [Fact]
+    public void A_farewell_behind_a_refusal_leaves_it_as_it_is()
+    {
+        _script = (line, _) => line switch
+        {
+            "RCPT TO:<nobody@far.test>" => "550 5.1.1 nobody",
+            "DATA" => "503 5.5.1 no recipient\r\n421 4.7.0 too many errors",
+            _ => null,
+        };
+        _rig.Submit("a@client.test", "x\r\n", "nobody@far.test");
+        _rig.Until(() => _rig.Counters.Failed == 1, "it fails");
+    }
+
     [Fact]
     public void A_message_over_the_hosts_SIZE_fails_alone()
     {

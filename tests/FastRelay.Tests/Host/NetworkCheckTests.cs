@@ -1,6 +1,8 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Commands;
+using FastRelay.Tests.Deliver;
 using FastRelay.Tests.Outside;
 
 namespace FastRelay.Tests.Host;
@@ -22,7 +24,7 @@ public sealed class NetworkCheckTests
         });
         List<IPEndPoint> servers = [good.EndPoint];
         servers.Insert(place, dead.EndPoint);
-        (_, string said) = await CheckAsync("/ca.pem", servers);
+        (_, string said) = await CheckAsync(null, servers);
         Assert.Contains($"warning  resolver     {dead.EndPoint} does not answer: every half minute a query waits 2s for it", said);
         Assert.Contains($"ok       resolver     {good.EndPoint} answered for no.test in ", said);
         Assert.DoesNotContain($"{good.EndPoint} does not", said);
@@ -35,20 +37,35 @@ public sealed class NetworkCheckTests
     {
         using var one = new TestDnsServer(_ => null);
         using var two = new TestDnsServer(_ => null);
-        (bool good, string said) = await CheckAsync("/ca.pem", [one.EndPoint, two.EndPoint]);
+        (bool good, string said) = await CheckAsync(null, [one.EndPoint, two.EndPoint]);
         Assert.False(good);
         Assert.Contains($"FAILED   resolver     no name server answers ({one.EndPoint}, {two.EndPoint}): nothing can be delivered by MX", said);
         Assert.DoesNotContain("warning  resolver", said);
     }
 
-    [Theory]
-    [InlineData("/etc/ssl/ca.pem", "ok       authorities  /etc/ssl/ca.pem")]
-    [InlineData(null, "warning  authorities  no bundle of certificate authorities was found: routes with tls = \"verified\" deliver nothing; set [tls] ca")]
-    public async Task The_bundle_of_authorities_is_named_or_missed(string? authorities, string line)
+    [Fact]
+    public async Task The_bundle_of_authorities_is_named_or_missed()
     {
         using var server = new TestDnsServer(message => message.Code(3));
-        (_, string said) = await CheckAsync(authorities, [server.EndPoint]);
-        Assert.StartsWith(line, said);
+        string folder = Directory.CreateTempSubdirectory("fastrelay-authorities").FullName;
+        string good = Path.Combine(folder, "good.pem"), empty = Path.Combine(folder, "empty.pem"), none = Path.Combine(folder, "none.pem");
+        using (X509Certificate2 authority = DialTests.SelfSigned("ca.test"))
+        {
+            File.WriteAllText(good, authority.ExportCertificatePem());
+        }
+        File.WriteAllText(empty, "");
+        await SaysAsync(good, $"ok       authorities  {good}");
+        await SaysAsync(null, "warning  authorities  no bundle of certificate authorities was found: routes with tls = \"verified\" deliver nothing; set [tls] ca");
+        await SaysAsync(empty, $"FAILED   authorities  SSL_CERT_FILE: {empty} holds no PEM certificate; routes with tls = \"verified\" deliver nothing");
+        await SaysAsync(none, "FAILED   authorities  SSL_CERT_FILE: cannot be read: ");
+        await SaysAsync(folder, "FAILED   authorities  SSL_CERT_FILE: cannot be read: ");
+        Directory.Delete(folder, recursive: true);
+
+        async Task SaysAsync(string? authorities, string line)
+        {
+            (_, string said) = await CheckAsync(authorities, [server.EndPoint]);
+            Assert.StartsWith(line, said);
+        }
     }
 
     private static async Task<(bool Good, string Said)> CheckAsync(string? authorities, IReadOnlyList<IPEndPoint> servers)

@@ -109,6 +109,9 @@ public enum OutcomeCause : byte
 
     /// <summary>It has failed, but its sender can be told neither now nor soon: it is tried again.</summary>
     Untold,
+
+    /// <summary>Refused for good among several messages in flight by a host whose replies do not show that they are in step: it is asked again by itself.</summary>
+    Unproved,
 }
 
 /// <summary>The outcome of one attempt, small enough to store: class, reach, reply code, enhanced code, cause.</summary>

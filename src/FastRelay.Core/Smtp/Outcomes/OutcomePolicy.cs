@@ -117,7 +117,7 @@ public static class OutcomePolicy
             OutcomeCause.InDoubt => Deferred(Reach.Message, cause, 4, 2),
             OutcomeCause.DnsTemporary => Deferred(Reach.Message, cause, 4, 3),
             OutcomeCause.ShuttingDown => Deferred(Reach.Message, cause, 3, 2),
-            OutcomeCause.Untold => Deferred(Reach.Recipient, cause, 3, 0),
+            OutcomeCause.Untold or OutcomeCause.Unproved => Deferred(Reach.Recipient, cause, 3, 0),
             OutcomeCause.NoSuchDomain => Failed(cause, 1, 2),
             OutcomeCause.NullMx => Failed(cause, 1, 10),
             OutcomeCause.MailLoop => Failed(cause, 4, 6),

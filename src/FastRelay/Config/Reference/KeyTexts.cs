@@ -72,7 +72,7 @@ internal static class KeyTexts
         ["site.eight_bit"] = ("that of the route or of [deliver]", "what becomes of 8-bit content for a host without 8BITMIME"),
         ["site.tls"] = ("that of the route or of [deliver]", "what deliveries to it ask of TLS, instead of what [deliver] says; where a route says tls itself, or has a user or a certificate, the stricter of the two"),
         ["reply_rule.site"] = ("every site", "as in [[site]]"),
-        ["reply_rule.match"] = ("must be given", "regular expression over code and text of a failing reply"),
+        ["reply_rule.match"] = ("must be given", "regular expression over code and text of a failing reply; no number behind a group, at most {20} behind a character"),
         ["reply_rule.after"] = ("at the first", "so many replies in a window"),
         ["reply_rule.action"] = ("must be given", "what they do to their site"),
         ["reply_rule.for"] = ("must be given, but for \"ignore\"", "how long"),

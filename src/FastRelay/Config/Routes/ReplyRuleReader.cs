@@ -13,6 +13,9 @@ internal static class ReplyRuleReader
     /// <summary>Characters of a pattern at most.</summary>
     public const int PatternMax = 256;
 
+    /// <summary>How often a character may be asked for by number, as in <c>\d{3}</c>; a group may not be.</summary>
+    public const int RepeatMax = 20;
+
     private const int CountMax = 1_000_000;
     private const long LongestMs = 7 * 86_400_000L;
 
@@ -38,7 +41,11 @@ internal static class ReplyRuleReader
         return all;
     }
 
-    /// <summary>The regular expression of a pattern: linear in the reply's length, whatever the pattern.</summary>
+    /// <summary>
+    /// The regular expression of a pattern: linear in the reply's length, whatever the pattern. The factor grows with the states of its
+    /// automaton, and a group that is repeated by number multiplies them: <c>((a|b)(a|b|ab|ba)?){1,60}q</c> takes GiB and
+    /// half a minute for one reply, on the loop. So <see cref="RepeatMax"/>, and no number behind a group.
+    /// </summary>
     /// <exception cref="ArgumentException">It is none.</exception>
     /// <exception cref="NotSupportedException">It needs what has no bound (backreferences, lookarounds), or is too large.</exception>
     public static Regex Compile(string pattern) =>
@@ -107,11 +114,56 @@ internal static class ReplyRuleReader
         try
         {
             Compile(pattern);
-            return null;
+            return RepeatsTooMuch(pattern) ? $"repeats a group by number, or a character more than {RepeatMax} times: that could take seconds for a reply; write * or + behind a group" : null;
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
             return $"is no regular expression that can be used here: {e.Message}";
         }
+    }
+
+    // The pattern is known to be one: a brace that is neither escaped nor in a class begins a repetition when a number follows.
+    private static bool RepeatsTooMuch(string pattern)
+    {
+        bool inClass = false;
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            switch (pattern[i])
+            {
+                case '\\':
+                    i++;
+                    break;
+                case '[' when !inClass:
+                    inClass = true;
+                    // A bracket that closes stands for itself where it comes first.
+                    i += pattern.AsSpan(i + 1).StartsWith("^]") ? 2 : pattern.AsSpan(i + 1).StartsWith("]") ? 1 : 0;
+                    break;
+                case ']':
+                    inClass = false;
+                    break;
+                case '{' when !inClass && i > 0 && i + 1 < pattern.Length && char.IsAsciiDigit(pattern[i + 1]):
+                    string[] bounds = pattern[(i + 1)..].Split('}')[0].Split(',');
+                    if (pattern[i - 1] == ')' && !IsEscaped(pattern, i - 1))
+                    {
+                        return true;
+                    }
+                    if (bounds.Any(static bound => int.TryParse(bound, NumberStyles.None, CultureInfo.InvariantCulture, out int times) && times > RepeatMax))
+                    {
+                        return true;
+                    }
+                    break;
+            }
+        }
+        return false;
+    }
+
+    private static bool IsEscaped(string pattern, int at)
+    {
+        int backslashes = 0;
+        while (at - backslashes > 0 && pattern[at - backslashes - 1] == '\\')
+        {
+            backslashes++;
+        }
+        return backslashes % 2 == 1;
     }
 }

@@ -6,12 +6,9 @@ namespace FastRelay.Deliver;
 
 /// <summary>
 /// The SMTP client as a pure machine (RFC 5321 3.1 to 3.9; RFC 2920; RFC 3207 4): bytes of replies in, commands and
-/// per-recipient outcomes out. No IO, clock or await. One per connection, reused by <see cref="Start"/>.
+/// per-recipient outcomes out. No IO, clock or await. One per connection, reused by <see cref="Start"/>. A reply that nobody asked
+/// for, or of a kind that its command cannot have, ends the connection: there is no way back in step.
 /// </summary>
-/// <remarks>
-/// A reply that nobody asked for, or of a kind that its command cannot have, ends the connection: there is no way back
-/// in step.
-/// </remarks>
 public sealed class SendMachine
 {
     internal byte[] HelloName { get; set; }
@@ -62,6 +59,9 @@ public sealed class SendMachine
     /// <summary>The octets taken last ended a reply.</summary>
     public bool HasWholeReply => _parser.IsComplete;
 
+    /// <summary>The peer said more than it was asked for behind a transaction that is over: see <see cref="SendTransaction.Doubt"/>.</summary>
+    public void WasOutOfTurn() => _transaction.Doubt();
+
     /// <summary>Another transaction may begin.</summary>
     public bool IsUsable => CanQuit && !_transaction.IsSuspect;
 
@@ -88,8 +88,8 @@ public sealed class SendMachine
     /// <summary>The final dot of the transaction was answered on a connection that goes on.</summary>
     public bool DotAnswered { get; private set; }
 
-    /// <summary>The connection ended, or lost its step, while the answer to the final dot was owed.</summary>
-    public bool DotInDoubt { get; private set; }
+    /// <summary>The connection ended while the answer to the final dot was owed, or the peer is out of step: it is not to be sent one envelope behind another.</summary>
+    public bool LosesTrust { get; private set; }
 
     /// <summary>
     /// The host would not serve the first transaction of the connection at all: it closed, said 421 or said nothing
@@ -209,7 +209,7 @@ public sealed class SendMachine
     public SendStep Begin(ReadOnlySpan<int> recipients, long contentBytes, bool eightBit, bool needsUtf8 = false, OutcomeCause hindrance = OutcomeCause.None)
     {
         Check.That(IsUsable);
-        NotAttempted = DotAnswered = DotInDoubt = false;
+        NotAttempted = DotAnswered = LosesTrust = false;
         _transaction.Begin(recipients, contentBytes, eightBit);
         hindrance = _capabilities.HindranceTo(contentBytes, needsUtf8) is not OutcomeCause.None and var own ? own : hindrance;
         if (hindrance != OutcomeCause.None)
@@ -247,7 +247,7 @@ public sealed class SendMachine
     {
         Check.That(_phase == Phase.Ready && HasFollowing);
         (_transaction, _following) = (_following, _transaction);
-        NotAttempted = DotAnswered = DotInDoubt = false;
+        NotAttempted = DotAnswered = LosesTrust = false;
         return Enter(Phase.Transaction, SmtpStage.Mail, _transaction.HasMoreToWrite ? SendStep.Write : SendStep.Read);
     }
 
@@ -276,7 +276,7 @@ public sealed class SendMachine
     public SendStep Lost(OutcomeCause cause)
     {
         bool untouched = _phase == Phase.Transaction && _transaction.IsUntouched;
-        DotInDoubt = _phase == Phase.Transaction && _transaction.IsAtDot;
+        LosesTrust = _phase == Phase.Transaction && (_transaction.IsAtDot || cause == OutcomeCause.BadReply);
         NotAttempted = Completed > 0 && _phase == Phase.Transaction
             && (_transaction.ResetRefused || (cause == OutcomeCause.ConnectionLost && untouched));
         IsSiteTrouble = Completed == 0 && untouched && cause != OutcomeCause.ShuttingDown;

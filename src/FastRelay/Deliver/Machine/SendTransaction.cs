@@ -25,9 +25,11 @@ public sealed class SendTransaction
     private int _answered;
     private bool _dotWritten;
     private bool _mailAccepted;
+    private bool _mailFailed;
     private bool _needsReset;
     private long _contentBytes;
     private bool _eightBit;
+    private bool _contentAsked;
 
     /// <summary>Creates a transaction.</summary>
     /// <param name="recipientsMax">Recipients at most.</param>
@@ -102,7 +104,7 @@ public sealed class SendTransaction
         Ledger.Begin(recipients);
         _contentBytes = contentBytes;
         _eightBit = eightBit;
-        _mailAccepted = false;
+        _mailAccepted = _mailFailed = _contentAsked = false;
         _written = _answered = _needsReset || reset ? ResetPosition : MailPosition;
         _needsReset = false;
         Enter(Phase.Envelope, SmtpStage.Mail);
@@ -166,12 +168,28 @@ public sealed class SendTransaction
         }
     }
 
-    /// <summary>The transaction ends with the connection: recipients without an outcome get this one.</summary>
+    /// <summary>
+    /// The transaction ends with the connection: recipients without an outcome get this one. Where the step was lost before 354, those
+    /// that were refused for good get it too: a reply too many or too few makes one recipient's refusal another's.
+    /// </summary>
     public void End(Outcome outcome, ReadOnlySpan<byte> text)
     {
         Check.That(IsOpen);
         Ledger.DecideRest(outcome, text);
         _phase = Phase.Idle;
+        if (outcome.Cause == OutcomeCause.BadReply)
+        {
+            Doubt();
+        }
+    }
+
+    /// <summary>The peer was not in step: what it refused for good is put off, unless 354 has shown that the replies before it were in their places.</summary>
+    public void Doubt()
+    {
+        if (!_contentAsked)
+        {
+            Ledger.Doubt(OutcomePolicy.From(SmtpStage.Rcpt, OutcomeCause.BadReply), FailureText.Of(OutcomeCause.BadReply).Span);
+        }
     }
 
     /// <summary>Forgets a transaction of which the peer has no body: nothing became of its recipients.</summary>
@@ -210,6 +228,7 @@ public sealed class SendTransaction
             _mailAccepted = true;
             return Next(SmtpStage.Rcpt);
         }
+        _mailFailed = reply.Kind == 5;
         Ledger.DecideRest(reply.At(SmtpStage.Mail), reply.Text);
         return _answered < _written ? Next(SmtpStage.Rcpt) : Finish();
     }
@@ -218,6 +237,11 @@ public sealed class SendTransaction
     {
         if (reply.Kind == 2)
         {
+            if (_mailFailed)
+            {
+                // RCPT without MAIL is out of sequence: the refusal was not MAIL's.
+                return SendStep.Closed;
+            }
             Ledger.Accept(recipient);
         }
         else
@@ -236,6 +260,7 @@ public sealed class SendTransaction
 
     private SendStep OnDataReply(in ServerReply reply)
     {
+        _contentAsked = reply.Kind == 3;
         switch (reply.Kind)
         {
             case 3 when Ledger.Accepted > 0:

@@ -128,6 +128,26 @@ public sealed class TransactionLedger
         DecideAll(State.Accepted, outcome, text);
     }
 
+    /// <summary>The replies cannot be told apart, or may not be: a refusal for good may be another recipient's, and is put off.</summary>
+    /// <param name="outcome">A deferral; <see cref="OutcomeCause.Unproved"/> keeps the codes of the reply.</param>
+    /// <param name="text">Why; empty for what the reply said.</param>
+    public void Doubt(Outcome outcome, ReadOnlySpan<byte> text)
+    {
+        int start = text.IsEmpty ? 0 : Keep(text);
+        foreach (ref Slot slot in _slots.AsSpan(0, Count))
+        {
+            if (slot is not { State: State.Decided, Outcome: { Class: OutcomeClass.Failed, Cause: OutcomeCause.Reply } })
+            {
+                continue;
+            }
+            slot.Outcome = outcome.Cause == OutcomeCause.Unproved ? slot.Outcome with { Class = OutcomeClass.Deferred, Reach = Reach.Recipient, Cause = OutcomeCause.Unproved } : outcome;
+            if (!text.IsEmpty)
+            {
+                (slot.TextStart, slot.TextLength) = (start, text.Length);
+            }
+        }
+    }
+
     /// <summary>Nothing but the stop of the relay kept its recipients from being told.</summary>
     public bool WasCutShort => IsAll(static outcome => outcome.Cause == OutcomeCause.ShuttingDown);
 

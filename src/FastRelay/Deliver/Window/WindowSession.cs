@@ -212,6 +212,10 @@ internal sealed class WindowSession
         Flight flight = _flights[Window.HeadPlace];
         _flights[Window.HeadPlace] = default;
         TransactionLedger ledger = Window.Head.Ledger;
+        if (!Window.Head.IsProved)
+        {
+            ledger.Doubt(OutcomePolicy.From(SmtpStage.Rcpt, OutcomeCause.Unproved), default);
+        }
         _owner.Report(flight.Delivery, flight.Body.Envelope, ledger, _session.Attempt(reused));
         if (ledger.ConcernsSite)
         {

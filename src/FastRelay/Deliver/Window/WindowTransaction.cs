@@ -50,6 +50,12 @@ public sealed class WindowTransaction
     /// <summary>One of its answers was 421.</summary>
     public bool WasClosed { get; private set; }
 
+    /// <summary>
+    /// Its replies are shown to be its own: BDAT was taken with an enhanced code, which <see cref="OnReply"/> does not take from MAIL or RCPT.
+    /// Without one a reply too many before it goes unseen (250 is 250), and a refusal may be the recipient's next to it.
+    /// </summary>
+    public bool IsProved { get; private set; }
+
     /// <summary>Every recipient has its outcome.</summary>
     public bool IsDecided => Ledger.Decided == Ledger.Count;
 
@@ -75,7 +81,7 @@ public sealed class WindowTransaction
         Ledger.Begin(recipients);
         ContentBytes = contentBytes;
         _eightBit = eightBit;
-        _contentWritten = IsSent = IsGone = IsTurnedAway = WasClosed = false;
+        _contentWritten = IsSent = IsGone = IsTurnedAway = WasClosed = IsProved = false;
         _written = _answered = reset ? ResetPosition : MailPosition;
     }
 
@@ -159,6 +165,7 @@ public sealed class WindowTransaction
         {
             return false;
         }
+        IsProved = reply.Kind == 2 && !reply.Enhanced.IsNone;
         Ledger.DecideAccepted(reply.At(SmtpStage.Dot), reply.Text);
         // A refusal before all has left counts, and there is no way back in step: the content is still being read from.
         return IsGone;

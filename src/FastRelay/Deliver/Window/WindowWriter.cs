@@ -142,7 +142,8 @@ internal sealed class WindowWriter : LoopItem
     {
         long octets = OctetsOf(_body!);
         bool needsUtf8 = (_body!.Envelope.Flags & EnvelopeFlags.SmtpUtf8) != 0;
-        return Window.Bytes + octets <= _dialogue.Limits.InFlightBytes
+        return !_owner.Queue.GoesAlone(_delivery)
+            && Window.Bytes + octets <= _dialogue.Limits.InFlightBytes
             && !_owner.MustBeSevenBit(_site, _body, _dialogue.Machine.Capabilities)
             && _dialogue.Machine.Capabilities.HindranceTo(octets, needsUtf8) == OutcomeCause.None;
     }

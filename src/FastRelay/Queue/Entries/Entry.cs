@@ -130,6 +130,9 @@ internal sealed class EntryExtra
     /// <summary>Recipients that have failed and whose bounce may not be durable yet: never sent again.</summary>
     public HashSet<int> Failed { get; } = [];
 
+    /// <summary>A refusal of its recipients among several messages in flight may have been another's: it is not sent so again.</summary>
+    public bool Alone { get; set; }
+
     /// <summary>The operator moves it when its delivery is over.</summary>
     public bool MoveWanted { get; set; }
 
@@ -145,7 +148,7 @@ internal sealed class EntryExtra
         Cursor = 0;
         NextCursor = -1;
         Failed.Clear();
-        MoveWanted = false;
+        MoveWanted = Alone = false;
         MoveTo = null;
     }
 }

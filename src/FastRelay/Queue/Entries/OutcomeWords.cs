@@ -39,6 +39,7 @@ internal static class OutcomeWords
         OutcomeCause.ByRoute => "route"u8,
         OutcomeCause.Discarded => "discarded"u8,
         OutcomeCause.Untold => "untold"u8,
+        OutcomeCause.Unproved => "unproved"u8,
         OutcomeCause.ShuttingDown => "shutting-down"u8,
         _ => "none"u8,
     };

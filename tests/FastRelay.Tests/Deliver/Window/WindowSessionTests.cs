@@ -89,6 +89,43 @@ public sealed class WindowSessionTests : IDisposable
         AllArrivedOnce();
     }
 
+    [Theory]
+    [InlineData("250 late\r\n250 ok")] // a reply too many
+    [InlineData("250 late\r\n250 late\r\n250 ok")]
+    public void A_refusal_in_flight_counts_only_where_it_is_shown_to_be_the_recipients_own(string answer)
+    {
+        int mails = 0;
+        _script = (line, number) => line switch
+        {
+            _ when number == 1 && line.StartsWith("MAIL", StringComparison.Ordinal) && ++mails == 7 => answer,
+            _ when line.StartsWith("RCPT TO:<bad", StringComparison.Ordinal) => "550 nobody",
+            _ => null,
+        };
+        _gate.Reset();
+        for (int i = 0; i < 20; i++)
+        {
+            _rig.Submit($"a{i}@client.test", $"Number: {i:D4}\r\n\r\nx\r\n", $"bad{i}@far.test", $"good{i}@far.test");
+        }
+        _gate.Set();
+        _rig.Until(() => _rig.Counters.Failed >= 20 - 8 && _rig.Counters.Deferred >= 1, "most are judged");
+        Assert.DoesNotContain(_rig.Output.Lines, static line => line.Contains("to=good", StringComparison.Ordinal) && line.Contains("status=failed", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Where_BDAT_is_answered_with_an_enhanced_code_a_refusal_counts_at_once()
+    {
+        _script = (line, _) => line switch
+        {
+            _ when line.StartsWith("RCPT TO:<bad", StringComparison.Ordinal) => "550 5.1.1 nobody",
+            "." => "250 2.0.0 taken",
+            _ => null,
+        };
+        _rig.Submit("a@client.test", "x\r\n", "bad@far.test", "good@far.test");
+        _rig.UntilEmpty();
+        Assert.Equal(1, Count("RCPT TO:<bad"));
+        Assert.Equal(1, _rig.Counters.Failed);
+    }
+
     [Fact]
     public void Refusals_of_any_kind_settle_their_own_message_only()
     {

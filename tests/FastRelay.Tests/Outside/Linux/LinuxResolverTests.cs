@@ -82,6 +82,43 @@ public sealed class LinuxResolverTests
         Assert.Equal(0u, answer.TtlSeconds);
     }
 
+    [Fact]
+    public void A_referral_is_no_answer_and_mail_waits_for_a_server_that_has_one()
+    {
+        // RFC 2308 2.2: name servers without an SOA say where to ask.
+        Assert.Equal(DnsStatus.ServFail, Ask("a.sub.example.org", DnsType.Mx, message => message.Ns("sub.example.org", 300, "ns.sub.example.org")).Status);
+        Assert.Equal(DnsStatus.NoData, Ask("example.org", DnsType.Mx, message => message.Ns("example.org", 300, "ns.example.org").Soa("example.org", 900, 120)).Status);
+        // Neither the zone's nor one that asks others.
+        Assert.Equal(DnsStatus.ServFail, Ask("example.org", DnsType.Mx, message => message.Authority(authoritative: false, recursive: false)).Status);
+        Assert.Equal(DnsStatus.NoData, Ask("example.org", DnsType.Mx, message => message.Authority(authoritative: false, recursive: true)).Status);
+        Assert.Equal(DnsStatus.Ok, Ask("example.org", DnsType.Mx, message => message.Authority(authoritative: false, recursive: false).Mx("example.org", 60, 10, "mx.example.org")).Status);
+    }
+
+    [Fact]
+    public void An_alias_whose_target_others_know_is_no_answer()
+    {
+        Assert.Equal(DnsStatus.ServFail, Ask("a.example.org", DnsType.A, message => message.Authority(authoritative: false, recursive: false).Cname("a.example.org", 60, "b.example.net")).Status);
+        Assert.Equal(DnsStatus.ServFail, Ask("a.example.org", DnsType.A, message => message.Cname("a.example.org", 60, "b.sub.example.org").Ns("sub.example.org", 60, "ns.sub.example.org")).Status);
+    }
+
+    [Fact]
+    public void What_is_cut_by_TCP_too_is_no_answer()
+    {
+        using var rig = new LinuxLinkRig();
+        using var server = new TestDnsServer(message => message.Mx("example.org", 300, 10, "mx.example.org")) { Cuts = true };
+        var resolver = new LinuxResolver(rig.Loop, [server.EndPoint], 20_000);
+        Assert.Equal(DnsStatus.Bad, rig.Run(resolver.QueryAsync("example.org", DnsType.Mx)).Status);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void A_server_without_EDNS_is_asked_without_it(int code)
+    {
+        DnsAnswer answer = Ask("example.org", DnsType.Mx, message => message.EdnsBytes > 0 ? message.Code(code).NoQuestion() : message.Mx("example.org", 300, 10, "mx.example.org"));
+        Assert.Equal(DnsStatus.Ok, answer.Status);
+    }
+
     [Theory]
     [InlineData(2)]
     [InlineData(5)]

@@ -13,6 +13,8 @@ internal sealed class TestDnsMessage
     private readonly byte[] _query;
     private byte[] _question;
     private int _code;
+    private byte _flags = 0x84;
+    private byte _recursion = 0x80;
     private int _answerCount;
     private int _authorityCount;
 
@@ -89,10 +91,26 @@ internal sealed class TestDnsMessage
         return this;
     }
 
+    /// <summary>A name server in the authority, as in a referral.</summary>
+    public TestDnsMessage Ns(string owner, int ttl, string host)
+    {
+        _authorities.AddRange(Record(owner, 2, ttl, Name(host)));
+        _authorityCount++;
+        return this;
+    }
+
+    /// <summary>AA and RA, which are set otherwise.</summary>
+    public TestDnsMessage Authority(bool authoritative, bool recursive)
+    {
+        _flags = (byte)(0x80 | (authoritative ? 4 : 0));
+        _recursion = (byte)(recursive ? 0x80 : 0);
+        return this;
+    }
+
     public byte[] ToBytes(bool truncated)
     {
-        byte flags = (byte)(0x84 | (truncated ? 2 : 0));
-        byte[] head = [_query[0], _query[1], flags, (byte)(0x80 | _code), 0, (byte)(_question.Length > 0 ? 1 : 0), .. Count(truncated ? 0 : _answerCount), .. Count(_authorityCount), 0, 0];
+        byte flags = (byte)(_flags | (truncated ? 2 : 0));
+        byte[] head = [_query[0], _query[1], flags, (byte)(_recursion | _code), 0, (byte)(_question.Length > 0 ? 1 : 0), .. Count(truncated ? 0 : _answerCount), .. Count(_authorityCount), 0, 0];
         return truncated ? [.. head, .. _question, .. _authorities] : [.. head, .. _question, .. _answers, .. _authorities];
     }
 
@@ -159,6 +177,9 @@ internal sealed class TestDnsServer : IDisposable
     /// <summary>Ports that queries came from.</summary>
     public System.Collections.Concurrent.ConcurrentBag<int> Ports { get; } = [];
 
+    /// <summary>Every answer says that there is more, by TCP too.</summary>
+    public bool Cuts { get; init; }
+
     /// <summary>Without TCP, what is truncated cannot be had.</summary>
     public void CloseTcp() => _tcp.Dispose();
 
@@ -204,7 +225,7 @@ internal sealed class TestDnsServer : IDisposable
             if (_reply(new TestDnsMessage(query)) is { } message)
             {
                 byte[] answer = message.ToBytes(truncated: false);
-                _udp.SendTo(answer.Length > DatagramBytes ? message.ToBytes(truncated: true) : answer, from);
+                _udp.SendTo(Cuts || answer.Length > DatagramBytes ? message.ToBytes(truncated: true) : answer, from);
             }
         }
     }
@@ -229,7 +250,7 @@ internal sealed class TestDnsServer : IDisposable
             stream.ReadExactly(query);
             if (_reply(new TestDnsMessage(query)) is { } message)
             {
-                byte[] answer = message.ToBytes(truncated: false);
+                byte[] answer = message.ToBytes(truncated: Cuts);
                 BinaryPrimitives.WriteUInt16BigEndian(length, (ushort)answer.Length);
                 stream.Write([.. length, .. answer]);
                 client.Shutdown(SocketShutdown.Send);

@@ -38,6 +38,11 @@ internal static class DnsAnswers
             // The best are kept, wherever they stand; arrays, as lists keep room for more.
             return new DnsAnswer(DnsStatus.Ok, ttl, [.. mx.OrderBy(static record => record.Preference).Take(MxMax)], [.. addresses]);
         }
+        if (reply.Code == DnsHeaderResponseCode.NoError && !reply.Knows)
+        {
+            // Delegated to others, or an alias of a name that others have: a server that is not a resolver, and mail waits for one.
+            return DnsAnswer.Empty(DnsStatus.ServFail, 0);
+        }
         DnsStatus status = reply.Code == DnsHeaderResponseCode.NotExistentDomain ? DnsStatus.NxDomain : DnsStatus.NoData;
         return DnsAnswer.Empty(status, Math.Min(ttl, NegativeTtl(reply.Soa)));
     }

@@ -54,6 +54,14 @@ internal sealed class DnsQuery
         return new DnsQuery([.. octets], questionEnd);
     }
 
+    /// <summary>The same question without EDNS.</summary>
+    public DnsQuery WithoutEdns()
+    {
+        byte[] octets = _octets[.._questionEnd];
+        octets[11] = 0; // additional records
+        return new DnsQuery(octets, _questionEnd);
+    }
+
     /// <summary>Takes another number, by chance: each try has its own.</summary>
     public void Renew() => RandomNumberGenerator.Fill(_octets.AsSpan(0, 2));
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using DnsClient;
 
 namespace FastRelay.Outside.Linux;
 
@@ -29,15 +30,21 @@ internal sealed class DnsTransport
     /// <exception cref="Exception">The reply makes no sense: <see cref="DnsReply.Read"/>.</exception>
     public async Task<DnsReply> AskAsync(IPEndPoint server, DnsQuery query, CancellationToken timeout)
     {
-        query.Renew();
         DnsReply reply = DnsReply.Read(await UdpAsync(server, query, timeout).ConfigureAwait(false));
+        if (reply.Code is DnsHeaderResponseCode.FormatError or DnsHeaderResponseCode.NotImplemented)
+        {
+            // A server from before EDNS (RFC 6891 section 7): it is asked in its own words.
+            query = query.WithoutEdns();
+            reply = DnsReply.Read(await UdpAsync(server, query, timeout).ConfigureAwait(false));
+        }
         if (!reply.Truncated)
         {
             return reply;
         }
         try
         {
-            return DnsReply.Read(await TcpAsync(server, query, timeout).ConfigureAwait(false));
+            reply = DnsReply.Read(await TcpAsync(server, query, timeout).ConfigureAwait(false));
+            return reply.Truncated ? throw new InvalidDataException("a reply by TCP that is cut") : reply;
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or IOException)
         {
@@ -47,6 +54,7 @@ internal sealed class DnsTransport
 
     private async Task<byte[]> UdpAsync(IPEndPoint server, DnsQuery query, CancellationToken timeout)
     {
+        query.Renew();
         using var socket = new Socket(server.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         await socket.ConnectAsync(server, timeout).ConfigureAwait(false);
         await socket.SendAsync(query.Octets, timeout).ConfigureAwait(false);
