@@ -31,6 +31,7 @@ internal sealed class Backoffs(QueueState queue)
         }
         long now = queue.World.Loop.NowMs;
         string text = System.Text.Encoding.Latin1.GetString(reason[..Math.Min(reason.Length, Limits.ReplyTextBytes)]);
+        text = outcome.ReplyCode > 0 ? $"{outcome.ReplyCode} {text}" : text;
         SiteBudget budget = site.Budget;
         bool login = outcome is { Cause: OutcomeCause.AuthFailed, ReplyCode: >= 500 };
         // Others are being served: too many at once, not dead hosts.

@@ -197,7 +197,7 @@ public sealed class Explainer
         if (destination is { Tenant: { IsSuspended: true } tenant })
         {
             return new WaitReason(WaitKind.Suspension, tenant.SuspendedUntilMs == long.MaxValue
-                ? $"the operator, who has suspended tenant \"{tenant.Name}\": fastrelay queue resume --tenant ends it"
+                ? $"the operator, who has suspended tenant \"{tenant.Name}\": fastrelay queue resume --tenant \"{tenant.Name}\" ends it"
                 : $"the end of the suspension of tenant \"{tenant.Name}\" by the operator, in {Span(tenant.SuspendedUntilMs - _loop.NowMs)}");
         }
         if (site is not null)

@@ -14,18 +14,24 @@ internal sealed class RateExplainer(QueueState queue)
         {
             return new WaitReason(WaitKind.Rate, by is not null ? Configured(site, by) + $"; the next goes in {waitMs} ms" : Learned(site.Budget.Learned!, waitMs));
         }
-        bool needsDial = site.Idle == 0 && site.Budget.Active < queue.Sites.Budgets.LimitOf(site.Budget);
-        return needsDial && queue.Shaper.DialWaitMs(site.Budget, out by) is > 0 and long dialMs
+        return NeedsDial(site) && queue.Shaper.DialWaitMs(site.Budget, out by) is > 0 and long dialMs
             ? new WaitReason(WaitKind.Rate, Configured(site, by!) + $"; the next is dialled in {dialMs} ms")
             : null;
     }
+
+    // Its next message finds no idle connection, and may have another.
+    private bool NeedsDial(Site site) => site.Idle == 0 && site.Budget.Active < queue.Sites.Budgets.LimitOf(site.Budget);
 
     /// <summary>Adds the site's rates, each with what was begun in its last window; the one that binds says so.</summary>
     public void AddUses(Site site, List<LimitUse> uses)
     {
         long now = queue.World.Loop.NowMs;
         bool waits = queue.Shaper.WaitMs(site, out RateBucket? by) > 0;
-        queue.Shaper.DialWaitMs(site.Budget, out RateBucket? byDial);
+        RateBucket? byDial = null;
+        if (NeedsDial(site))
+        {
+            queue.Shaper.DialWaitMs(site.Budget, out byDial);
+        }
         foreach (RateBucket bucket in site.Budget.Pace?.Buckets ?? [])
         {
             string name = $"{UnitOf(bucket.Rate)} in {Explainer.Span(bucket.Rate.WindowMs)} of [[site]]";
