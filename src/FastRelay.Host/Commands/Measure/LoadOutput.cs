@@ -33,7 +33,7 @@ internal sealed class LoadOutput(ParseResult result)
         command.Options.Add(s_interval);
     }
 
-    /// <summary>Runs the loop until it stops; the screen is drawn by this thread beside it.</summary>
+    /// <summary>Runs the loop until it stops, on this thread, which may use it afterwards too; the screen is drawn by another beside it.</summary>
     /// <param name="world">Whose loop.</param>
     /// <param name="sampler">Feeds the lines of JSON.</param>
     /// <param name="draw">Draws the screen from figures that may be a moment old.</param>
@@ -56,22 +56,43 @@ internal sealed class LoadOutput(ParseResult result)
             world.Loop.Run();
             return;
         }
-        var loop = new Thread(world.Loop.Run) { Name = "loop" };
-        loop.Start();
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        console.Live(draw()).Start(context =>
+        using var ended = new ManualResetEventSlim();
+        var screen = new Thread(() => Show(draw, ended)) { Name = "screen" };
+        screen.Start();
+        try
         {
-            while (!loop.Join(250))
-            {
-                context.UpdateTarget(draw());
-            }
-            context.UpdateTarget(draw());
-        });
+            world.Loop.Run();
+        }
+        finally
+        {
+            ended.Set();
+            screen.Join();
+        }
 
         void Handle(PosixSignalContext context)
         {
             context.Cancel = true;
             world.Loop.Post(new Signalled(onSignal, Interlocked.Increment(ref _signals)));
+        }
+    }
+
+    private static void Show(Func<IRenderable> draw, ManualResetEventSlim ended)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        try
+        {
+            console.Live(draw()).Start(context =>
+            {
+                while (!ended.Wait(250))
+                {
+                    context.UpdateTarget(draw());
+                }
+                context.UpdateTarget(draw());
+            });
+        }
+        catch (IOException)
+        {
+            // The terminal is gone: the run and its report do not need it.
         }
     }
 
