@@ -57,6 +57,27 @@ public sealed class LoadTests
     }
 
     [Fact]
+    public void What_a_signal_ends_early_says_so()
+    {
+        using var sink = new SinkProcess("--copies", "1000000");
+        string file = Path.Combine(Place.NewFolder("load"), "report.json");
+        using Process load = Tool.Start(Place.Binary, ["load", sink.EndPoint.ToString(), "--quiet", "-d", "600s", "-s", "4", "--samples", "--interval", "100", "--json", file]);
+        Assert.NotNull(load.StandardOutput.ReadLine());
+        Tool.Run("kill", ["-TERM", load.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
+        Assert.Contains("stopped by a signal after", load.StandardError.ReadToEnd(), StringComparison.Ordinal);
+        load.WaitForExit();
+        JsonElement sent = JsonDocument.Parse(File.ReadAllText(file)).RootElement;
+        JsonElement report = sink.Stop(1);
+
+        Assert.Equal(1, load.ExitCode);
+        Assert.True(sent.GetProperty("accepted").GetInt64() > 0);
+        Assert.All([sent, report], one => Assert.False(one.GetProperty("isComplete").GetBoolean()));
+        Assert.False(sent.GetProperty("isClean").GetBoolean());
+        Assert.All([sent, report], one => Assert.Matches(@"^\d+\.\d+\.\d+", one.GetProperty("version").GetString()));
+        Assert.Equal("4096", sent.GetProperty("parameters").GetProperty("size").GetString());
+    }
+
+    [Fact]
     public void Real_messages_go_through_TLS_and_AUTH_from_several_addresses_in_an_open_loop()
     {
         string folder = Place.NewFolder("load");

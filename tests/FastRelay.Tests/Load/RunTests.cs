@@ -133,8 +133,10 @@ public sealed class RunTests
         });
         Assert.True(rig.GaveUp);
         Assert.Equal(why, rig.LastRefusal);
-        Assert.Equal((0, false), (report.Accepted, report.IsClean));
+        Assert.Equal((0, false, false), (report.Accepted, report.IsClean, report.IsComplete));
         Assert.True(report.NotGreeted > 0);
+        Assert.Equal($"{rig.Target} takes no mail: {why}", report.Problem);
+        Assert.DoesNotContain("of a core", report.Bottleneck ?? "", StringComparison.Ordinal);
     }
 
     [Fact]
@@ -222,6 +224,9 @@ public sealed class RunTests
         using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = DialogueStage.Data, Kind = FaultKind.Stall }] });
         LoadCounters c = rig.Run(new LoadOptions { Target = rig.Target, Messages = 3, Sessions = 3, ReplyTimeoutMs = 50 });
         Assert.Equal((0, 0, 3), (c.Accepted, c.Refused, c.Lost));
+        // With the time that each had waited: without them a server that stalls would look fast.
+        Assert.Equal(3, c.Message.Figures().Count);
+        Assert.True(c.Message.Figures().Min >= 50_000 * 0.99, $"{c.Message.Figures()}");
     }
 
     [Theory]
@@ -256,75 +261,5 @@ public sealed class RunTests
             random.Advance();
         }
         Assert.InRange((random.Next - 1000) / (double)Stopwatch.Frequency, 95, 105);
-    }
-
-    private sealed class RunRig : IDisposable
-    {
-        private readonly World _world = LinuxWorld.Create(new LinuxOptions());
-
-        public RunRig(SinkScenario scenario, LoadTls tls = LoadTls.None)
-        {
-            // xunit's context would take continuations off the loop's thread.
-            SynchronizationContext.SetSynchronizationContext(null);
-            Sink = SinkServer.Start(_world with { Random = new Random(5) }, new SinkOptions
-            {
-                Listen = [new IPEndPoint(IPAddress.Loopback, 0)],
-                Scenario = scenario,
-                Check = true,
-                Tls = tls == LoadTls.None ? null : new ServerTls(TestCertificate.Server(SslProtocols.Tls13)),
-                ImplicitTls = tls == LoadTls.Implicit,
-            }, out string error)!;
-            Assert.Equal("", error);
-        }
-
-        public SinkServer Sink { get; }
-
-        public IPEndPoint Target => Sink.EndPoints[0];
-
-        public bool Done { get; private set; }
-
-        public LoadRun Begin(LoadOptions options)
-        {
-            var run = new LoadRun(_world, options, () => Done = true);
-            run.Start();
-            return run;
-        }
-
-        public bool GaveUp { get; private set; }
-
-        public string? LastRefusal { get; private set; }
-
-        public LoadReport Report(LoadOptions options)
-        {
-            Done = false;
-            LoadRun run = Begin(options);
-            var sampler = new Sampler(_world.Loop, 100, run.Counters.Recent, () => new LoadSums(run.Counters.Accepted, 0, 0, 0));
-            Until(() => Done);
-            sampler.Finish();
-            (GaveUp, LastRefusal) = (run.GaveUp, run.Counters.LastRefusal);
-            return LoadReport.Of(run, sampler, run.GaveUp ? "gave up" : null);
-        }
-
-        public LoadCounters Run(LoadOptions options)
-        {
-            LoadRun run = Begin(options);
-            Until(() => Done);
-            Until(() => Sink.Counters.Sessions == 0);
-            return run.Counters;
-        }
-
-        public void Until(Func<bool> condition)
-        {
-            while (!condition())
-            {
-                _world.Loop.Turn(canSleep: true);
-            }
-        }
-
-        public void Dispose()
-        {
-            Sink.Stop();
-            LinuxWorld.Dispose(_world);
-        }
     }
 }

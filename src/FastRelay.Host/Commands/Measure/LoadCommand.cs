@@ -38,7 +38,7 @@ internal static class LoadCommand
     {
         var command = new TaughtCommand(
             "load",
-            "Sends mail to a server and measures it. Prints a report as JSON; exit code 0 when everything was accepted, 1 when anything was refused or lost, 2 for wrong usage.",
+            "Sends mail to a server and measures it. Prints a report as JSON; exit code 0 when everything was accepted, 1 when anything was refused or lost or a signal ended it early, 2 for wrong usage.",
             "fastrelay load 127.0.0.1:2525 -m 100000                     # closed loop, 64 sessions, 4 KiB",
             "fastrelay load 127.0.0.1:2525 -r 500 -d 60s -s 1000         # open loop: 500 messages a second for a minute",
             "fastrelay load 127.0.0.1:2525 -s 19000 --hold 30s --source 127.0.1.0/24",
@@ -98,7 +98,7 @@ internal static class LoadCommand
         {
             if (count == 1)
             {
-                run.Stop();
+                run.StopEarly();
             }
             else
             {
@@ -106,14 +106,11 @@ internal static class LoadCommand
             }
         });
         sampler.Finish();
-        string? problem = !run.GaveUp ? null
-            : run.Counters.LastRefusal is { } why ? $"{options.Target} takes no mail: {why}"
-            : $"nothing answers on {options.Target}: {ErrnoText.Of(run.Counters.LastErrno)}";
-        LoadReport report = LoadReport.Of(run, sampler, problem);
+        LoadReport report = LoadReport.Of(run, sampler, Versions.Product);
         bool written = output.Write(JsonSerializer.Serialize(report, LoadJson.Default.LoadReport));
-        if (problem is not null)
+        if (report.Problem is not null)
         {
-            error.WriteLine($"fastrelay: {problem}");
+            error.WriteLine($"fastrelay: {report.Problem}");
         }
         if (report.Bottleneck is not null)
         {

@@ -20,14 +20,14 @@ internal static class SinkCommand
     private static readonly Option<string?> s_certificate = new("--certificate") { Description = "PEM certificate: offers STARTTLS", HelpName = "FILE" };
     private static readonly Option<string?> s_key = new("--key") { Description = "Its private key, PEM", HelpName = "FILE" };
     private static readonly Option<bool> s_implicit = new("--implicit-tls") { Description = "TLS from the first octet" };
-    private static readonly Option<int?> s_seed = new("--seed") { Description = "Draws the scenario's odds the same way each time", HelpName = "N" };
+    private static readonly Option<int?> s_seed = new("--seed") { Description = "Draws the scenario's odds the same way each time; drawn itself unless given, and in the report", HelpName = "N" };
 
     /// <summary>The command.</summary>
     public static Command Build()
     {
         var command = new TaughtCommand(
             "sink",
-            "Takes mail by SMTP and throws it away: counts, checks, and behaves like a real provider when a scenario says so. Ends on SIGINT or SIGTERM, or after --copies, with a summary as JSON on standard output.",
+            "Takes mail by SMTP and throws it away: counts, checks, and behaves like a real provider when a scenario says so. Ends on SIGINT or SIGTERM, or after --copies, with a summary as JSON on standard output; exit code 1 when anything was damaged or came twice, or a signal came before the copies.",
             "fastrelay sink --port 2600                        # takes everything",
             "fastrelay sink --port 2600 --check                # and verifies what `fastrelay load` sent",
             "fastrelay sink -l 127.0.0.2:25 -l 127.0.0.3:25 --scenario provider.toml");
@@ -54,11 +54,7 @@ internal static class SinkCommand
         }
         FileLimit.Raise();
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
-        World world = LinuxWorld.Create(new LinuxOptions());
-        if (result.GetValue(s_seed) is { } seed)
-        {
-            world = world with { Random = new Random(seed) };
-        }
+        World world = LinuxWorld.Create(new LinuxOptions()) with { Random = new Random(options.Seed) };
         try
         {
             SinkServer? server = SinkServer.Start(world, options, out string problem);
@@ -73,9 +69,9 @@ internal static class SinkCommand
                 server.Counters.Messages, server.Counters.MessagesRefused, server.Counters.Broken, server.Counters.Sessions));
             output.Run(world, sampler, () => LoadScreen.Draw(server, sampler), onSignal: _ => world.Loop.Stop());
             sampler.Finish();
-            SinkReport report = SinkReport.Of(server, sampler);
-            output.Write(JsonSerializer.Serialize(report, LoadJson.Default.SinkReport));
-            return report.Damaged > 0 || report.Duplicates > 0 ? ExitCode.Failure : ExitCode.Ok;
+            SinkReport report = SinkReport.Of(server, sampler, Versions.Product);
+            bool written = output.Write(JsonSerializer.Serialize(report, LoadJson.Default.SinkReport));
+            return written && report.IsComplete && report.Damaged == 0 && report.Duplicates == 0 ? ExitCode.Ok : ExitCode.Failure;
         }
         finally
         {
@@ -120,6 +116,9 @@ internal static class SinkCommand
         {
             Listen = listen,
             Scenario = scenario,
+            ScenarioName = result.GetValue(s_scenario),
+            // Drawn when none is given, and in the report: what happened can be repeated.
+            Seed = result.GetValue(s_seed) ?? Random.Shared.Next(),
             Check = result.GetValue(s_check),
             Copies = result.GetValue(s_copies),
             Tls = TlsFiles.Server(new TlsConfig { Certificate = certificate, Key = key }, asks: false),
