@@ -122,7 +122,7 @@ public sealed record SinkReport
             Copies = server.Options.Copies,
             IsComplete = server.Options.Copies is not { } copies || c.Recipients >= copies,
             OffersTls = server.Options.ImplicitTls ? "implicit" : server.Options.Tls is null ? "none" : "starttls",
-            Listen = [.. server.Options.Listen.Select(e => e.ToString())],
+            Listen = [.. server.EndPoints.Select(e => e.ToString())],
             Seconds = Math.Round(sampler.Seconds, 3),
             Connections = c.Connections,
             SessionsPeak = c.SessionsPeak,

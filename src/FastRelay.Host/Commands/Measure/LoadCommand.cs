@@ -12,7 +12,7 @@ namespace FastRelay.Host.Commands;
 internal static class LoadCommand
 {
     private static readonly Argument<string> s_target = new("target") { Description = "Address and port of the server; port 25 unless given", HelpName = "ADDRESS[:PORT]" };
-    private static readonly Option<long> s_messages = new("--messages", "-m") { Description = "Messages in all; default 1000 unless --duration is given", HelpName = "N" };
+    private static readonly Option<long?> s_messages = new("--messages", "-m") { Description = "Messages in all; default 1000 unless --duration is given", HelpName = "N" };
     private static readonly Option<string?> s_duration = new("--duration", "-d") { Description = "Start no message after this long, as in 30s", HelpName = "TIME" };
     private static readonly Option<int> s_sessions = new("--sessions", "-s") { Description = "Connections at once; with --rate the most there may be", HelpName = "N", DefaultValueFactory = _ => 64 };
     private static readonly Option<long> s_perSession = new("--per-session") { Description = "Messages of a connection before QUIT; 0 for all", HelpName = "N" };
@@ -59,9 +59,11 @@ internal static class LoadCommand
     {
         TextWriter error = result.InvocationConfiguration.Error;
         LoadOptions options;
+        LoadOutput output;
         try
         {
             options = Options(result);
+            output = new LoadOutput(result);
         }
         catch (LoadUsageException e)
         {
@@ -79,7 +81,7 @@ internal static class LoadCommand
         World world = LinuxWorld.Create(new LinuxOptions());
         try
         {
-            return Measure(result, world, options, error);
+            return Measure(output, world, options, error);
         }
         finally
         {
@@ -87,9 +89,8 @@ internal static class LoadCommand
         }
     }
 
-    private static int Measure(ParseResult result, World world, LoadOptions options, TextWriter error)
+    private static int Measure(LoadOutput output, World world, LoadOptions options, TextWriter error)
     {
-        var output = new LoadOutput(result);
         var run = new LoadRun(world, options, world.Loop.Stop);
         var sampler = new Sampler(world.Loop, output.IntervalMs, run.Counters.Recent, () => new LoadSums(
             run.Counters.Accepted, run.Counters.Refused, run.Counters.Lost, run.Counters.Sessions));
@@ -127,7 +128,7 @@ internal static class LoadCommand
         }
         long duration = LoadText.Duration("--duration", result.GetValue(s_duration));
         long hold = LoadText.Duration("--hold", result.GetValue(s_hold));
-        long messages = LoadText.AtLeast("--messages", result.GetValue(s_messages), 0);
+        long messages = result.GetValue(s_messages) is { } given ? LoadText.AtLeast("--messages", given, 1) : duration > 0 || hold > 0 ? 0 : 1000;
         double rate = result.GetValue(s_rate);
         if (rate is < 0 or > 1_000_000 || double.IsNaN(rate))
         {
@@ -145,7 +146,7 @@ internal static class LoadCommand
         var options = new LoadOptions
         {
             Target = target!,
-            Messages = messages == 0 && duration == 0 ? 1000 : messages,
+            Messages = messages,
             DurationMs = hold > 0 && duration == 0 ? 60_000 : duration,
             Sessions = (int)LoadText.AtLeast("--sessions", result.GetValue(s_sessions), 1),
             MessagesPerSession = LoadText.AtLeast("--per-session", result.GetValue(s_perSession), 0),
@@ -154,8 +155,8 @@ internal static class LoadCommand
             HoldMs = hold,
             Sources = LoadText.Sources(result.GetValue(s_source) ?? []),
             From = LoadText.Mailbox("--from", result.GetValue(s_from)!),
-            To = LoadText.Recipients(result.GetValue(s_to)!, (int)LoadText.AtLeast("--spread", result.GetValue(s_spread), 1)),
-            Recipients = (int)LoadText.AtLeast("--recipients", result.GetValue(s_recipients), 1),
+            To = LoadText.Recipients(result.GetValue(s_to)!, (int)LoadText.Within("--spread", result.GetValue(s_spread), 1, LoadText.RecipientsMax)),
+            Recipients = (int)LoadText.Within("--recipients", result.GetValue(s_recipients), 1, LoadText.RecipientsMax),
             Sizes = LoadText.Sizes(result.GetValue(s_size)!),
             Files = LoadText.Files(result.GetValue(s_eml) ?? []),
             Pipelining = !result.GetValue(s_noPipelining),

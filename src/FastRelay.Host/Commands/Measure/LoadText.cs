@@ -19,7 +19,9 @@ internal static class LoadText
     /// <summary>Source addresses that are kept of a network.</summary>
     private const int SourcesMax = 65_534;
 
-    private const int RecipientsMax = 1_000_000;
+    /// <summary>Recipients of a message, and those that a spread makes.</summary>
+    public const int RecipientsMax = 1_000_000;
+
     private const long SizeMax = 512L << 20;
 
     /// <summary>An option of a few words; the first is the default.</summary>
@@ -42,6 +44,13 @@ internal static class LoadText
     /// <summary>A number with a lower bound.</summary>
     public static long AtLeast(string option, long value, long least) =>
         value >= least ? value : throw new LoadUsageException($"{option} {value}: must be at least {least}");
+
+    /// <summary>A number with two bounds.</summary>
+    public static long Within(string option, long value, long least, long most) =>
+        value >= least && value <= most ? value : throw new LoadUsageException($"{option} {value}: must be {least} to {most}");
+
+    /// <summary>A TCP port; 0 for any.</summary>
+    public static int Port(string option, int value) => (int)Within(option, value, 0, IPEndPoint.MaxPort);
 
     /// <summary>Addresses and networks.</summary>
     public static List<IPAddress> Sources(IReadOnlyList<string> texts)
