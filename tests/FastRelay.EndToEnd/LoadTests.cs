@@ -118,12 +118,39 @@ public sealed class LoadTests
     public void Wrong_usage_is_exit_code_2_and_a_server_that_is_not_there_is_1()
     {
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--size", "huge"]).ExitCode);
-        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "relay.example.net"]).ExitCode);
+        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.1:25"]).ExitCode);
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--poisson"]).ExitCode);
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--hold", "1s", "--rate", "5"]).ExitCode);
         ToolResult nobody = Load(Place.FreePort(), "-m", "1");
         Assert.Equal(1, nobody.ExitCode);
         Assert.Contains("nothing answers", nobody.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_host_is_found_by_its_name_and_its_certificate_has_to_be_for_that_name()
+    {
+        string folder = Place.NewFolder("load");
+        var certificates = new Certificates(folder);
+        certificates.Server("localhost").Dispose();
+        using var sink = new SinkProcess("--certificate", certificates.CertificateFile("localhost"), "--key", certificates.KeyFile("localhost"));
+        ToolResult To(string host) => Tool.Run("env", [$"SSL_CERT_FILE={certificates.AuthorityFile}", Place.Binary, "load", $"{host}:{sink.EndPoint.Port}", "--quiet", "-m", "5", "-s", "1", "--tls", "starttls", "--verify"]);
+
+        JsonElement report = JsonDocument.Parse(To("localhost").Ok().Output).RootElement;
+        Assert.Equal(($"localhost:{sink.EndPoint.Port}", "127.0.0.1"), (report.GetProperty("target").GetString(), report.GetProperty("addresses")[0].GetString()));
+        ToolResult byAddress = To("127.0.0.1");
+        sink.Stop(0);
+        Assert.Equal(1, byAddress.ExitCode);
+        Assert.Contains("takes no mail: the TLS handshake failed", byAddress.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("load", "nosuch.invalid:25")]
+    [InlineData("bench", "accept", "-m", "1", "--target", "nosuch.invalid:25")]
+    public void A_name_that_leads_nowhere_is_named(params string[] arguments)
+    {
+        ToolResult result = Tool.Run(Place.Binary, arguments, folder: Place.NewFolder("load"));
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.StartsWith("fastrelay: nosuch.invalid: ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -21,8 +21,11 @@ public sealed record LoadReport
     /// <summary>Seed of sizes and arrivals.</summary>
     public int Seed { get; init; }
 
-    /// <summary>The server.</summary>
+    /// <summary>The server, as it was named.</summary>
     public required string Target { get; init; }
+
+    /// <summary>Its addresses, taken in turn by the connections.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
 
     /// <summary><c>closed</c>, <c>open</c> or <c>hold</c>.</summary>
     public required string Loop { get; init; }
@@ -162,7 +165,8 @@ public sealed record LoadReport
             Version = version,
             StartedAt = run.StartedAt,
             Seed = run.Options.Seed,
-            Target = run.Options.Target.ToString(),
+            Target = run.Options.Target,
+            Addresses = [.. run.Options.Targets.Select(static target => target.Address.ToString())],
             Loop = holds ? "hold" : run.Options.Rate > 0 ? "open" : "closed",
             OfferedRate = run.Options.Rate,
             Parameters = LoadParameters.Of(run.Options),

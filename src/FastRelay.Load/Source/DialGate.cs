@@ -2,7 +2,7 @@ using System.Net;
 
 namespace FastRelay.Load;
 
-/// <summary>Which sessions may dial now, and from where. On the loop's thread.</summary>
+/// <summary>Which sessions may dial now, from where and to where. On the loop's thread.</summary>
 internal sealed class DialGate(LoadOptions options)
 {
     /// <summary>Connections in the making at once: below the accept queues of usual servers, so that a ramp-up loses no SYN.</summary>
@@ -11,6 +11,7 @@ internal sealed class DialGate(LoadOptions options)
     private readonly Queue<LoadSession> _waiting = new();
     private int _dialling;
     private int _source;
+    private int _target;
 
     /// <summary>True when a session may dial at once; else it is told by <see cref="LoadSession.Dial"/>.</summary>
     public bool TryEnter(LoadSession session)
@@ -35,6 +36,13 @@ internal sealed class DialGate(LoadOptions options)
         {
             _dialling--;
         }
+    }
+
+    /// <summary>The next connection's address of the server.</summary>
+    public IPEndPoint NextTarget()
+    {
+        _target = (_target + 1) % options.Targets.Count;
+        return options.Targets[_target];
     }
 
     /// <summary>The next connection's own address; null for the system's choice.</summary>

@@ -31,6 +31,7 @@ public sealed class LoadRun : LoopItem
     /// <param name="onDone">Called on the loop when everything has ended.</param>
     public LoadRun(World world, LoadOptions options, Action onDone)
     {
+        Check.That(options.Targets.Count > 0);
         World = world;
         Options = options;
         Dialling = new DialGate(options);

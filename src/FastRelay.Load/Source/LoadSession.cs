@@ -126,7 +126,7 @@ internal sealed class LoadSession : LoopItem
     {
         LoadCounters counters = _run.Counters;
         long dialled = Stopwatch.GetTimestamp();
-        DialResult dial = await _run.World.Network.ConnectAsync(_run.Options.Target, _run.Dialling.NextSource(), _run.Options.ConnectTimeoutMs);
+        DialResult dial = await _run.World.Network.ConnectAsync(_run.Dialling.NextTarget(), _run.Dialling.NextSource(), _run.Options.ConnectTimeoutMs);
         if (dial.Link is null)
         {
             _run.DialFailed(dial.Errno);

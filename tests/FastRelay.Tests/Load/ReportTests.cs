@@ -15,7 +15,7 @@ public sealed class ReportTests
     {
         using var rig = new RunRig(new SinkScenario());
         LoadReport report = rig.Report(
-            new LoadOptions { Target = rig.Target, DurationMs = 600_000, Sessions = 2, Rate = rate },
+            new LoadOptions { Targets = [rig.Target], DurationMs = 600_000, Sessions = 2, Rate = rate },
             run => run.Counters.Accepted > 3,
             run => run.StopEarly());
         Assert.True(report is { Accepted: > 3, Lost: 0, Refused: 0, IsComplete: false, IsClean: false }, $"{report}");
@@ -26,7 +26,7 @@ public sealed class ReportTests
     public void Sessions_that_were_let_go_before_their_time_are_not_a_complete_run()
     {
         using var rig = new RunRig(new SinkScenario());
-        LoadReport report = rig.Report(new LoadOptions { Target = rig.Target, Sessions = 3, HoldMs = 600_000 }, run => run.Counters.Held == 3, run => run.StopEarly());
+        LoadReport report = rig.Report(new LoadOptions { Targets = [rig.Target], Sessions = 3, HoldMs = 600_000 }, run => run.Counters.Held == 3, run => run.StopEarly());
         Assert.True(report is { HeldAnswered: 3, IsComplete: false, IsClean: false }, $"{report}");
     }
 
@@ -34,7 +34,7 @@ public sealed class ReportTests
     public void A_signal_that_comes_when_everything_has_been_begun_changes_nothing()
     {
         using var rig = new RunRig(new SinkScenario { Faults = [new FaultRule { At = DialogueStage.Dot, Kind = FaultKind.Delay, DelayMs = 60 }] });
-        LoadReport report = rig.Report(new LoadOptions { Target = rig.Target, Messages = 3, Sessions = 3 }, run => run.Counters.Started == 3, run => run.StopEarly());
+        LoadReport report = rig.Report(new LoadOptions { Targets = [rig.Target], Messages = 3, Sessions = 3 }, run => run.Counters.Started == 3, run => run.StopEarly());
         Assert.True(report is { Accepted: 3, IsComplete: true, IsClean: true, Problem: null }, $"{report}");
     }
 
@@ -43,7 +43,7 @@ public sealed class ReportTests
     {
         using var rig = new RunRig(new SinkScenario());
         LoadReport report = rig.Report(
-            new LoadOptions { Target = rig.Target, DurationMs = 800, Sessions = 2, Rate = 400 },
+            new LoadOptions { Targets = [rig.Target], DurationMs = 800, Sessions = 2, Rate = 400 },
             run => run.Counters.Accepted > 3,
             _ => rig.Sink.Stop());
         Assert.True(report.Lost > 0, $"{report}");
@@ -70,7 +70,7 @@ public sealed class ReportTests
         SizeMix sizes = LoadText.Sizes("2KiB:70,50KiB-60KiB:30");
         LoadReport report = rig.Report(new LoadOptions
         {
-            Target = rig.Target,
+            Targets = [rig.Target],
             Messages = 5,
             Sessions = 2,
             Seed = 42,

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Net;
 using System.Text;
 using System.Text.Json;
-using FastRelay.Config;
+using FastRelay.Outside;
+using FastRelay.Outside.Linux;
 
 namespace FastRelay.Host.Commands;
 
@@ -16,7 +16,7 @@ internal static class BenchCommand
     private static readonly Option<long?> s_messages = new("--messages", "-m") { Description = "Messages of a run, or sessions that are held, instead of the scenario's", HelpName = "N" };
     private static readonly Option<int?> s_sessions = new("--sessions", "-s") { Description = "Sessions of the source instead of the scenario's", HelpName = "N" };
     private static readonly Option<int> s_runs = new("--runs") { Description = $"Runs, each with an empty spool; up to {RunsMax}", HelpName = "N", DefaultValueFactory = _ => 1 };
-    private static readonly Option<string?> s_target = new("--target") { Description = $"Another server instead of this relay; it must deliver to --sink-port of this host, where the scenario has a sink. Not for {string.Join(", ", BenchPlan.All.Where(p => p.OwnRelay is not null).Select(p => p.Name))}", HelpName = "ADDRESS:PORT" };
+    private static readonly Option<string?> s_target = new("--target") { Description = $"Another server instead of this relay, by address or name (looked up as `fastrelay load` does); it must deliver to --sink-port of this host, where the scenario has a sink. Not for {string.Join(", ", BenchPlan.All.Where(p => p.OwnRelay is not null).Select(p => p.Name))}", HelpName = "HOST[:PORT]" };
     private static readonly Option<int> s_sinkPort = new("--sink-port") { Description = "Where the sink listens; any port unless --target is given", HelpName = "PORT" };
     private static readonly Option<string?> s_folder = new("--folder") { Description = "Where spools and configurations are; a fresh folder below the current one unless given", HelpName = "FOLDER" };
     private static readonly Option<string?> s_json = new("--json") { Description = "The report for programs; standard output unless given", HelpName = "FILE" };
@@ -83,11 +83,7 @@ internal static class BenchCommand
         string name = result.GetValue(s_scenario)!;
         BenchPlan plan = BenchPlan.All.FirstOrDefault(p => p.Name == name)
             ?? throw new LoadUsageException($"there is no scenario {name}; there are:\n{string.Join('\n', BenchPlan.All.Select(p => $"  {p.Name,-11} {p.About}"))}");
-        IPEndPoint? target = null;
-        if (result.GetValue(s_target) is { } text && !ConfigText.TryParseEndPoint(LoadText.Address(text), 25, out target))
-        {
-            throw new LoadUsageException($"--target {text}: must be an address with a port, as in 127.0.0.1:2625");
-        }
+        LoadTarget? target = result.GetValue(s_target) is { } text ? LoadTarget.Parse("--target ", text) : null;
         if (target is not null && plan.OwnRelay is { } reason)
         {
             throw new LoadUsageException($"{name} cannot be run with --target: {reason}");
@@ -131,11 +127,30 @@ internal static class BenchCommand
         }
     }
 
+    /// <summary>Looks a name up before anything is started for it.</summary>
+    /// <exception cref="BenchException">It has no address.</exception>
+    private static void LookUp(LoadTarget target)
+    {
+        World world = LinuxWorld.Create(new LinuxOptions());
+        try
+        {
+            if (target.Resolve(world, null, out string problem).Count == 0)
+            {
+                throw new BenchException(problem);
+            }
+        }
+        finally
+        {
+            LinuxWorld.Dispose(world);
+        }
+    }
+
     private static int Measure(ParseResult result, BenchSettings settings, BenchStop stop, TextWriter error)
     {
         MachineFacts machine = MachineFacts.Read(settings.Folder);
         if (settings.Target is not null)
         {
+            LookUp(settings.Target);
             // Its spool is its own affair.
             machine = machine with { FileSystem = "unknown", Journalled = null };
         }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
@@ -16,7 +15,7 @@ namespace FastRelay.Host.Commands;
 /// <param name="Target">Another server instead of this relay; then the sink listens on <paramref name="SinkPort"/> and the server is to deliver there.</param>
 /// <param name="SinkPort">0 for any.</param>
 /// <param name="Folder">For configuration and spool.</param>
-internal sealed record BenchSettings(BenchPlan Plan, long Messages, int Sessions, int Runs, IPEndPoint? Target, int SinkPort, string Folder);
+internal sealed record BenchSettings(BenchPlan Plan, long Messages, int Sessions, int Runs, LoadTarget? Target, int SinkPort, string Folder);
 
 /// <summary>Runs a scenario once: source, relay and sink each in a process of its own.</summary>
 internal sealed class BenchRun : IDisposable
@@ -231,11 +230,11 @@ internal sealed class BenchRun : IDisposable
     private LoadReport SendAll()
     {
         string report = Path.Combine(_folder, "load.json");
-        IPEndPoint target = _settings.Target ?? _relay!.Smtp;
+        string target = _settings.Target?.ToString() ?? _relay!.Smtp.ToString();
         string[] amount = _plan.Shape == BenchShape.Hold
             ? ["--sessions", Text(_settings.Messages), "--hold", "10s"]
             : ["--sessions", Text(_settings.Sessions), "--messages", Text(_settings.Messages)];
-        _load = BenchChild.Start(_clock, BenchCores.Source, ["load", target.ToString(), .. amount, .. _plan.Load, "--samples", "--interval", Text(SampleMs), "--json", report]);
+        _load = BenchChild.Start(_clock, BenchCores.Source, ["load", target, .. amount, .. _plan.Load, "--samples", "--interval", Text(SampleMs), "--json", report]);
         while (_load.Wait(SampleMs) < 0 && !_load.HasExited)
         {
             _stop.ThrowIfRequested();

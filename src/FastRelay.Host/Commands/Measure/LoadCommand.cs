@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Net;
 using System.Text.Json;
-using FastRelay.Config;
 using FastRelay.Load;
 using FastRelay.Outside;
 using FastRelay.Outside.Linux;
@@ -11,7 +10,7 @@ namespace FastRelay.Host.Commands;
 /// <summary><c>fastrelay load</c>: sends mail to a server and measures it.</summary>
 internal static class LoadCommand
 {
-    private static readonly Argument<string> s_target = new("target") { Description = "Address and port of the server; port 25 unless given", HelpName = "ADDRESS[:PORT]" };
+    private static readonly Argument<string> s_target = new("target") { Description = "Host and port of the server; port 25 unless given. A name is looked up once, before the run: connections take its IPv4 addresses in turn, its IPv6 ones where there are no others or --source is IPv6", HelpName = "HOST[:PORT]" };
     private static readonly Option<long?> s_messages = new("--messages", "-m") { Description = "Messages in all; default 1000 unless --duration is given", HelpName = "N" };
     private static readonly Option<string?> s_duration = new("--duration", "-d") { Description = "Start no message after this long, as in 30s", HelpName = "TIME" };
     private static readonly Option<int> s_sessions = new("--sessions", "-s") { Description = "Connections at once; with --rate the most there may be", HelpName = "N", DefaultValueFactory = _ => 64 };
@@ -28,7 +27,7 @@ internal static class LoadCommand
     private static readonly Option<string[]> s_eml = new("--eml") { Description = "Real messages instead: files, or folders of *.eml", HelpName = "PATH" };
     private static readonly Option<bool> s_noPipelining = new("--no-pipelining") { Description = "One command at a time" };
     private static readonly Option<string> s_tls = LoadText.Choice("--tls", "none", "starttls", "implicit");
-    private static readonly Option<bool> s_verify = new("--verify") { Description = "With --tls: refuse a certificate that is not valid for the address" };
+    private static readonly Option<bool> s_verify = new("--verify") { Description = "With --tls: refuse a certificate that is not valid for the host as it was given, name or address, by the system's authorities or those of SSL_CERT_FILE" };
     private static readonly Option<string?> s_auth = new("--auth") { Description = "User for AUTH PLAIN; the password is taken from FASTRELAY_LOAD_PASSWORD", HelpName = "USER" };
     private static readonly Option<string> s_timeout = new("--timeout") { Description = "Wait for any reply", HelpName = "TIME", DefaultValueFactory = _ => "5m" };
     private static readonly Option<int> s_seed = new("--seed") { Description = "Draws sizes and arrivals the same way each time", HelpName = "N", DefaultValueFactory = _ => 1 };
@@ -42,7 +41,8 @@ internal static class LoadCommand
             "fastrelay load 127.0.0.1:2525 -m 100000                     # closed loop, 64 sessions, 4 KiB",
             "fastrelay load 127.0.0.1:2525 -r 500 -d 60s -s 1000         # open loop: 500 messages a second for a minute",
             "fastrelay load 127.0.0.1:2525 -s 19000 --hold 30s --source 127.0.1.0/24",
-            "fastrelay load 127.0.0.1:2525 --tls starttls --size 1KiB-1MiB --json report.json");
+            "fastrelay load 127.0.0.1:2525 --tls starttls --size 1KiB-1MiB --json report.json",
+            "fastrelay load mx.example.com:25 -m 100 --tls starttls --verify   # a host by its name, and a certificate for it");
         command.Arguments.Add(s_target);
         foreach (Option option in (ReadOnlySpan<Option>)[
             s_messages, s_duration, s_sessions, s_perSession, s_rate, s_poisson, s_hold, s_source, s_from, s_to, s_spread, s_recipients,
@@ -58,11 +58,13 @@ internal static class LoadCommand
     private static int Run(ParseResult result)
     {
         TextWriter error = result.InvocationConfiguration.Error;
+        LoadTarget target;
         LoadOptions options;
         LoadOutput output;
         try
         {
-            options = Options(result);
+            target = LoadTarget.Parse("", result.GetValue(s_target)!);
+            options = Options(result, target);
             output = new LoadOutput(result);
         }
         catch (LoadUsageException e)
@@ -70,6 +72,10 @@ internal static class LoadCommand
             error.WriteLine($"fastrelay: {e.Message}");
             error.WriteLine("try: fastrelay load --help");
             return ExitCode.Usage;
+        }
+        if (options.TlsOptions is not null)
+        {
+            TrustStore.Prepare();
         }
         long files = FileLimit.Raise();
         if (options.Sessions + 16 > files)
@@ -81,7 +87,13 @@ internal static class LoadCommand
         World world = LinuxWorld.Create(new LinuxOptions());
         try
         {
-            return Measure(output, world, options, error);
+            IReadOnlyList<IPEndPoint> targets = target.Resolve(world, options.Sources.Count > 0 ? options.Sources[0].AddressFamily : null, out string problem);
+            if (targets.Count == 0)
+            {
+                error.WriteLine($"fastrelay: {problem}");
+                return ExitCode.Failure;
+            }
+            return Measure(output, world, options with { Targets = targets }, error);
         }
         finally
         {
@@ -120,12 +132,9 @@ internal static class LoadCommand
         return report.IsClean && written ? ExitCode.Ok : ExitCode.Failure;
     }
 
-    private static LoadOptions Options(ParseResult result)
+    /// <summary>All but the addresses of the target.</summary>
+    private static LoadOptions Options(ParseResult result, LoadTarget target)
     {
-        if (!ConfigText.TryParseEndPoint(LoadText.Address(result.GetValue(s_target)!), 25, out IPEndPoint? target))
-        {
-            throw new LoadUsageException($"{result.GetValue(s_target)}: must be an address with a port, as in 127.0.0.1:2525");
-        }
         long duration = LoadText.Duration("--duration", result.GetValue(s_duration));
         long hold = LoadText.Duration("--hold", result.GetValue(s_hold));
         long messages = result.GetValue(s_messages) is { } given ? LoadText.AtLeast("--messages", given, 1) : duration > 0 || hold > 0 ? 0 : 1000;
@@ -145,7 +154,8 @@ internal static class LoadCommand
         LoadTls tls = result.GetValue(s_tls) switch { "starttls" => LoadTls.StartTls, "implicit" => LoadTls.Implicit, _ => LoadTls.None };
         var options = new LoadOptions
         {
-            Target = target!,
+            Targets = [],
+            Name = target.Address is null ? target.ToString() : null,
             Messages = messages,
             DurationMs = hold > 0 && duration == 0 ? 60_000 : duration,
             Sessions = (int)LoadText.AtLeast("--sessions", result.GetValue(s_sessions), 1),
@@ -161,7 +171,7 @@ internal static class LoadCommand
             Files = LoadText.Files(result.GetValue(s_eml) ?? []),
             Pipelining = !result.GetValue(s_noPipelining),
             Tls = tls,
-            TlsOptions = tls == LoadTls.None ? null : LoadText.Tls(target!.Address.ToString(), result.GetValue(s_verify)),
+            TlsOptions = tls == LoadTls.None ? null : LoadText.Tls(target.Host, result.GetValue(s_verify)),
             AuthPlain = result.GetValue(s_auth) is { } user ? LoadText.AuthPlain(user, Environment.GetEnvironmentVariable("FASTRELAY_LOAD_PASSWORD")) : null,
             ReplyTimeoutMs = (int)LoadText.Duration("--timeout", result.GetValue(s_timeout)),
             Seed = result.GetValue(s_seed),

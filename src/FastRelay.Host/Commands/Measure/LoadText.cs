@@ -32,9 +32,6 @@ internal static class LoadText
         return option;
     }
 
-    /// <summary>Writes localhost as an address: names are not looked up here.</summary>
-    public static string Address(string text) => text.StartsWith("localhost", StringComparison.Ordinal) ? "127.0.0.1" + text["localhost".Length..] : text;
-
     /// <summary>A duration in ms; 0 for null.</summary>
     public static long Duration(string option, string? text) =>
         text is null ? 0
@@ -138,6 +135,8 @@ internal static class LoadText
     }
 
     /// <summary>What the client says of TLS.</summary>
+    /// <param name="host">Name or address: sent to the server (a name only), and what its certificate has to be valid for.</param>
+    /// <param name="verify">It has to be valid.</param>
     public static SslClientAuthenticationOptions Tls(string host, bool verify)
     {
         var options = new SslClientAuthenticationOptions { TargetHost = host, CertificateRevocationCheckMode = X509RevocationMode.NoCheck };
