@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using FastRelay.EndToEnd.Rig;
 
@@ -45,6 +46,38 @@ public sealed class BenchTests
         Assert.Contains($"<h1>{scenario}: fastrelay", File.ReadAllText(html), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("KILL")]
+    public void Nothing_of_a_bench_runs_on_when_it_has_ended(string signal)
+    {
+        string place = Place.NewFolder("bench");
+        using Process bench = Tool.Start(Place.Binary, ["bench", "relay", "-m", "100000000", "-s", "4"], place);
+        string folder = Path.Combine(place, $"bench-{bench.Id}");
+        // The sink, the relay and the source: each has a file of the folder in its command line.
+        Tool.Until(() => Running(folder) == 3, 60, () => $"{Running(folder)} processes");
+        Tool.Run("kill", [$"-{signal}", $"{bench.Id}"]).Ok();
+        string said = bench.StandardError.ReadToEnd();
+        bench.WaitForExit();
+        Tool.Until(() => Running(folder) == 0, 30, () => $"{Running(folder)} processes");
+        if (signal == "TERM")
+        {
+            Assert.Equal((1, "fastrelay: stopped by a signal\n"), (bench.ExitCode, said));
+            Assert.False(Directory.Exists(folder));
+        }
+    }
+
+    [Fact]
+    public void A_folder_that_a_killed_bench_left_is_not_used_again()
+    {
+        string folder = Place.NewFolder("bench");
+        Directory.CreateDirectory(Path.Combine(folder, "run-1", "kept"));
+        ToolResult result = Tool.Run(Place.Binary, ["bench", "accept", "-m", "10", "--folder", folder]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains($"{folder}/run-1 is there already", result.Error, StringComparison.Ordinal);
+        Assert.True(Directory.Exists(Path.Combine(folder, "run-1", "kept")));
+    }
+
     [Fact]
     public void Another_server_is_measured_without_figures_that_cannot_be_had()
     {
@@ -59,5 +92,22 @@ public sealed class BenchTests
         Assert.Equal("unknown", report.GetProperty("machine").GetProperty("fileSystem").GetString());
         Assert.Equal(0, run.GetProperty("missing").GetInt64());
         Assert.All(["cpuMsPerThousand", "syncsPerThousand", "startMs", "anonPeakKiB"], name => Assert.False(run.TryGetProperty(name, out _), name));
+    }
+
+    /// <summary>Processes that name a folder in their command line.</summary>
+    private static int Running(string folder) => Directory.EnumerateDirectories("/proc")
+        .Count(path => char.IsAsciiDigit(Path.GetFileName(path)[0]) && CommandLine(path).Contains(folder, StringComparison.Ordinal));
+
+    private static string CommandLine(string process)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(process, "cmdline"));
+        }
+        catch (IOException)
+        {
+            // It has just ended.
+            return "";
+        }
     }
 }

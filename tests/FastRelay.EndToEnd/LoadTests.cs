@@ -57,6 +57,27 @@ public sealed class LoadTests
     }
 
     [Fact]
+    public void What_a_signal_ends_early_says_so()
+    {
+        using var sink = new SinkProcess("--copies", "1000000");
+        string file = Path.Combine(Place.NewFolder("load"), "report.json");
+        using Process load = Tool.Start(Place.Binary, ["load", sink.EndPoint.ToString(), "--quiet", "-d", "600s", "-s", "4", "--samples", "--interval", "100", "--json", file]);
+        Assert.NotNull(load.StandardOutput.ReadLine());
+        Tool.Run("kill", ["-TERM", load.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
+        Assert.Contains("stopped by a signal after", load.StandardError.ReadToEnd(), StringComparison.Ordinal);
+        load.WaitForExit();
+        JsonElement sent = JsonDocument.Parse(File.ReadAllText(file)).RootElement;
+        JsonElement report = sink.Stop(1);
+
+        Assert.Equal(1, load.ExitCode);
+        Assert.True(sent.GetProperty("accepted").GetInt64() > 0);
+        Assert.All([sent, report], one => Assert.False(one.GetProperty("isComplete").GetBoolean()));
+        Assert.False(sent.GetProperty("isClean").GetBoolean());
+        Assert.All([sent, report], one => Assert.Matches(@"^\d+\.\d+\.\d+", one.GetProperty("version").GetString()));
+        Assert.Equal("4096", sent.GetProperty("parameters").GetProperty("size").GetString());
+    }
+
+    [Fact]
     public void Real_messages_go_through_TLS_and_AUTH_from_several_addresses_in_an_open_loop()
     {
         string folder = Place.NewFolder("load");
@@ -97,12 +118,39 @@ public sealed class LoadTests
     public void Wrong_usage_is_exit_code_2_and_a_server_that_is_not_there_is_1()
     {
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--size", "huge"]).ExitCode);
-        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "relay.example.net"]).ExitCode);
+        Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.1:25"]).ExitCode);
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--poisson"]).ExitCode);
         Assert.Equal(2, Tool.Run(Place.Binary, ["load", "127.0.0.1:1", "--hold", "1s", "--rate", "5"]).ExitCode);
         ToolResult nobody = Load(Place.FreePort(), "-m", "1");
         Assert.Equal(1, nobody.ExitCode);
         Assert.Contains("nothing answers", nobody.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_host_is_found_by_its_name_and_its_certificate_has_to_be_for_that_name()
+    {
+        string folder = Place.NewFolder("load");
+        var certificates = new Certificates(folder);
+        certificates.Server("localhost").Dispose();
+        using var sink = new SinkProcess("--certificate", certificates.CertificateFile("localhost"), "--key", certificates.KeyFile("localhost"));
+        ToolResult To(string host) => Tool.Run("env", [$"SSL_CERT_FILE={certificates.AuthorityFile}", Place.Binary, "load", $"{host}:{sink.EndPoint.Port}", "--quiet", "-m", "5", "-s", "1", "--tls", "starttls", "--verify"]);
+
+        JsonElement report = JsonDocument.Parse(To("localhost").Ok().Output).RootElement;
+        Assert.Equal(($"localhost:{sink.EndPoint.Port}", "127.0.0.1"), (report.GetProperty("target").GetString(), report.GetProperty("addresses")[0].GetString()));
+        ToolResult byAddress = To("127.0.0.1");
+        sink.Stop(0);
+        Assert.Equal(1, byAddress.ExitCode);
+        Assert.Contains("takes no mail: the TLS handshake failed", byAddress.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("load", "nosuch.invalid:25")]
+    [InlineData("bench", "accept", "-m", "1", "--target", "nosuch.invalid:25")]
+    public void A_name_that_leads_nowhere_is_named(params string[] arguments)
+    {
+        ToolResult result = Tool.Run(Place.Binary, arguments, folder: Place.NewFolder("load"));
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.StartsWith("fastrelay: nosuch.invalid: ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FastRelay.Outside;
 
 namespace FastRelay.Load;
 
@@ -8,14 +9,32 @@ public sealed record LoadReport
     // EADDRNOTAVAIL: what connect says when an address has no port left.
     private const int AddressNotAvailable = 99;
 
-    /// <summary>The server.</summary>
+    // In less, starting costs more than sending, and nothing can be said of the source's share.
+    private const double JudgedSeconds = 1;
+
+    /// <summary>Release of the program.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>When it began, UTC.</summary>
+    public DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>Seed of sizes and arrivals.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>The server, as it was named.</summary>
     public required string Target { get; init; }
+
+    /// <summary>Its addresses, taken in turn by the connections.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
 
     /// <summary><c>closed</c>, <c>open</c> or <c>hold</c>.</summary>
     public required string Loop { get; init; }
 
     /// <summary>Open loop: messages offered a second.</summary>
     public double OfferedRate { get; init; }
+
+    /// <summary>How it was told to send.</summary>
+    public required LoadParameters Parameters { get; init; }
 
     /// <summary>Sessions asked for.</summary>
     public int Sessions { get; init; }
@@ -92,7 +111,10 @@ public sealed record LoadReport
     /// <summary>What the run measured instead of the server, when it did; else null.</summary>
     public string? Bottleneck { get; init; }
 
-    /// <summary>Why it ended early; null when it did not.</summary>
+    /// <summary>It came to its own end: no signal stopped it before, and it did not give the server up.</summary>
+    public bool IsComplete { get; init; }
+
+    /// <summary>Why it ended early, or who was not there at its end; null when nothing of the kind happened.</summary>
     public string? Problem { get; init; }
 
     /// <summary>Replies by stage and code.</summary>
@@ -104,7 +126,7 @@ public sealed record LoadReport
     /// <summary>Connection to banner.</summary>
     public required LatencyFigures Banner { get; init; }
 
-    /// <summary>Accepted messages: MAIL (closed loop) or intended start (open loop) to 250; those not started, to the end.</summary>
+    /// <summary>MAIL (closed loop) or intended start (open loop) to 250; of those lost, until then; of those not started, to the end. Not of those refused.</summary>
     public required LatencyFigures Message { get; init; }
 
     /// <summary>Final dot to reply.</summary>
@@ -123,22 +145,31 @@ public sealed record LoadReport
     /// True when all that was asked for was accepted, or held and answered. Where the time ended the run, every session must
     /// have been let in too: those turned away would have sent.
     /// </summary>
-    public bool IsClean => Problem is null && Refused == 0 && Lost == 0 && NotStarted == 0 && RecipientsRefused == 0
+    public bool IsClean => IsComplete && Problem is null && Refused == 0 && Lost == 0 && NotStarted == 0 && RecipientsRefused == 0
         && (Loop == "hold" ? HeldAnswered == Sessions
             : (Messages > 0 && Accepted == Messages) || (DurationSeconds > 0 && Accepted > 0 && NotGreeted + ConnectFailed == 0));
 
     /// <summary>Takes the figures of a run that has ended.</summary>
-    public static LoadReport Of(LoadRun run, Sampler sampler, string? problem)
+    /// <param name="run">The run.</param>
+    /// <param name="sampler">Has looked at it.</param>
+    /// <param name="version">Release of the program.</param>
+    public static LoadReport Of(LoadRun run, Sampler sampler, string version)
     {
         LoadCounters c = run.Counters;
         double seconds = (run.EndTimestamp > 0 ? Stopwatch.GetElapsedTime(run.StartTimestamp, run.EndTimestamp) : Stopwatch.GetElapsedTime(run.StartTimestamp)).TotalSeconds;
         double share = sampler.Cpu.TotalSeconds / seconds;
         LatencyFigures lag = c.StartLag.Figures();
+        bool holds = run.Options.HoldMs > 0;
         return new LoadReport
         {
-            Target = run.Options.Target.ToString(),
-            Loop = run.Options.HoldMs > 0 ? "hold" : run.Options.Rate > 0 ? "open" : "closed",
+            Version = version,
+            StartedAt = run.StartedAt,
+            Seed = run.Options.Seed,
+            Target = run.Options.Target,
+            Addresses = [.. run.Options.Targets.Select(static target => target.Address.ToString())],
+            Loop = holds ? "hold" : run.Options.Rate > 0 ? "open" : "closed",
             OfferedRate = run.Options.Rate,
+            Parameters = LoadParameters.Of(run.Options),
             Sessions = run.Options.Sessions,
             RecipientsEach = run.Options.Recipients,
             Seconds = Math.Round(seconds, 3),
@@ -163,10 +194,13 @@ public sealed record LoadReport
             CpuSeconds = Math.Round(sampler.Cpu.TotalSeconds, 3),
             CpuShare = Math.Round(share, 3),
             WorstLagMs = Math.Round(sampler.WorstLagMs, 1),
+            // A server that lets nobody in is no reason for more sessions: the problem names it.
             Bottleneck = Suspect(
-                WorkingShare(sampler.Samples) ?? share, sampler.WorstLagMs,
-                run.Options.Rate > 0 && c.SessionsPeak >= run.Options.Sessions ? run.Options.Sessions : 0, c.NotStarted, lag, c.LastErrno),
-            Problem = problem,
+                holds ? seconds < JudgedSeconds ? 0 : share : WorkingShare(sampler.Samples), sampler.WorstLagMs,
+                run.Options.Rate > 0 && c.SessionsPeak >= run.Options.Sessions && run.NobodyMs == 0 ? run.Options.Sessions : 0,
+                run.NobodyMs == 0 ? c.NotStarted : 0, lag, c.LastErrno),
+            IsComplete = !run.IsStopped && !run.GaveUp,
+            Problem = ProblemOf(run),
             Replies = [.. c.Replies.All()],
             Connect = c.Connect.Figures(),
             Banner = c.Banner.Figures(),
@@ -178,8 +212,22 @@ public sealed record LoadReport
         };
     }
 
-    /// <summary>The CPU share of the intervals in which messages were accepted: a server that stalls at the end hides no busy source.</summary>
-    private static double? WorkingShare(IReadOnlyList<LoadSample> samples)
+    /// <summary>Why a run ended early, or who was not there at its end.</summary>
+    private static string? ProblemOf(LoadRun run)
+    {
+        string? stopped = run.IsStopped ? $"stopped by a signal after {Stopwatch.GetElapsedTime(run.StartTimestamp, run.EndTimestamp).TotalSeconds:F1} s" : null;
+        string any = run.Admittance.Ever ? $" any more, for {run.NobodyMs / 1000:F1} s" : "";
+        string? absent = run.NobodyMs == 0 ? null
+            : run.Counters.LastRefusal is { } why ? $"{run.Options.Target} takes no mail{any}: {why}"
+            : $"nothing answers on {run.Options.Target}{any}: {ErrnoText.Of(run.Counters.LastErrno)}";
+        return stopped is not null && absent is not null ? $"{stopped}; {absent}" : stopped ?? absent;
+    }
+
+    /// <summary>
+    /// The CPU share of the intervals in which messages were accepted: a server that stalls at the end hides no busy source.
+    /// 0 when they are too short to say anything.
+    /// </summary>
+    internal static double WorkingShare(IReadOnlyList<LoadSample> samples)
     {
         double cpu = 0;
         double time = 0;
@@ -191,7 +239,7 @@ public sealed record LoadReport
             cpu += sample.Messages > 0 ? sample.CpuShare * length : 0;
             time += sample.Messages > 0 ? length : 0;
         }
-        return time > 0 ? cpu / time : null;
+        return time >= JudgedSeconds ? cpu / time : 0;
     }
 
     /// <summary>What the run measured instead of the server; null when nothing points at that.</summary>

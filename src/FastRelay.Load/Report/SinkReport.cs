@@ -3,6 +3,27 @@ namespace FastRelay.Load;
 /// <summary>What a sink has seen, for programs. Latencies are in µs.</summary>
 public sealed record SinkReport
 {
+    /// <summary>Release of the program.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>When it began, UTC.</summary>
+    public DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>Seed of the scenario's odds.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>The scenario's file, as it was named; null without one.</summary>
+    public string? Scenario { get; init; }
+
+    /// <summary>Copies that were to end it; null for a signal.</summary>
+    public long? Copies { get; init; }
+
+    /// <summary>It came to its own end: so many copies came as were to end it. Always where a signal was to.</summary>
+    public bool IsComplete { get; init; }
+
+    /// <summary><c>none</c>, <c>starttls</c> or <c>implicit</c>.</summary>
+    public required string OffersTls { get; init; }
+
     /// <summary>Addresses.</summary>
     public required IReadOnlyList<string> Listen { get; init; }
 
@@ -85,13 +106,23 @@ public sealed record SinkReport
     public required IReadOnlyList<LoadSample> Samples { get; init; }
 
     /// <summary>Takes the figures of a sink.</summary>
-    public static SinkReport Of(SinkServer server, Sampler sampler)
+    /// <param name="server">The sink.</param>
+    /// <param name="sampler">Has looked at it.</param>
+    /// <param name="version">Release of the program.</param>
+    public static SinkReport Of(SinkServer server, Sampler sampler, string version)
     {
         SinkCounters c = server.Counters;
         double cpu = sampler.Cpu.TotalSeconds;
         return new SinkReport
         {
-            Listen = [.. server.Options.Listen.Select(e => e.ToString())],
+            Version = version,
+            StartedAt = server.StartedAt,
+            Seed = server.Options.Seed,
+            Scenario = server.Options.ScenarioName,
+            Copies = server.Options.Copies,
+            IsComplete = server.Options.Copies is not { } copies || c.Recipients >= copies,
+            OffersTls = server.Options.ImplicitTls ? "implicit" : server.Options.Tls is null ? "none" : "starttls",
+            Listen = [.. server.EndPoints.Select(e => e.ToString())],
             Seconds = Math.Round(sampler.Seconds, 3),
             Connections = c.Connections,
             SessionsPeak = c.SessionsPeak,

@@ -12,6 +12,12 @@ public sealed record SinkOptions
     /// <summary>How it behaves.</summary>
     public SinkScenario Scenario { get; init; } = new();
 
+    /// <summary>For the report: the file that says so; null without one.</summary>
+    public string? ScenarioName { get; init; }
+
+    /// <summary>For the report: the seed of the world's chance, which draws the scenario's odds.</summary>
+    public int Seed { get; init; }
+
     /// <summary>Reads the source's marks: body checksums, duplicates and the time since sending.</summary>
     public bool Check { get; init; }
 

@@ -23,6 +23,7 @@ public sealed class SinkServer
         World = world;
         Options = options;
         Rules = new SinkRules(options.Scenario, world.Random);
+        StartedAt = world.Time.GetUtcNow();
         _end = new LoopTimer(world.Loop, new Ending(world.Loop));
     }
 
@@ -31,6 +32,9 @@ public sealed class SinkServer
 
     /// <summary>What it was told.</summary>
     public SinkOptions Options { get; }
+
+    /// <summary>When it began, UTC.</summary>
+    public DateTimeOffset StartedAt { get; }
 
     /// <summary>What it has seen.</summary>
     public SinkCounters Counters { get; } = new();

@@ -70,8 +70,9 @@ public sealed class LoadCounters
     public Latency Dot { get; } = new();
 
     /// <summary>
-    /// Accepted messages: from MAIL (closed loop) or the intended start (open loop) to 250. One that was due and never
-    /// begun counts with the time that it had waited at the end: left out, a server that stalls would look fast.
+    /// Accepted messages: from MAIL (closed loop) or the intended start (open loop) to 250. One that was lost counts with the
+    /// time until then, and one that was due and never begun with the time that it had waited at the end: left out, a server
+    /// that stalls would look fast. Refused ones are not in it.
     /// </summary>
     public Latency Message { get; } = new();
 

@@ -19,8 +19,14 @@ public enum LoadTls : byte
 /// <summary>What a source is told to do.</summary>
 public sealed record LoadOptions
 {
-    /// <summary>The server.</summary>
-    public required IPEndPoint Target { get; init; }
+    /// <summary>The server's addresses, taken in turn; at least one when a run begins.</summary>
+    public required IReadOnlyList<IPEndPoint> Targets { get; init; }
+
+    /// <summary>Name and port of the server; null when it was given by its address.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The server, for people.</summary>
+    public string Target => Name ?? Targets[0].ToString();
 
     /// <summary>Connections at once; in an open loop the most there may be.</summary>
     public int Sessions { get; init; } = 64;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using System.Net;
 using FastRelay.Outside;
 
 namespace FastRelay.Load;
@@ -12,13 +11,9 @@ namespace FastRelay.Load;
 [SuppressMessage("Design", "CA1001", Justification = "The end of the run, which every run has, ends the pacer.")]
 public sealed class LoadRun : LoopItem
 {
-    /// <summary>Connections in the making at once: below the accept queues of usual servers, so that a ramp-up loses no SYN.</summary>
-    private const int DialsAtOnce = 128;
-
     private readonly List<LoadSession> _sessions = [];
     private readonly Stack<LoadSession> _connectedIdle = new();
     private readonly Stack<LoadSession> _restingIdle = new();
-    private readonly Queue<LoadSession> _waitingToDial = new();
     private readonly List<LoadSession> _held = [];
     private readonly Action _onDone;
     private readonly LoopTimer _end;
@@ -27,12 +22,8 @@ public sealed class LoadRun : LoopItem
     private Arrivals? _arrivals;
     private Pacer? _pacer;
     private long _next;
-    private int _dialling;
     private int _finished;
-    private int _source;
     private bool _armed;
-    private int _ready;
-    private long _lastReady;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="world">Where it lives.</param>
@@ -40,8 +31,10 @@ public sealed class LoadRun : LoopItem
     /// <param name="onDone">Called on the loop when everything has ended.</param>
     public LoadRun(World world, LoadOptions options, Action onDone)
     {
+        Check.That(options.Targets.Count > 0);
         World = world;
         Options = options;
+        Dialling = new DialGate(options);
         _onDone = onDone;
         RunNumber = (uint)world.Random.Next();
         Commands = new LoadCommands(options);
@@ -68,6 +61,9 @@ public sealed class LoadRun : LoopItem
     /// <summary>When it began, on <see cref="Stopwatch"/>'s scale.</summary>
     public long StartTimestamp { get; private set; }
 
+    /// <summary>The same by the clock, UTC.</summary>
+    public DateTimeOffset StartedAt { get; private set; }
+
     /// <summary>When the last session ended; 0 before.</summary>
     public long EndTimestamp { get; private set; }
 
@@ -76,6 +72,17 @@ public sealed class LoadRun : LoopItem
 
     /// <summary>It ended because nothing could be reached.</summary>
     public bool GaveUp { get; private set; }
+
+    /// <summary>Somebody ended it while there was more to do.</summary>
+    public bool IsStopped { get; private set; }
+
+    /// <summary>How long the server had let nobody in when it ended, although somebody tried, ms; 0 when it had let somebody in.</summary>
+    public double NobodyMs { get; private set; }
+
+    /// <summary>Whom the server lets in.</summary>
+    internal Admittance Admittance { get; } = new();
+
+    internal DialGate Dialling { get; }
 
     internal LoadCommands Commands { get; }
 
@@ -91,7 +98,9 @@ public sealed class LoadRun : LoopItem
     /// <summary>Starts; on the loop's thread, or before it runs.</summary>
     public void Start()
     {
-        StartTimestamp = _lastReady = Stopwatch.GetTimestamp();
+        StartTimestamp = Stopwatch.GetTimestamp();
+        StartedAt = World.Time.GetUtcNow();
+        Admittance.Begin();
         if (Options.DurationMs > 0)
         {
             _end.After(Options.DurationMs);
@@ -116,10 +125,18 @@ public sealed class LoadRun : LoopItem
         }
     }
 
+    /// <summary>Begins no message any more, because somebody said so; those under way may end. On the loop's thread.</summary>
+    public void StopEarly()
+    {
+        IsStopped |= Options.HoldMs > 0 ? !IsOver : HasMore;
+        Stop();
+    }
+
     /// <summary>Begins no message any more; those under way may end. On the loop's thread.</summary>
     public void Stop()
     {
         CountOverdue();
+        NobodyMs = IsOver ? NobodyMs : Admittance.NobodyMs;
         IsOver = true;
         _end.Cancel();
         LetGo(_connectedIdle);
@@ -200,44 +217,12 @@ public sealed class LoadRun : LoopItem
         }
     }
 
-    internal IPAddress? NextSource()
-    {
-        if (Options.Sources.Count == 0)
-        {
-            return null;
-        }
-        _source = (_source + 1) % Options.Sources.Count;
-        return Options.Sources[_source];
-    }
-
-    internal bool TryDialSlot(LoadSession session)
-    {
-        if (_dialling < DialsAtOnce)
-        {
-            _dialling++;
-            return true;
-        }
-        _waitingToDial.Enqueue(session);
-        return false;
-    }
-
-    internal void DialEnded()
-    {
-        if (_waitingToDial.TryDequeue(out LoadSession? next))
-        {
-            next.Dial();
-        }
-        else
-        {
-            _dialling--;
-        }
-    }
-
     internal void DialFailed(int errno)
     {
         Counters.ConnectFailed++;
         Counters.LastErrno = errno;
         Counters.LastRefusal = null;
+        Admittance.TurnedAway();
         GiveUpIfHopeless();
     }
 
@@ -246,17 +231,8 @@ public sealed class LoadRun : LoopItem
     {
         Counters.NotGreeted++;
         Counters.LastRefusal = why;
+        Admittance.TurnedAway();
         GiveUpIfHopeless();
-    }
-
-    /// <summary>A connection can take messages.</summary>
-    internal void Ready() => _ready++;
-
-    /// <summary>It cannot any more.</summary>
-    internal void Unready()
-    {
-        _ready--;
-        _lastReady = Stopwatch.GetTimestamp();
     }
 
     internal void Connected()
@@ -285,6 +261,7 @@ public sealed class LoadRun : LoopItem
 
     internal void Ended(LoadMachine machine, in LoadTicket ticket, long started, long dotTimestamp, long bytes)
     {
+        long since = IsOpenLoop ? ticket.IntendedTimestamp : started;
         switch (machine.Outcome)
         {
             case LoadOutcome.Accepted:
@@ -293,17 +270,26 @@ public sealed class LoadRun : LoopItem
                 Counters.RecipientsAccepted += machine.RecipientsAccepted;
                 Counters.Bytes += bytes;
                 Counters.Dot.Record(dotTimestamp, now);
-                Counters.Message.Record(IsOpenLoop ? ticket.IntendedTimestamp : started, now);
-                Counters.Recent.Record(IsOpenLoop ? ticket.IntendedTimestamp : started, now);
+                Counters.Message.Record(since, now);
+                Counters.Recent.Record(since, now);
                 break;
             case LoadOutcome.Refused:
                 Counters.Refused++;
                 break;
             default:
-                Counters.Lost++;
+                Lose(since);
                 break;
         }
         Counters.RecipientsRefused += machine.RecipientsRefused;
+    }
+
+    /// <summary>A message whose connection ended, or could not be had: it counts with the time that it has waited since then.</summary>
+    internal void Lose(long since)
+    {
+        long now = Stopwatch.GetTimestamp();
+        Counters.Lost++;
+        Counters.Message.Record(since, now);
+        Counters.Recent.Record(since, now);
     }
 
     internal void Finished()
@@ -331,7 +317,7 @@ public sealed class LoadRun : LoopItem
     /// <summary>A server that has taken nobody as far as a message for <see cref="LoadOptions.HopelessMs"/> is not waited for.</summary>
     private void GiveUpIfHopeless()
     {
-        if (!IsOver && _ready == 0 && Stopwatch.GetElapsedTime(_lastReady).TotalMilliseconds > Options.HopelessMs)
+        if (!IsOver && Admittance.NobodyMs > Options.HopelessMs)
         {
             GaveUp = true;
             Stop();

@@ -65,12 +65,12 @@ internal sealed class LoadSession : LoopItem
             int backoffMs = ShortestBackoffMs;
             while (await NeedsConnectionAsync())
             {
-                if (!_run.TryDialSlot(this))
+                if (!_run.Dialling.TryEnter(this))
                 {
                     await _mayDial.WaitAsync();
                 }
                 bool greeted = await OpenAsync();
-                _run.DialEnded();
+                _run.Dialling.Leave();
                 if (greeted)
                 {
                     backoffMs = ShortestBackoffMs;
@@ -126,7 +126,7 @@ internal sealed class LoadSession : LoopItem
     {
         LoadCounters counters = _run.Counters;
         long dialled = Stopwatch.GetTimestamp();
-        DialResult dial = await _run.World.Network.ConnectAsync(_run.Options.Target, _run.NextSource(), _run.Options.ConnectTimeoutMs);
+        DialResult dial = await _run.World.Network.ConnectAsync(_run.Dialling.NextTarget(), _run.Dialling.NextSource(), _run.Options.ConnectTimeoutMs);
         if (dial.Link is null)
         {
             _run.DialFailed(dial.Errno);
@@ -156,7 +156,7 @@ internal sealed class LoadSession : LoopItem
         _ready = step == LoadStep.Ready;
         if (_ready)
         {
-            _run.Ready();
+            _run.Admittance.Enter();
         }
         else
         {
@@ -311,7 +311,7 @@ internal sealed class LoadSession : LoopItem
         if (_ready)
         {
             _ready = false;
-            _run.Unready();
+            _run.Admittance.Leave();
         }
         if (_link is not null)
         {
@@ -327,7 +327,7 @@ internal sealed class LoadSession : LoopItem
         if (_hasTicket)
         {
             _hasTicket = false;
-            _run.Counters.Lost++;
+            _run.Lose(_ticket.IntendedTimestamp);
         }
     }
 

@@ -54,6 +54,17 @@ public sealed class BenchTests
         Assert.Contains("no samples", BenchChart.OverTime("", new ChartLine("x", "a", [])), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(5.0, 5.0)]
+    [InlineData(15.0, 10.0, 20.0)]
+    [InlineData(20.0, 10.0, 20.0, 70.0)]
+    [InlineData(25.0, 10.0, 20.0, 30.0, 70.0)]
+    public void The_median_of_an_even_number_of_runs_is_between_two(double median, params double[] sorted) => Assert.Equal(median, BenchPage.Median(sorted));
+
+    [Fact]
+    public void A_scenario_that_cannot_measure_another_server_has_a_reason() =>
+        Assert.Equal(["drain", "slow", "restart"], BenchPlan.All.Where(p => p.OwnRelay is not null).Select(p => p.Name));
+
     [Fact]
     public void A_figure_that_was_not_measured_is_not_shown()
     {
@@ -112,7 +123,8 @@ public sealed class BenchTests
         Assert.DoesNotContain("<b>bad", page, StringComparison.Ordinal);
         Assert.Contains("&lt;fastrelay&gt;", page, StringComparison.Ordinal);
         Assert.Contains("13 k/s", page, StringComparison.Ordinal);
-        Assert.Contains("12.3 k to 20 k in 3 runs", page, StringComparison.Ordinal);
+        Assert.Contains("median of 3 runs, 12.3 k to 20 k", page, StringComparison.Ordinal);
+        Assert.Contains("The charts show run 3.", page, StringComparison.Ordinal);
         Assert.Contains("without a journal, which flatters appends", page, StringComparison.Ordinal);
         Assert.Contains("load average 3.5", page, StringComparison.Ordinal);
         Assert.Equal(1, page.Split("</script>").Length - 1);

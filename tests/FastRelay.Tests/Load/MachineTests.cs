@@ -263,7 +263,7 @@ public sealed class MachineTests
 
         public SourceTalk(bool pipelining, int recipients, LoadTls tls = LoadTls.None, string? auth = null)
         {
-            var commands = new LoadCommands(new LoadOptions { Target = new(0, 1), Recipients = recipients, AuthPlain = auth });
+            var commands = new LoadCommands(new LoadOptions { Targets = [new(0, 1)], Recipients = recipients, AuthPlain = auth });
             Machine = new LoadMachine(commands, pipelining, tls, new ReplyTally());
         }
 

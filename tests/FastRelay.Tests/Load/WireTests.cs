@@ -111,7 +111,7 @@ public sealed class WireTests
     [Fact]
     public void A_made_message_is_found_intact_behind_the_fields_that_relays_add_however_it_is_cut()
     {
-        byte[] wire = [.. "Received: from a by b\r\n\twith ESMTP; x\r\n"u8, .. Made(new LoadOptions { Target = new(0, 1), Sizes = SizeMix.Of(1500) }, 9), .. ".\r\n"u8];
+        byte[] wire = [.. "Received: from a by b\r\n\twith ESMTP; x\r\n"u8, .. Made(new LoadOptions { Targets = [new(0, 1)], Sizes = SizeMix.Of(1500) }, 9), .. ".\r\n"u8];
         for (int piece = 1; piece < 200; piece++)
         {
             Assert.Equal(CheckedAs.Intact, Check(wire, piece, out LoadMark mark));
@@ -123,7 +123,7 @@ public sealed class WireTests
     [Fact]
     public void Any_changed_octet_of_the_body_is_noticed()
     {
-        byte[] wire = [.. Made(new LoadOptions { Target = new(0, 1), Sizes = SizeMix.Of(700) }, 0), .. ".\r\n"u8];
+        byte[] wire = [.. Made(new LoadOptions { Targets = [new(0, 1)], Sizes = SizeMix.Of(700) }, 0), .. ".\r\n"u8];
         int body = wire.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
         for (int i = body; i < wire.Length - 5; i++)
         {
@@ -137,7 +137,7 @@ public sealed class WireTests
     [Fact]
     public void A_body_that_is_cut_short_is_noticed()
     {
-        byte[] wire = Made(new LoadOptions { Target = new(0, 1), Sizes = SizeMix.Of(1000) }, 0);
+        byte[] wire = Made(new LoadOptions { Targets = [new(0, 1)], Sizes = SizeMix.Of(1000) }, 0);
         Assert.Equal(CheckedAs.Damaged, Check([.. wire[..^78], .. ".\r\n"u8], 4096, out _));
     }
 
@@ -157,7 +157,7 @@ public sealed class WireTests
     [InlineData(100_000)]
     public void A_made_message_has_the_size_that_was_asked_for_and_whole_lines(int size)
     {
-        var options = new LoadOptions { Target = new(0, 1), Sizes = SizeMix.Of(size) };
+        var options = new LoadOptions { Targets = [new(0, 1)], Sizes = SizeMix.Of(size) };
         int header = Made(options with { Sizes = SizeMix.Of(1) }, 0).Length;
         for (int sequence = 0; sequence < 50; sequence++)
         {
@@ -172,7 +172,7 @@ public sealed class WireTests
     [Fact]
     public void Two_messages_do_not_have_one_body()
     {
-        var options = new LoadOptions { Target = new(0, 1), Sizes = SizeMix.Of(2000) };
+        var options = new LoadOptions { Targets = [new(0, 1)], Sizes = SizeMix.Of(2000) };
         string[] bodies = [.. Enumerable.Range(0, 100).Select(i => Encoding.ASCII.GetString(Made(options, i)).Split("\r\n\r\n")[1])];
         Assert.True(bodies.Distinct().Count() > 90);
     }
@@ -181,7 +181,7 @@ public sealed class WireTests
     public void A_real_message_goes_as_it_is_behind_its_mark()
     {
         byte[] stored = "Subject: real\r\n\r\n..dot\r\nend\r\n"u8.ToArray();
-        byte[] wire = Made(new LoadOptions { Target = new(0, 1), Files = [stored] }, 5);
+        byte[] wire = Made(new LoadOptions { Targets = [new(0, 1)], Files = [stored] }, 5);
         Assert.Equal(stored, wire[LoadMark.FieldLength..]);
         Assert.Equal(CheckedAs.Intact, Check([.. wire, .. ".\r\n"u8], 7, out LoadMark mark));
         Assert.Equal(".dot\r\nend\r\n".Length, mark.BodyLength);

@@ -57,14 +57,14 @@ internal sealed partial class BenchChild : IDisposable
     /// <summary>It has ended.</summary>
     public bool HasExited => _process.HasExited;
 
-    /// <summary>Starts this binary with a command.</summary>
+    /// <summary>Starts this binary with a command; it ends with this process, however that ends. Main thread.</summary>
     /// <param name="clock">The run's clock.</param>
     /// <param name="cores">Where it may run.</param>
     /// <param name="arguments">Command and options.</param>
     public static BenchChild Start(Stopwatch clock, BenchCores cores, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (string argument in arguments)
+        foreach (string argument in BenchTie.Words.Concat(arguments))
         {
             start.ArgumentList.Add(argument);
         }

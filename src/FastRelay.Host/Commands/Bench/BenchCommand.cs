@@ -1,20 +1,22 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Net;
 using System.Text;
 using System.Text.Json;
-using FastRelay.Config;
+using FastRelay.Outside;
+using FastRelay.Outside.Linux;
 
 namespace FastRelay.Host.Commands;
 
 /// <summary><c>fastrelay bench</c>: source, relay and sink in a process each, and a report.</summary>
 internal static class BenchCommand
 {
+    private const int RunsMax = 1000;
+
     private static readonly Argument<string> s_scenario = new("scenario") { Description = string.Join(", ", BenchPlan.All.Select(p => p.Name)), HelpName = "SCENARIO" };
     private static readonly Option<long?> s_messages = new("--messages", "-m") { Description = "Messages of a run, or sessions that are held, instead of the scenario's", HelpName = "N" };
     private static readonly Option<int?> s_sessions = new("--sessions", "-s") { Description = "Sessions of the source instead of the scenario's", HelpName = "N" };
-    private static readonly Option<int> s_runs = new("--runs") { Description = "Runs, each with an empty spool", HelpName = "N", DefaultValueFactory = _ => 1 };
-    private static readonly Option<string?> s_target = new("--target") { Description = "Another server instead of this relay; it must deliver to --sink-port of this host, where the scenario has a sink", HelpName = "ADDRESS:PORT" };
+    private static readonly Option<int> s_runs = new("--runs") { Description = $"Runs, each with an empty spool; up to {RunsMax}", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string?> s_target = new("--target") { Description = $"Another server instead of this relay, by address or name (looked up as `fastrelay load` does); it must deliver to --sink-port of this host, where the scenario has a sink. Not for {string.Join(", ", BenchPlan.All.Where(p => p.OwnRelay is not null).Select(p => p.Name))}", HelpName = "HOST[:PORT]" };
     private static readonly Option<int> s_sinkPort = new("--sink-port") { Description = "Where the sink listens; any port unless --target is given", HelpName = "PORT" };
     private static readonly Option<string?> s_folder = new("--folder") { Description = "Where spools and configurations are; a fresh folder below the current one unless given", HelpName = "FOLDER" };
     private static readonly Option<string?> s_json = new("--json") { Description = "The report for programs; standard output unless given", HelpName = "FILE" };
@@ -42,68 +44,113 @@ internal static class BenchCommand
     private static int Run(ParseResult result)
     {
         TextWriter error = result.InvocationConfiguration.Error;
-        string name = result.GetValue(s_scenario)!;
-        BenchPlan? plan = BenchPlan.All.FirstOrDefault(p => p.Name == name);
-        IPEndPoint? target = null;
-        if (plan is null)
-        {
-            error.WriteLine($"fastrelay: there is no scenario {name}; there are:");
-            foreach (BenchPlan known in BenchPlan.All)
-            {
-                error.WriteLine($"  {known.Name,-11} {known.About}");
-            }
-            return ExitCode.Usage;
-        }
-        if (result.GetValue(s_target) is { } text && !ConfigText.TryParseEndPoint(LoadText.Address(text), 25, out target))
-        {
-            error.WriteLine($"fastrelay: --target {text}: must be an address with a port, as in 127.0.0.1:2625");
-            return ExitCode.Usage;
-        }
-        if (target is not null && (plan.SlowSink || plan.Shape is BenchShape.Drain or BenchShape.Restart))
-        {
-            error.WriteLine($"fastrelay: {name} starts and configures the relay itself: it cannot be run with --target");
-            return ExitCode.Usage;
-        }
-        if (target is not null && plan.HasSink && result.GetValue(s_sinkPort) == 0)
-        {
-            error.WriteLine($"fastrelay: {name} has a sink: say with --sink-port where {target} delivers to");
-            return ExitCode.Usage;
-        }
-        long files = FileLimit.Raise();
-        long messages = result.GetValue(s_messages) ?? plan.Messages;
-        if (plan.Shape == BenchShape.Hold && messages > files - 500)
-        {
-            // The relay needs a few hundred for itself beside its sessions.
-            messages = files - 500;
-            error.WriteLine($"warning: the system allows {files} open files: {messages} sessions");
-        }
         string? given = result.GetValue(s_folder);
-        string folder = Path.GetFullPath(given ?? $"bench-{Environment.ProcessId}");
-        Directory.CreateDirectory(folder);
+        BenchSettings settings;
         try
         {
-            var settings = new BenchSettings(plan, messages, result.GetValue(s_sessions) ?? plan.Sessions, target, result.GetValue(s_sinkPort), folder);
-            return Measure(result, settings, Math.Max(1, result.GetValue(s_runs)), error);
+            settings = Settings(result, given, error);
         }
-        catch (BenchException e)
+        catch (LoadUsageException e)
         {
             error.WriteLine($"fastrelay: {e.Message}");
+            error.WriteLine("try: fastrelay bench --help");
+            return ExitCode.Usage;
+        }
+        using var stop = new BenchStop();
+        try
+        {
+            return Measure(result, settings, stop, error);
+        }
+        catch (Exception e) when (e is BenchException or IOException or UnauthorizedAccessException)
+        {
+            // On a terminal its processes get the signal too, and may seem to have failed.
+            error.WriteLine($"fastrelay: {(stop.IsRequested ? "stopped by a signal" : e.Message)}");
             return ExitCode.Failure;
         }
         finally
         {
             if (given is null)
             {
-                Directory.Delete(folder, recursive: true);
+                BenchRun.Remove(settings.Folder);
             }
         }
     }
 
-    private static int Measure(ParseResult result, BenchSettings settings, int runs, TextWriter error)
+    /// <summary>What is to be done, and the folder made for it.</summary>
+    /// <exception cref="LoadUsageException">It makes no sense, or cannot be.</exception>
+    private static BenchSettings Settings(ParseResult result, string? folder, TextWriter error)
+    {
+        string name = result.GetValue(s_scenario)!;
+        BenchPlan plan = BenchPlan.All.FirstOrDefault(p => p.Name == name)
+            ?? throw new LoadUsageException($"there is no scenario {name}; there are:\n{string.Join('\n', BenchPlan.All.Select(p => $"  {p.Name,-11} {p.About}"))}");
+        LoadTarget? target = result.GetValue(s_target) is { } text ? LoadTarget.Parse("--target ", text) : null;
+        if (target is not null && plan.OwnRelay is { } reason)
+        {
+            throw new LoadUsageException($"{name} cannot be run with --target: {reason}");
+        }
+        int sinkPort = LoadText.Port("--sink-port", result.GetValue(s_sinkPort));
+        if (target is not null && plan.HasSink && sinkPort == 0)
+        {
+            throw new LoadUsageException($"{name} has a sink: say with --sink-port where {target} delivers to");
+        }
+        long messages = LoadText.AtLeast("--messages", result.GetValue(s_messages) ?? plan.Messages, 1);
+        int sessions = (int)LoadText.AtLeast("--sessions", result.GetValue(s_sessions) ?? plan.Sessions, 1);
+        int runs = (int)LoadText.Within("--runs", result.GetValue(s_runs), 1, RunsMax);
+        string work = Path.GetFullPath(string.IsNullOrEmpty(folder) ? $"bench-{Environment.ProcessId}" : folder);
+        if (folder is not null)
+        {
+            // A report may lie in it.
+            Make(work);
+        }
+        ReportFile.CheckPath("--json", result.GetValue(s_json));
+        ReportFile.CheckPath("--html", result.GetValue(s_html));
+        long files = FileLimit.Raise();
+        if (plan.Shape == BenchShape.Hold && messages > files - 500)
+        {
+            // The relay needs a few hundred for itself beside its sessions.
+            messages = files - 500;
+            error.WriteLine($"warning: the system allows {files} open files: {messages} sessions");
+        }
+        Make(work);
+        return new BenchSettings(plan, messages, sessions, runs, target, sinkPort, work);
+    }
+
+    private static void Make(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LoadUsageException($"--folder {folder}: {e.Message}");
+        }
+    }
+
+    /// <summary>Looks a name up before anything is started for it.</summary>
+    /// <exception cref="BenchException">It has no address.</exception>
+    private static void LookUp(LoadTarget target)
+    {
+        World world = LinuxWorld.Create(new LinuxOptions());
+        try
+        {
+            if (target.Resolve(world, null, out string problem).Count == 0)
+            {
+                throw new BenchException(problem);
+            }
+        }
+        finally
+        {
+            LinuxWorld.Dispose(world);
+        }
+    }
+
+    private static int Measure(ParseResult result, BenchSettings settings, BenchStop stop, TextWriter error)
     {
         MachineFacts machine = MachineFacts.Read(settings.Folder);
         if (settings.Target is not null)
         {
+            LookUp(settings.Target);
             // Its spool is its own affair.
             machine = machine with { FileSystem = "unknown", Journalled = null };
         }
@@ -111,20 +158,20 @@ internal static class BenchCommand
         string? broken = null;
         DateTimeOffset started = DateTimeOffset.UtcNow;
         var done = new List<BenchRunReport>();
-        for (int i = 1; i <= runs; i++)
+        for (int i = 1; i <= settings.Runs; i++)
         {
-            using var run = new BenchRun(settings, i);
             try
             {
+                using var run = new BenchRun(settings, i, stop);
                 BenchRunReport report = run.Run();
                 sync = run.Sync;
                 done.Add(report);
-                error.WriteLine(Line(settings.Plan.Name, i, runs, report));
+                error.WriteLine(Line(settings.Plan.Name, i, settings.Runs, report));
             }
-            catch (BenchException e) when (done.Count > 0)
+            catch (Exception e) when (done.Count > 0 && (e is BenchException or IOException or UnauthorizedAccessException))
             {
                 // The runs before it are worth their report.
-                broken = $"run {i}: {e.Message}";
+                broken = $"run {i}: {(stop.IsRequested ? "stopped by a signal" : e.Message)}";
                 error.WriteLine($"fastrelay: {broken}");
                 break;
             }
@@ -143,19 +190,9 @@ internal static class BenchCommand
             Runs = done,
         };
         string json = JsonSerializer.Serialize(all, BenchJson.Default.BenchReport);
-        if (result.GetValue(s_json) is { } file)
-        {
-            File.WriteAllText(file, json + "\n");
-        }
-        else
-        {
-            result.InvocationConfiguration.Output.WriteLine(json);
-        }
-        if (result.GetValue(s_html) is { } page)
-        {
-            File.WriteAllText(page, BenchPage.Write(all));
-        }
-        bool good = broken is null && done.TrueForAll(r => r.Problem is null);
+        bool written = ReportFile.Write(result.GetValue(s_json), json, result.InvocationConfiguration.Output, error)
+            & (result.GetValue(s_html) is not { } page || ReportFile.TryWrite(page, BenchPage.Write(all), error));
+        bool good = written && broken is null && done.TrueForAll(r => r.Problem is null);
         return good ? ExitCode.Ok : ExitCode.Failure;
     }
 

@@ -27,7 +27,8 @@ internal static class BenchPage
     /// <summary>Writes the page.</summary>
     public static string Write(BenchReport report)
     {
-        BenchRunReport shown = Median(report);
+        int middle = Middle(report);
+        BenchRunReport shown = report.Runs[middle];
         var page = new StringBuilder();
         page.Append(CultureInfo.InvariantCulture, $"<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>fastrelay bench {Text(report.Scenario)}</title><style>{Style}</style></head><body><main>");
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Text(report.Scenario)}: {Text(report.Subject)}</h1><p class=\"about\">{Text(report.About)} {report.Started:yyyy-MM-dd HH:mm} UTC, sync = {Text(report.Sync)}, spool on {Text(report.Machine.FileSystem)}{Journal(report.Machine)}.</p>");
@@ -36,10 +37,15 @@ internal static class BenchPage
         foreach ((string name, string unit, Func<BenchRunReport, double?> value) in Figures(report))
         {
             double[] values = [.. report.Runs.Select(value).OfType<double>().Order()];
-            string range = values.Length > 1 ? $"<small>{BenchChart.Number(values[0])} to {BenchChart.Number(values[^1])} in {values.Length} runs</small>" : "";
-            page.Append(CultureInfo.InvariantCulture, $"<div class=\"card tile\"><span>{name}</span><b>{BenchChart.Number(values[values.Length / 2])}{unit}</b>{range}</div>");
+            string range = values.Length > 1 ? $"<small>median of {values.Length} runs, {BenchChart.Number(values[0])} to {BenchChart.Number(values[^1])}</small>" : "";
+            page.Append(CultureInfo.InvariantCulture, $"<div class=\"card tile\"><span>{name}</span><b>{BenchChart.Number(Median(values))}{unit}</b>{range}</div>");
         }
-        page.Append("</div><div class=\"charts\">");
+        page.Append("</div>");
+        if (report.Runs.Count > 1)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"<p class=\"about\">The charts show run {middle + 1}.</p>");
+        }
+        page.Append("<div class=\"charts\">");
         Card(page, "Messages a second", BenchChart.OverTime("", Rate("accepted", "a", shown.LoadSamples), Rate("arrived at the sink", "b", shown.SinkSamples)));
         Card(page, "Latency", BenchChart.Percentiles(Curve("source: start to 250", "a", shown.Load?.MessageCurve), Curve("source to sink", "b", shown.Sink?.EndToEndCurve), Curve("source to slow sink", "d", shown.SlowSink?.EndToEndCurve)));
         Card(page, "CPU, cores", BenchChart.OverTime("", Cpu(shown), Own("source", "a", shown.LoadSamples), Own("sink", "b", shown.SinkSamples)));
@@ -54,9 +60,12 @@ internal static class BenchPage
         return page.ToString();
     }
 
-    /// <summary>The run that the charts show: the middle one by the figure that the scenario is about.</summary>
-    private static BenchRunReport Median(BenchReport report) =>
-        report.Runs.OrderBy(r => r.RelayedPerSecond ?? r.AcceptedPerSecond).ElementAt(report.Runs.Count / 2);
+    /// <summary>The run that the charts show, from 0: the middle one by the figure that the scenario is about, of two the lower.</summary>
+    private static int Middle(BenchReport report) =>
+        Enumerable.Range(0, report.Runs.Count).OrderBy(i => report.Runs[i].RelayedPerSecond ?? report.Runs[i].AcceptedPerSecond).ElementAt((report.Runs.Count - 1) / 2);
+
+    /// <summary>The middle of sorted values; of an even number the mean of the two in the middle.</summary>
+    internal static double Median(double[] sorted) => (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
 
     /// <summary>The figures of the scenario that were measured: one that was not is left out, never shown as 0.</summary>
     private static IEnumerable<(string Name, string Unit, Func<BenchRunReport, double?> Value)> Figures(BenchReport report) =>

@@ -37,6 +37,14 @@ internal sealed record BenchPlan(string Name, string About, BenchShape Shape, lo
     /// <summary>A second sink, slow, for one domain in ten.</summary>
     public bool SlowSink { get; init; }
 
+    /// <summary>Why it cannot measure another server; null when it can.</summary>
+    public string? OwnRelay => Shape switch
+    {
+        BenchShape.Drain => "its sink is away at first, and when another server tries again is that server's affair",
+        BenchShape.Restart => "it kills the relay and starts it again",
+        _ => SlowSink ? "it routes ten of 100 domains to a second sink" : null,
+    };
+
     /// <summary>Messages go on to a sink.</summary>
     public bool HasSink => Shape is not (BenchShape.Accept or BenchShape.Hold);
 

@@ -13,6 +13,7 @@ internal sealed class BenchRelay : IDisposable
     private readonly string _folder;
     private readonly string _spool;
     private readonly Stopwatch _clock;
+    private readonly BenchStop _stop;
     private readonly IPEndPoint _smtp = new(IPAddress.Loopback, FreePort());
     private readonly IPEndPoint _admin = new(IPAddress.Loopback, FreePort());
     private readonly AdminClient _status;
@@ -22,11 +23,13 @@ internal sealed class BenchRelay : IDisposable
     /// <param name="folder">Of its configuration.</param>
     /// <param name="spool">Of its journal.</param>
     /// <param name="clock">The run's clock.</param>
-    public BenchRelay(string folder, string spool, Stopwatch clock)
+    /// <param name="stop">Ends its start.</param>
+    public BenchRelay(string folder, string spool, Stopwatch clock, BenchStop stop)
     {
         _folder = folder;
         _spool = spool;
         _clock = clock;
+        _stop = stop;
         _status = new AdminClient(_admin);
     }
 
@@ -83,6 +86,7 @@ internal sealed class BenchRelay : IDisposable
         _child = BenchChild.Start(_clock, BenchCores.Subject, "serve", "--config", Path.Combine(_folder, "relay.toml"));
         while (!Greets())
         {
+            _stop.ThrowIfRequested();
             if (_child.HasExited || (_clock.Elapsed - began).TotalMinutes > 5)
             {
                 throw new BenchException($"the relay does not answer:\n{_child.Errors}");
@@ -93,6 +97,7 @@ internal sealed class BenchRelay : IDisposable
         // The admin's address, which figures are asked from, opens a moment after the listeners.
         while (Figure("sessions_in") < 0)
         {
+            _stop.ThrowIfRequested();
             if (_child.HasExited || (_clock.Elapsed - began).TotalMinutes > 5)
             {
                 throw new BenchException($"the relay does not answer on {_admin}:\n{_child.Errors}");

@@ -91,6 +91,9 @@ internal sealed record BenchReport
     /// <summary>Why runs are missing; null when none is.</summary>
     public string? Problem { get; init; }
 
+    /// <summary>All runs that were asked for are here.</summary>
+    public bool IsComplete => Problem is null;
+
     /// <summary>The runs, in their order.</summary>
     public required IReadOnlyList<BenchRunReport> Runs { get; init; }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
@@ -12,10 +11,11 @@ namespace FastRelay.Host.Commands;
 /// <param name="Plan">The scenario.</param>
 /// <param name="Messages">Messages, or sessions that are held.</param>
 /// <param name="Sessions">Sessions of the source.</param>
+/// <param name="Runs">Runs, each with an empty spool.</param>
 /// <param name="Target">Another server instead of this relay; then the sink listens on <paramref name="SinkPort"/> and the server is to deliver there.</param>
 /// <param name="SinkPort">0 for any.</param>
 /// <param name="Folder">For configuration and spool.</param>
-internal sealed record BenchSettings(BenchPlan Plan, long Messages, int Sessions, IPEndPoint? Target, int SinkPort, string Folder);
+internal sealed record BenchSettings(BenchPlan Plan, long Messages, int Sessions, int Runs, LoadTarget? Target, int SinkPort, string Folder);
 
 /// <summary>Runs a scenario once: source, relay and sink each in a process of its own.</summary>
 internal sealed class BenchRun : IDisposable
@@ -27,6 +27,7 @@ internal sealed class BenchRun : IDisposable
 
     private readonly BenchSettings _settings;
     private readonly BenchPlan _plan;
+    private readonly BenchStop _stop;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly string _folder;
     private readonly List<ProcessSample> _subject = [];
@@ -38,16 +39,28 @@ internal sealed class BenchRun : IDisposable
     private BenchChild? _load;
     private (string Certificate, string Key)? _tls;
 
-    public BenchRun(BenchSettings settings, int number)
+    /// <summary>Prepares a run.</summary>
+    /// <param name="settings">What to do.</param>
+    /// <param name="number">From 1: its folder is named after it.</param>
+    /// <param name="stop">Ends it early.</param>
+    /// <exception cref="BenchException">The folder is there already.</exception>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public BenchRun(BenchSettings settings, int number, BenchStop stop)
     {
         _settings = settings;
         _plan = settings.Plan;
+        _stop = stop;
         _folder = Path.Combine(settings.Folder, $"run-{number}");
+        if (Path.Exists(_folder))
+        {
+            // A bench that was killed leaves it: its spool would be measured too, and what is in it would be deleted.
+            throw new BenchException($"{_folder} is there already: remove it, or say another --folder");
+        }
         Directory.CreateDirectory(_folder);
         _sinkPort = settings.SinkPort > 0 ? settings.SinkPort : BenchRelay.FreePort();
         if (settings.Target is null)
         {
-            _relay = new BenchRelay(_folder, Path.Combine(_folder, "spool"), _clock);
+            _relay = new BenchRelay(_folder, Path.Combine(_folder, "spool"), _clock, stop);
         }
     }
 
@@ -58,6 +71,7 @@ internal sealed class BenchRun : IDisposable
     /// <exception cref="BenchException">It cannot go on.</exception>
     public BenchRunReport Run()
     {
+        _stop.ThrowIfRequested();
         if (_plan.Tls)
         {
             _tls = MakeCertificate();
@@ -106,13 +120,19 @@ internal sealed class BenchRun : IDisposable
         _relay?.Dispose();
         _sink?.Dispose();
         _slowSink?.Dispose();
+        Remove(_folder);
+    }
+
+    /// <summary>Removes a folder of a bench; one that cannot be removed is left for a look.</summary>
+    public static void Remove(string folder)
+    {
         try
         {
-            Directory.Delete(_folder, recursive: true);
+            Directory.Delete(folder, recursive: true);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Left for a look.
+            // It is in nobody's way: the next bench has another, or says so.
         }
     }
 
@@ -197,6 +217,7 @@ internal sealed class BenchRun : IDisposable
         BenchChild sink = BenchChild.Start(_clock, BenchCores.Sink, arguments);
         while (!sink.Errors.StartsWith("sink on", StringComparison.Ordinal))
         {
+            _stop.ThrowIfRequested();
             if (sink.HasExited)
             {
                 throw new BenchException($"the sink does not start:\n{sink.Errors}");
@@ -209,19 +230,21 @@ internal sealed class BenchRun : IDisposable
     private LoadReport SendAll()
     {
         string report = Path.Combine(_folder, "load.json");
-        IPEndPoint target = _settings.Target ?? _relay!.Smtp;
+        string target = _settings.Target?.ToString() ?? _relay!.Smtp.ToString();
         string[] amount = _plan.Shape == BenchShape.Hold
             ? ["--sessions", Text(_settings.Messages), "--hold", "10s"]
             : ["--sessions", Text(_settings.Sessions), "--messages", Text(_settings.Messages)];
-        _load = BenchChild.Start(_clock, BenchCores.Source, ["load", target.ToString(), .. amount, .. _plan.Load, "--samples", "--interval", Text(SampleMs), "--json", report]);
+        _load = BenchChild.Start(_clock, BenchCores.Source, ["load", target, .. amount, .. _plan.Load, "--samples", "--interval", Text(SampleMs), "--json", report]);
         while (_load.Wait(SampleMs) < 0 && !_load.HasExited)
         {
+            _stop.ThrowIfRequested();
             Look();
             if (_relay?.Child is { HasExited: true } relay)
             {
                 throw new BenchException($"the relay ended:\n{relay.Errors}");
             }
         }
+        _stop.ThrowIfRequested();
         return Read(report, LoadJson.Default.LoadReport) ?? throw new BenchException($"the source left no report:\n{_load.Errors}");
     }
 
@@ -231,6 +254,7 @@ internal sealed class BenchRun : IDisposable
         long began = _clock.ElapsedMilliseconds;
         while (_clock.ElapsedMilliseconds - began < LongestMs)
         {
+            _stop.ThrowIfRequested();
             if (Look() is null && _relay is not null)
             {
                 throw new BenchException($"the relay ended:\n{_relay.Child!.Errors}");
@@ -286,9 +310,19 @@ internal sealed class BenchRun : IDisposable
         return (certificateFile, keyFile);
     }
 
+    /// <summary>A child's report; null when it left none, or half of one.</summary>
     private static T? Read<T>(string file, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
-        where T : class =>
-        File.Exists(file) ? JsonSerializer.Deserialize(File.ReadAllBytes(file), type) : null;
+        where T : class
+    {
+        try
+        {
+            return File.Exists(file) ? JsonSerializer.Deserialize(File.ReadAllBytes(file), type) : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

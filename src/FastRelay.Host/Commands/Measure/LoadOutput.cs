@@ -12,17 +12,31 @@ namespace FastRelay.Host.Commands;
 /// What <c>load</c> and <c>sink</c> show while they run and leave at their end: a live screen on a terminal, lines of
 /// JSON when asked, signals, and the report.
 /// </summary>
-internal sealed class LoadOutput(ParseResult result)
+internal sealed class LoadOutput
 {
+    private const int IntervalLeastMs = 100;
+    private const int IntervalMostMs = 3_600_000;
+
+
     private static readonly Option<string?> s_json = new("--json") { Description = "Write the report to this file instead of standard output", HelpName = "FILE" };
     private static readonly Option<bool> s_quiet = new("--quiet", "-q") { Description = "No live screen" };
     private static readonly Option<bool> s_samples = new("--samples") { Description = "Write each interval to standard output as one line of JSON" };
-    private static readonly Option<int> s_interval = new("--interval") { Description = "Length of an interval, ms", HelpName = "MS", DefaultValueFactory = _ => 1000 };
+    private static readonly Option<int> s_interval = new("--interval") { Description = $"Length of an interval, ms: {IntervalLeastMs} to {IntervalMostMs}", HelpName = "MS", DefaultValueFactory = _ => 1000 };
 
+    private readonly ParseResult _result;
     private int _signals;
 
+    /// <summary>Reads the options.</summary>
+    /// <exception cref="LoadUsageException">One makes no sense.</exception>
+    public LoadOutput(ParseResult result)
+    {
+        _result = result;
+        IntervalMs = (int)LoadText.Within("--interval", result.GetValue(s_interval), IntervalLeastMs, IntervalMostMs);
+        ReportFile.CheckPath("--json", result.GetValue(s_json));
+    }
+
     /// <summary>Length of a sampling interval, ms.</summary>
-    public int IntervalMs => result.GetValue(s_interval);
+    public int IntervalMs { get; }
 
     /// <summary>Gives a command the options.</summary>
     public static void AddTo(Command command)
@@ -33,7 +47,7 @@ internal sealed class LoadOutput(ParseResult result)
         command.Options.Add(s_interval);
     }
 
-    /// <summary>Runs the loop until it stops; the screen is drawn by this thread beside it.</summary>
+    /// <summary>Runs the loop until it stops, on this thread, which may use it afterwards too; the screen is drawn by another beside it.</summary>
     /// <param name="world">Whose loop.</param>
     /// <param name="sampler">Feeds the lines of JSON.</param>
     /// <param name="draw">Draws the screen from figures that may be a moment old.</param>
@@ -42,31 +56,32 @@ internal sealed class LoadOutput(ParseResult result)
     {
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
-        if (result.GetValue(s_samples))
+        if (_result.GetValue(s_samples))
         {
-            TextWriter output = result.InvocationConfiguration.Output;
+            TextWriter output = _result.InvocationConfiguration.Output;
             sampler.OnSample = sample =>
             {
                 output.WriteLine(JsonSerializer.Serialize(sample, LoadJson.Lines.LoadSample));
                 output.Flush();
             };
         }
-        if (result.GetValue(s_quiet) || Console.IsErrorRedirected)
+        if (_result.GetValue(s_quiet) || Console.IsErrorRedirected)
         {
             world.Loop.Run();
             return;
         }
-        var loop = new Thread(world.Loop.Run) { Name = "loop" };
-        loop.Start();
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        console.Live(draw()).Start(context =>
+        using var ended = new ManualResetEventSlim();
+        var screen = new Thread(() => Show(draw, ended)) { Name = "screen" };
+        screen.Start();
+        try
         {
-            while (!loop.Join(250))
-            {
-                context.UpdateTarget(draw());
-            }
-            context.UpdateTarget(draw());
-        });
+            world.Loop.Run();
+        }
+        finally
+        {
+            ended.Set();
+            screen.Join();
+        }
 
         void Handle(PosixSignalContext context)
         {
@@ -75,26 +90,30 @@ internal sealed class LoadOutput(ParseResult result)
         }
     }
 
-    /// <summary>Leaves the report.</summary>
-    /// <returns>False when it cannot be written.</returns>
-    public bool Write(string json)
+    private static void Show(Func<IRenderable> draw, ManualResetEventSlim ended)
     {
-        if (result.GetValue(s_json) is not { } path)
-        {
-            result.InvocationConfiguration.Output.WriteLine(json);
-            return true;
-        }
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         try
         {
-            File.WriteAllText(path, json + "\n");
-            return true;
+            console.Live(draw()).Start(context =>
+            {
+                while (!ended.Wait(250))
+                {
+                    context.UpdateTarget(draw());
+                }
+                context.UpdateTarget(draw());
+            });
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException)
         {
-            result.InvocationConfiguration.Error.WriteLine($"fastrelay: {path}: {e.Message}");
-            return false;
+            // The terminal is gone: the run and its report do not need it.
         }
     }
+
+    /// <summary>Leaves the report.</summary>
+    /// <returns>False when it cannot be written.</returns>
+    public bool Write(string json) =>
+        ReportFile.Write(_result.GetValue(s_json), json, _result.InvocationConfiguration.Output, _result.InvocationConfiguration.Error);
 
     private sealed class Signalled(Action<int> onSignal, int count) : LoopItem
     {

@@ -19,7 +19,9 @@ internal static class LoadText
     /// <summary>Source addresses that are kept of a network.</summary>
     private const int SourcesMax = 65_534;
 
-    private const int RecipientsMax = 1_000_000;
+    /// <summary>Recipients of a message, and those that a spread makes.</summary>
+    public const int RecipientsMax = 1_000_000;
+
     private const long SizeMax = 512L << 20;
 
     /// <summary>An option of a few words; the first is the default.</summary>
@@ -30,9 +32,6 @@ internal static class LoadText
         return option;
     }
 
-    /// <summary>Writes localhost as an address: names are not looked up here.</summary>
-    public static string Address(string text) => text.StartsWith("localhost", StringComparison.Ordinal) ? "127.0.0.1" + text["localhost".Length..] : text;
-
     /// <summary>A duration in ms; 0 for null.</summary>
     public static long Duration(string option, string? text) =>
         text is null ? 0
@@ -42,6 +41,13 @@ internal static class LoadText
     /// <summary>A number with a lower bound.</summary>
     public static long AtLeast(string option, long value, long least) =>
         value >= least ? value : throw new LoadUsageException($"{option} {value}: must be at least {least}");
+
+    /// <summary>A number with two bounds.</summary>
+    public static long Within(string option, long value, long least, long most) =>
+        value >= least && value <= most ? value : throw new LoadUsageException($"{option} {value}: must be {least} to {most}");
+
+    /// <summary>A TCP port; 0 for any.</summary>
+    public static int Port(string option, int value) => (int)Within(option, value, 0, IPEndPoint.MaxPort);
 
     /// <summary>Addresses and networks.</summary>
     public static List<IPAddress> Sources(IReadOnlyList<string> texts)
@@ -129,9 +135,17 @@ internal static class LoadText
     }
 
     /// <summary>What the client says of TLS.</summary>
+    /// <param name="host">Name or address: sent to the server (a name only), and what its certificate has to be valid for.</param>
+    /// <param name="verify">It has to be valid.</param>
     public static SslClientAuthenticationOptions Tls(string host, bool verify)
     {
-        var options = new SslClientAuthenticationOptions { TargetHost = host, CertificateRevocationCheckMode = X509RevocationMode.NoCheck };
+        var options = new SslClientAuthenticationOptions
+        {
+            TargetHost = host,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            // An issuer that is not shown is not fetched: neither from where the server likes, nor within a handshake that is measured.
+            CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true },
+        };
         if (!verify)
         {
             // A load test measures a server; whose certificate it has is another question (--verify asks it).

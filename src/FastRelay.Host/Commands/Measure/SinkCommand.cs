@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using System.Security.Cryptography;
 using System.Text.Json;
 using FastRelay.Config;
 using FastRelay.Host.Secrets;
@@ -13,21 +14,21 @@ namespace FastRelay.Host.Commands;
 internal static class SinkCommand
 {
     private static readonly Option<string[]> s_listen = new("--listen", "-l") { Description = "Address and port; may be given several times. Default 127.0.0.1:2600", HelpName = "ADDRESS:PORT" };
-    private static readonly Option<int?> s_port = new("--port", "-p") { Description = "Port on 127.0.0.1", HelpName = "PORT" };
+    private static readonly Option<int?> s_port = new("--port", "-p") { Description = "Port on 127.0.0.1; 0 for any", HelpName = "PORT" };
     private static readonly Option<bool> s_check = new("--check") { Description = "Verify what `fastrelay load` put into each message: body checksum, duplicates, time on the way" };
     private static readonly Option<long?> s_copies = new("--copies") { Description = "End when so many copies have come, one for each recipient of each message; without it only a signal ends it", HelpName = "N" };
     private static readonly Option<string?> s_scenario = new("--scenario") { Description = "TOML: rate caps, greylisting, errors, tarpits, stalls, early closes", HelpName = "FILE" };
     private static readonly Option<string?> s_certificate = new("--certificate") { Description = "PEM certificate: offers STARTTLS", HelpName = "FILE" };
     private static readonly Option<string?> s_key = new("--key") { Description = "Its private key, PEM", HelpName = "FILE" };
     private static readonly Option<bool> s_implicit = new("--implicit-tls") { Description = "TLS from the first octet" };
-    private static readonly Option<int?> s_seed = new("--seed") { Description = "Draws the scenario's odds the same way each time", HelpName = "N" };
+    private static readonly Option<int?> s_seed = new("--seed") { Description = "Draws the scenario's odds the same way each time; drawn itself unless given, and in the report", HelpName = "N" };
 
     /// <summary>The command.</summary>
     public static Command Build()
     {
         var command = new TaughtCommand(
             "sink",
-            "Takes mail by SMTP and throws it away: counts, checks, and behaves like a real provider when a scenario says so. Ends on SIGINT or SIGTERM, or after --copies, with a summary as JSON on standard output.",
+            "Takes mail by SMTP and throws it away: counts, checks, and behaves like a real provider when a scenario says so. Ends on SIGINT or SIGTERM, or after --copies, with a summary as JSON on standard output; exit code 1 when anything was damaged or came twice, or a signal came before the copies.",
             "fastrelay sink --port 2600                        # takes everything",
             "fastrelay sink --port 2600 --check                # and verifies what `fastrelay load` sent",
             "fastrelay sink -l 127.0.0.2:25 -l 127.0.0.3:25 --scenario provider.toml");
@@ -48,17 +49,26 @@ internal static class SinkCommand
     private static int Run(ParseResult result)
     {
         TextWriter error = result.InvocationConfiguration.Error;
-        if (Options(result, error) is not { } options)
+        SinkOptions? options;
+        LoadOutput output;
+        try
+        {
+            options = Options(result, error);
+            output = new LoadOutput(result);
+        }
+        catch (LoadUsageException e)
+        {
+            error.WriteLine($"fastrelay: {e.Message}");
+            error.WriteLine("try: fastrelay sink --help");
+            return ExitCode.Usage;
+        }
+        if (options is null)
         {
             return ExitCode.Usage;
         }
         FileLimit.Raise();
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
-        World world = LinuxWorld.Create(new LinuxOptions());
-        if (result.GetValue(s_seed) is { } seed)
-        {
-            world = world with { Random = new Random(seed) };
-        }
+        World world = LinuxWorld.Create(new LinuxOptions()) with { Random = new Random(options.Seed) };
         try
         {
             SinkServer? server = SinkServer.Start(world, options, out string problem);
@@ -68,14 +78,13 @@ internal static class SinkCommand
                 return ExitCode.Failure;
             }
             error.WriteLine($"sink on {string.Join(", ", server.EndPoints)}");
-            var output = new LoadOutput(result);
             var sampler = new Sampler(world.Loop, output.IntervalMs, server.Counters.Recent, () => new LoadSums(
                 server.Counters.Messages, server.Counters.MessagesRefused, server.Counters.Broken, server.Counters.Sessions));
             output.Run(world, sampler, () => LoadScreen.Draw(server, sampler), onSignal: _ => world.Loop.Stop());
             sampler.Finish();
-            SinkReport report = SinkReport.Of(server, sampler);
-            output.Write(JsonSerializer.Serialize(report, LoadJson.Default.SinkReport));
-            return report.Damaged > 0 || report.Duplicates > 0 ? ExitCode.Failure : ExitCode.Ok;
+            SinkReport report = SinkReport.Of(server, sampler, Versions.Product);
+            bool written = output.Write(JsonSerializer.Serialize(report, LoadJson.Default.SinkReport));
+            return written && report.IsComplete && report.Damaged == 0 && report.Duplicates == 0 ? ExitCode.Ok : ExitCode.Failure;
         }
         finally
         {
@@ -83,6 +92,8 @@ internal static class SinkCommand
         }
     }
 
+    /// <summary>What it is told; null when the scenario's file is wrong, which has been said.</summary>
+    /// <exception cref="LoadUsageException">Anything else is.</exception>
     private static SinkOptions? Options(ParseResult result, TextWriter error)
     {
         var listen = new List<IPEndPoint>();
@@ -90,14 +101,13 @@ internal static class SinkCommand
         {
             if (!ConfigText.TryParseEndPoint(text, 2600, out IPEndPoint? endPoint))
             {
-                error.WriteLine($"fastrelay: --listen {text}: must be an address with a port, as in 127.0.0.1:2600");
-                return null;
+                throw new LoadUsageException($"--listen {text}: must be an address with a port, as in 127.0.0.1:2600");
             }
             listen.Add(endPoint!);
         }
         if (result.GetValue(s_port) is { } port)
         {
-            listen.Add(new IPEndPoint(IPAddress.Loopback, port));
+            listen.Add(new IPEndPoint(IPAddress.Loopback, LoadText.Port("--port", port)));
         }
         if (listen.Count == 0)
         {
@@ -107,23 +117,32 @@ internal static class SinkCommand
         string? key = result.GetValue(s_key);
         if ((certificate is null) != (key is null) || (result.GetValue(s_implicit) && certificate is null))
         {
-            error.WriteLine("fastrelay: --certificate and --key belong together, and --implicit-tls needs them");
-            return null;
-        }
-        if (result.GetValue(s_copies) is < 1)
-        {
-            error.WriteLine("fastrelay: --copies must be 1 or more");
-            return null;
+            throw new LoadUsageException("--certificate and --key belong together, and --implicit-tls needs them");
         }
         SinkScenario? scenario = result.GetValue(s_scenario) is { } path ? SinkScenarioFile.Load(path, error) : new SinkScenario();
         return scenario is null ? null : new SinkOptions
         {
             Listen = listen,
             Scenario = scenario,
+            ScenarioName = result.GetValue(s_scenario),
+            // Drawn when none is given, and in the report: what happened can be repeated.
+            Seed = result.GetValue(s_seed) ?? Random.Shared.Next(),
             Check = result.GetValue(s_check),
-            Copies = result.GetValue(s_copies),
-            Tls = TlsFiles.Server(new TlsConfig { Certificate = certificate, Key = key }, asks: false),
+            Copies = result.GetValue(s_copies) is { } copies ? LoadText.AtLeast("--copies", copies, 1) : null,
+            Tls = Tls(certificate, key),
             ImplicitTls = result.GetValue(s_implicit),
         };
+    }
+
+    private static ServerTls? Tls(string? certificate, string? key)
+    {
+        try
+        {
+            return TlsFiles.Server(new TlsConfig { Certificate = certificate, Key = key }, asks: false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        {
+            throw new LoadUsageException($"--certificate {certificate}, --key {key}: {e.Message}");
+        }
     }
 }

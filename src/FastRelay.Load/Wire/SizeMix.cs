@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace FastRelay.Load;
 
 /// <summary>A share of a size mix: sizes from one to another, spread evenly on a logarithmic scale.</summary>
@@ -26,6 +28,11 @@ public sealed class SizeMix
 
     /// <summary>Every message of one size.</summary>
     public static SizeMix Of(long bytes) => new([new SizeShare(bytes, bytes, 1)]);
+
+    /// <summary>As <c>--size</c> reads it, in octets: <c>4096</c>, <c>1024-102400</c>, <c>2048:70,5242880:30</c>.</summary>
+    public override string ToString() => string.Join(',', _shares.Select(share => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{share.From}{(share.To > share.From ? $"-{share.To}" : "")}{(_shares.Length > 1 ? $":{share.Weight}" : "")}")));
 
     /// <summary>The size of a message.</summary>
     public long SizeOf(long sequence, int seed)
