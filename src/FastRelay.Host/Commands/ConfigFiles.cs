@@ -66,13 +66,14 @@ public static class ConfigFiles
     /// <summary>Certificates that ended, end within 14 days or have not begun, and those that no client can ask for or that are not for clients.</summary>
     private static IEnumerable<string> Certificates(RelayConfig config)
     {
+        DateTime now = DateTime.UtcNow;
         foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
             string path = pair.Certificate;
             using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(path);
-            if (Term(certificate) is { } term)
+            if (CertificateTerm.Of("tls.certificate", path, certificate).Doubt(now) is { } term)
             {
-                yield return $"tls.certificate: {path} {term}";
+                yield return term;
             }
             if (path != config.Tls.Certificate && TlsFiles.Names(certificate).Count == 0)
             {
@@ -82,23 +83,15 @@ public static class ConfigFiles
         foreach (KeyPairConfig pair in config.ClientPairs)
         {
             using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(pair.Certificate);
-            if (Term(certificate) is { } term)
+            if (CertificateTerm.Of(ClientCertificate, pair.Certificate, certificate).Doubt(now) is { } term)
             {
-                yield return $"{ClientCertificate}: {pair.Certificate} {term}";
+                yield return term;
             }
             if (!TlsFiles.IsForClients(certificate))
             {
                 yield return $"{ClientCertificate}: {pair.Certificate} is not for clients (its extended key usage has no clientAuth): hosts that verify it refuse it";
             }
         }
-    }
-
-    private static string? Term(X509Certificate2 certificate)
-    {
-        DateTime now = DateTime.UtcNow;
-        DateTime end = certificate.NotAfter.ToUniversalTime();
-        DateTime begin = certificate.NotBefore.ToUniversalTime();
-        return end < now.AddDays(14) ? $"{(end < now ? "ended" : "ends")} on {end:yyyy-MM-dd}" : begin > now ? $"begins on {begin:yyyy-MM-dd}" : null;
     }
 
     /// <summary>Names without a dot, folders that are not there, secrets that everybody may read.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using FastRelay.Host.Admin;
+using FastRelay.Host.Secrets;
 using FastRelay.Observe;
 
 namespace FastRelay.Tests.Host;
@@ -9,6 +10,7 @@ public sealed class RelayMetricsTests
     private readonly RelayMetrics _metrics = new("1.2.3", "group");
     private readonly long[] _figures = new long[Figure.All.Count];
     private readonly DelayHistogram _delays = new();
+    private IReadOnlyList<CertificateTerm> _certificates = [];
 
     [Fact]
     public async Task Every_figure_has_help_a_type_by_its_name_and_its_value()
@@ -89,7 +91,7 @@ public sealed class RelayMetricsTests
         _delays.Add(800);
         await PageAsync();
         using var nowhere = new MemoryStream();
-        await _metrics.WriteAsync(early, [], nowhere);
+        await _metrics.WriteAsync(new RelayScrape(early, [], []), nowhere);
         Assert.Contains("\nfastrelay_delivery_delay_seconds_count 2\n", await PageAsync(), StringComparison.Ordinal);
     }
 
@@ -106,10 +108,28 @@ public sealed class RelayMetricsTests
         Assert.Contains("fastrelay_source_outcomes_total{source=\"b\",status=\"delivered\"} 5\n", page, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Certificates_have_their_end_by_file_those_that_end_first_and_none_that_is_gone()
+    {
+        Assert.DoesNotContain("certificate_expires", await PageAsync(), StringComparison.Ordinal);
+        _certificates = [Ends("/a.crt", 1_000), Ends("/b.crt", 2_000), Ends("/a.crt", 3_000)];
+        string page = await PageAsync();
+        Assert.Contains("# TYPE fastrelay_certificate_expires_seconds gauge\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_certificate_expires_seconds{file=\"/a.crt\"} 1000\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_certificate_expires_seconds{file=\"/b.crt\"} 2000\n", page, StringComparison.Ordinal);
+        _certificates = [.. Enumerable.Range(0, CertificateTerm.ShownMax + 1).Select(static i => Ends($"/{i}.crt", i))];
+        page = await PageAsync();
+        Assert.Equal(CertificateTerm.ShownMax, page.Split("\nfastrelay_certificate_expires_seconds{").Length - 1);
+        Assert.DoesNotContain("/a.crt", page, StringComparison.Ordinal);
+        Assert.DoesNotContain($"/{CertificateTerm.ShownMax}.crt", page, StringComparison.Ordinal);
+    }
+
+    private static CertificateTerm Ends(string file, int seconds) => new("tls.certificate", file, DateTime.UnixEpoch, DateTime.UnixEpoch.AddSeconds(seconds));
+
     private async Task<string> PageAsync(params SourceView[] sources)
     {
         using var page = new MemoryStream();
-        await _metrics.WriteAsync(new RelayReading(_figures, _delays.Read(), null), sources, page);
+        await _metrics.WriteAsync(new RelayScrape(new RelayReading(_figures, _delays.Read(), null), sources, _certificates), page);
         return Encoding.UTF8.GetString(page.ToArray());
     }
 }

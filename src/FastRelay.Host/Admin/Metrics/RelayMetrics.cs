@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FastRelay.Host.Secrets;
 using FastRelay.Observe;
 using Prometheus;
 
@@ -19,6 +20,7 @@ public sealed class RelayMetrics
     private readonly Lock _one = new();
     private readonly Histogram _delays;
     private DelayCounts _delaysBefore = new DelayHistogram().Read();
+    private readonly LabelledGauge _certificates;
     private Counter? _sources;
 
     /// <summary>Registers all figures.</summary>
@@ -35,18 +37,19 @@ public sealed class RelayMetrics
             : (null, _factory.CreateGauge(Prefix + figure.Name, figure.Help)))];
         _delays = _factory.CreateHistogram(Prefix + "delivery_delay_seconds", "Time from the arrival of a message to its delivery, by recipient.",
             new HistogramConfiguration { Buckets = [.. DelayHistogram.BoundsMs.ToArray().Select(static ms => ms / 1000.0)] });
+        _certificates = new LabelledGauge(_factory, Prefix + "certificate_expires_seconds", "When a certificate of ours ends, seconds since 1970, by its file.", "file");
     }
 
     /// <summary>The format's media type.</summary>
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
 
     /// <summary>Writes one page.</summary>
-    /// <param name="reading">All figures.</param>
-    /// <param name="sources">Each with a series for each outcome: they are few and the operator's own. Tenants have none, since whoever names them could make as many as he likes.</param>
+    /// <param name="scrape">What is on it.</param>
     /// <param name="into">Takes the page.</param>
     /// <param name="cancellation">The asker has gone.</param>
-    public async Task WriteAsync(RelayReading reading, IReadOnlyList<SourceView> sources, Stream into, CancellationToken cancellation = default)
+    public async Task WriteAsync(RelayScrape scrape, Stream into, CancellationToken cancellation = default)
     {
+        RelayReading reading = scrape.Reading;
         lock (_one)
         {
             for (int i = 0; i < _figures.Length; i++)
@@ -56,7 +59,9 @@ public sealed class RelayMetrics
                 _figures[i].Gauge?.Set(value);
             }
             Put(reading.Delays);
-            Put(sources);
+            Put(scrape.Sources);
+            _certificates.Put(scrape.Certificates.DistinctBy(static term => term.File).Take(CertificateTerm.ShownMax)
+                .Select(static term => KeyValuePair.Create(term.File, (double)new DateTimeOffset(term.EndsUtc).ToUnixTimeSeconds())));
         }
         await _registry.CollectAndExportAsTextAsync(into, cancellation);
     }
@@ -93,10 +98,7 @@ public sealed class RelayMetrics
             _sources.WithLabels(source.Name, s_outcomes[1]).IncTo(source.Deferred);
             _sources.WithLabels(source.Name, s_outcomes[2]).IncTo(source.Failed);
         }
-        foreach (string[] labels in _sources.GetAllLabelValues().Where(labels => sources.All(source => source.Name != labels[0])).ToList())
-        {
-            // A reload has taken it away.
-            _sources.RemoveLabelled(labels);
-        }
+        // A reload may have taken one away.
+        LabelledGauge.Forget(_sources, [.. sources.Select(static source => source.Name)]);
     }
 }
