@@ -145,7 +145,7 @@ public sealed class RelayMetricsTests
     [Fact]
     public async Task Sites_with_mail_have_series_up_to_a_number_and_those_without_lose_theirs()
     {
-        Assert.DoesNotContain("fastrelay_site", await PageAsync(), StringComparison.Ordinal);
+        Assert.DoesNotContain("fastrelay_site_", await PageAsync(), StringComparison.Ordinal);
         _sites = [Waits("a.test", 3, 4, "normal"), Waits("b.test", 0, 1, "backoff"), Waits("c.test", 1, 0, "suspended"), Waits("idle.test", 0, 0, "backoff")];
         string page = await PageAsync();
         Assert.Contains("fastrelay_site_waiting{site=\"a.test\"} 7\n", page, StringComparison.Ordinal);
