@@ -11,6 +11,9 @@ namespace FastRelay.Host;
 /// <param name="authorities">The bundle in force, or null.</param>
 public sealed class StartScreen(RelayConfig config, long openFiles, string? authorities)
 {
+    /// <summary>What is allowed and worth a second look.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>The screen.</summary>
     /// <param name="relay">Running.</param>
     /// <param name="listening">Bound addresses, in the order of the configuration.</param>
@@ -26,7 +29,7 @@ public sealed class StartScreen(RelayConfig config, long openFiles, string? auth
         Line(text, "sync", config.Sync == SyncKind.Group ? "group: 250 only after the commit group's fdatasync" : "none: FOR COMPARISONS ONLY, a crash of the machine loses mail");
         Line(text, "limits", $"at most {ConfigText.ShowSize(MemoryEstimate.Total(config))} of memory and {MemoryEstimate.Descriptors(config)} open files ({openFiles} allowed)");
         Line(text, "admin", string.Join(", ", Admin() is { Count: > 0 } doors ? doors : ["off"]));
-        foreach (string note in relay.Recovery.Notes)
+        foreach (string note in Warnings.Concat(relay.Recovery.Notes))
         {
             text.Append("warning: ").Append(note).Append('\n');
         }

@@ -41,6 +41,9 @@ public abstract class AdminDesk
     /// <summary>The sources; empty where there are none.</summary>
     public abstract Task<IReadOnlyList<SourceView>> SourcesAsync();
 
+    /// <summary>From when to when our certificates hold, the first to end first.</summary>
+    public abstract IReadOnlyList<CertificateTerm> Certificates();
+
     /// <summary>The tenants with the most mail.</summary>
     /// <param name="max">At most this many.</param>
     public abstract Task<IReadOnlyList<TenantView>> TenantsAsync(int max);

@@ -35,6 +35,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
     public string? ConfigPath { get; init; }
 
+    /// <summary>Knows when our certificates end; any thread.</summary>
+    public Func<IReadOnlyList<CertificateTerm>> Terms { get; init; } = static () => [];
+
     /// <summary>Told of what cannot be answered; null for nobody.</summary>
     public Log? Log { get; init; }
 
@@ -140,6 +143,9 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override Task<IReadOnlyList<SourceView>> SourcesAsync() => AdminRequest<IReadOnlyList<SourceView>>.AskAsync(
         _loop, () => new ValueTask<IReadOnlyList<SourceView>>([.. source.Queue.Sources.Select(View)]), s_soon);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<CertificateTerm> Certificates() => Terms();
 
     /// <inheritdoc/>
     public override Task<IReadOnlyList<TenantView>> TenantsAsync(int max) => AdminRequest<IReadOnlyList<TenantView>>.AskAsync(

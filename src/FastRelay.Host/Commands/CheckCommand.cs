@@ -50,7 +50,8 @@ public static class CheckCommand
         string? path = diff ? ConfigFile.OfClient(result.GetValue(option)) : result.GetValue(option);
         TextWriter output = result.InvocationConfiguration.Output;
         TextWriter error = result.InvocationConfiguration.Error;
-        RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
+        var warnings = new List<string>();
+        RelayConfig? config = ConfigFile.Load(path, error, warnings);
         if (config is null)
         {
             return ExitCode.BadConfig;
@@ -65,7 +66,7 @@ public static class CheckCommand
         {
             return ExitCode.BadConfig;
         }
-        foreach (string warning in ConfigFiles.Warnings(config).Concat(ConfigFiles.Doubts(config)))
+        foreach (string warning in warnings.Concat(ConfigFiles.Warnings(config)))
         {
             error.WriteLine($"warning: {warning}");
         }

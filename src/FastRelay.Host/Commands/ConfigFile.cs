@@ -65,22 +65,16 @@ public static class ConfigFile
     /// <summary>Reads the configuration; what is wrong goes to <paramref name="error"/>, one line each.</summary>
     /// <param name="path">The file, or null for what holds without one.</param>
     /// <param name="error">Complaints.</param>
-    /// <param name="warnings">True prints warnings there too.</param>
+    /// <param name="warnings">Takes what is allowed and worth a second look; null when nobody asks.</param>
     /// <returns>Null when it is wrong.</returns>
-    public static RelayConfig? Load(string? path, TextWriter error, bool warnings = false)
+    public static RelayConfig? Load(string? path, TextWriter error, List<string>? warnings = null)
     {
         ConfigResult result = Read(path);
         foreach (ConfigError problem in result.Errors)
         {
             error.WriteLine(problem.ToString());
         }
-        if (warnings && result.Config is not null)
-        {
-            foreach (ConfigError warning in result.Warnings)
-            {
-                error.WriteLine($"warning: {warning}");
-            }
-        }
+        warnings?.AddRange(result.Warnings.Select(static warning => warning.ToString()));
         return result.Config;
     }
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Secrets;
+using FastRelay.Outside.Linux;
 
 namespace FastRelay.Host.Commands;
 
@@ -33,6 +34,10 @@ public static class ConfigFiles
                 ?? At(ClientKey, pair.Key, Readable(ClientKey, pair.Key))
                 ?? At(ClientCertificate, pair.Certificate, Pair(ClientCertificate, pair)));
         }
+        if (config.EventsFile is { } events && Directory.Exists(events))
+        {
+            found.Add(At("events.file", events, $"events.file: {events} is a directory"));
+        }
         if (config.UsersFile is { } users && UserFile.Load(users, out string wrong) is null)
         {
             found.Add(At("auth.users", users, wrong));
@@ -55,16 +60,20 @@ public static class ConfigFiles
         return found.OfType<string>();
     }
 
-    /// <summary>Certificates that ended, end within 14 days or have not begun, and those that no client can ask for or that are not for clients, in words. They keep nobody from starting.</summary>
-    public static IEnumerable<string> Warnings(RelayConfig config)
+    /// <summary>What keeps nobody from starting and is probably not meant, in words: of certificates, and of everything else.</summary>
+    public static IEnumerable<string> Warnings(RelayConfig config) => Certificates(config).Concat(Doubts(config));
+
+    /// <summary>Certificates that ended, end within 14 days or have not begun, and those that no client can ask for or that are not for clients.</summary>
+    private static IEnumerable<string> Certificates(RelayConfig config)
     {
+        DateTime now = DateTime.UtcNow;
         foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
             string path = pair.Certificate;
             using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(path);
-            if (Term(certificate) is { } term)
+            if (CertificateTerm.Of("tls.certificate", path, certificate).Doubt(now) is { } term)
             {
-                yield return $"tls.certificate: {path} {term}";
+                yield return term;
             }
             if (path != config.Tls.Certificate && TlsFiles.Names(certificate).Count == 0)
             {
@@ -74,9 +83,9 @@ public static class ConfigFiles
         foreach (KeyPairConfig pair in config.ClientPairs)
         {
             using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(pair.Certificate);
-            if (Term(certificate) is { } term)
+            if (CertificateTerm.Of(ClientCertificate, pair.Certificate, certificate).Doubt(now) is { } term)
             {
-                yield return $"{ClientCertificate}: {pair.Certificate} {term}";
+                yield return term;
             }
             if (!TlsFiles.IsForClients(certificate))
             {
@@ -85,16 +94,8 @@ public static class ConfigFiles
         }
     }
 
-    private static string? Term(X509Certificate2 certificate)
-    {
-        DateTime now = DateTime.UtcNow;
-        DateTime end = certificate.NotAfter.ToUniversalTime();
-        DateTime begin = certificate.NotBefore.ToUniversalTime();
-        return end < now.AddDays(14) ? $"{(end < now ? "ended" : "ends")} on {end:yyyy-MM-dd}" : begin > now ? $"begins on {begin:yyyy-MM-dd}" : null;
-    }
-
-    /// <summary>What keeps nobody from starting and is probably not meant, in words: names without a dot, folders that are not there, secrets that everybody may read.</summary>
-    public static IEnumerable<string> Doubts(RelayConfig config)
+    /// <summary>Names without a dot, folders that are not there, secrets that everybody may read.</summary>
+    private static IEnumerable<string> Doubts(RelayConfig config)
     {
         if (!config.HostName.Contains('.', StringComparison.Ordinal))
         {
@@ -129,7 +130,12 @@ public static class ConfigFiles
         {
             above = Path.GetDirectoryName(above);
         }
-        return above is null || Directory.Exists(above) ? null : $"spool: {path} cannot be made: {above} is no directory";
+        if (above is null || !Directory.Exists(above))
+        {
+            return above is null ? null : $"spool: {path} cannot be made: {above} is no directory";
+        }
+        string? kind = FileSystemKinds.Of(above);
+        return FileSystemKinds.TakesFiles(kind) ? null : $"spool: {path} cannot be made: nobody can make a file in {above}, which is {kind}";
     }
 
     private static string? Readable(string key, string path)

@@ -34,7 +34,8 @@ public static class ServeCommand
 
     private static int Run(string? path, TextWriter error)
     {
-        RelayConfig? config = ConfigFile.Load(path, error, warnings: true);
+        var warnings = new List<string>();
+        RelayConfig? config = ConfigFile.Load(path, error, warnings);
         if (config is null)
         {
             return ExitCode.BadConfig;
@@ -57,9 +58,10 @@ public static class ServeCommand
             error.WriteLine($"fastrelay: {tooFew}");
             return ExitCode.BadConfig;
         }
+        warnings.AddRange(ConfigFiles.Warnings(config));
         if (lowered is not null)
         {
-            error.WriteLine($"warning: {lowered}");
+            warnings.Add(lowered);
         }
         IReadOnlyList<int> sockets = ActivationSockets.FromEnvironment();
         if (ActivationSockets.Problem(sockets, config) is { } unserved)
@@ -71,7 +73,7 @@ public static class ServeCommand
         World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets, JournalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM") });
         try
         {
-            return Serve(world, config, path, files, new StartScreen(config, files, bundle), error);
+            return Serve(world, config, path, files, new StartScreen(config, files, bundle) { Warnings = warnings }, error);
         }
         finally
         {
@@ -109,12 +111,13 @@ public static class ServeCommand
         using var secrets = new SecretsWatch(config, seen, relay, TimeSpan.FromSeconds(2));
         using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
         using var reloader = new ConfigReloader(path, files, relay, secrets, notifier) { Reopens = events };
-        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer) { ConfigPath = path is null ? null : Path.GetFullPath(path), Log = relay.Log };
+        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer) { ConfigPath = path is null ? null : Path.GetFullPath(path), Log = relay.Log, Terms = () => secrets.Terms };
         using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
         secrets.TokenRenewed = renewed => admin?.Renew(renewed);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
         using var signals = new SignalHandlers(relay, desk, reloader, secrets, notifier);
         error.Write(screen.Write(relay, listening));
+        Warn(relay, screen.Warnings);
         notifier.Ready($"{relay.Journal.Stats.Messages} messages queued, listening on {string.Join(", ", listening)}");
         new LoopWatchdog(world.Loop, notifier, LoopWatchdog.Interval(
             Environment.GetEnvironmentVariable("WATCHDOG_USEC"), Environment.GetEnvironmentVariable("WATCHDOG_PID"), Environment.ProcessId)).Start();
@@ -139,6 +142,15 @@ public static class ServeCommand
             }).Wait(TimeSpan.FromSeconds(2));
         }
         return ExitCode.Ok;
+    }
+
+    /// <summary>What the start screen has too: whoever starts it by a service manager reads the log.</summary>
+    internal static void Warn(Relay relay, IEnumerable<string> warnings)
+    {
+        foreach (string warning in warnings)
+        {
+            relay.Log.Warn("config_warning"u8).Add("note"u8, warning).Write();
+        }
     }
 
     private static AppendFile? OpenEvents(RelayConfig config, Relay relay, TextWriter error)

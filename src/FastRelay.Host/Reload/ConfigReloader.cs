@@ -108,6 +108,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         string before = Effective;
         string after = EffectiveConfig.Write(next);
         IReadOnlyList<ConfigChange> restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _)));
+        notes.AddRange(ConfigFiles.Warnings(next));
         long kept = await ChangeAsync(next);
         if (kept > 0)
         {

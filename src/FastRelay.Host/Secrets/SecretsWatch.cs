@@ -24,25 +24,36 @@ public sealed class SecretsWatch : IDisposable
     private RelayConfig _config;
     private readonly Relay _relay;
     private readonly Timer _timer;
+    private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private string _seen;
     private readonly string[] _complaints = new string[Kinds];
     private string _tokenSeen;
     private string _tokenComplaint = "";
+    private volatile IReadOnlyList<CertificateTerm> _terms;
+    private DateTimeOffset _told;
 
     /// <summary>Begins to look.</summary>
     /// <param name="config">In force; names the files.</param>
     /// <param name="seen">Their <see cref="Fingerprint"/> from before they were read.</param>
     /// <param name="relay">Is told.</param>
     /// <param name="every">How often.</param>
-    public SecretsWatch(RelayConfig config, string seen, Relay relay, TimeSpan every)
+    /// <param name="time">Says whether a certificate has ended; the relay's unless given.</param>
+    public SecretsWatch(RelayConfig config, string seen, Relay relay, TimeSpan every, TimeProvider? time = null)
     {
         _config = config;
         _relay = relay;
         _seen = seen;
         _tokenSeen = TokenFingerprint();
+        _terms = CertificateTerm.All(config);
+        // Whoever started us has said what is to be said of them today.
+        _time = time ?? relay.World.Time;
+        _told = _time.GetUtcNow();
         _timer = new Timer(_ => Look(), null, every, every);
     }
+
+    /// <summary>From when to when the certificates in force hold, the first to end first. Any thread.</summary>
+    public IReadOnlyList<CertificateTerm> Terms => _terms;
 
     /// <summary>Told the admin's token when its file holds another one.</summary>
     public Action<string>? TokenRenewed { get; set; }
@@ -57,6 +68,7 @@ public sealed class SecretsWatch : IDisposable
             _config = config;
             _seen = seen;
             Array.Clear(_complaints);
+            _terms = CertificateTerm.All(config);
             LookAtToken();
         }
     }
@@ -78,6 +90,7 @@ public sealed class SecretsWatch : IDisposable
             {
                 _relay.Renew(_config, tls, users, certificates);
             }
+            TellTerms(renewed: tls is not null || certificates is not null);
 
             bool Renews(int kind, Func<string> load)
             {
@@ -122,6 +135,22 @@ public sealed class SecretsWatch : IDisposable
                 _ = UserFile.TryLoad(_config, out users, out string problem);
                 return problem;
             }
+        }
+    }
+
+    // A relay may run for longer than a certificate: what ends is told every day, and of what was just renewed at once.
+    private void TellTerms(bool renewed)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        if (!renewed && now - _told < TimeSpan.FromDays(1))
+        {
+            return;
+        }
+        _told = now;
+        _terms = CertificateTerm.All(_config);
+        foreach (string doubt in _terms.Select(term => term.Doubt(now.UtcDateTime)).OfType<string>())
+        {
+            _relay.Log.Warn("config_warning"u8).Add("note"u8, doubt).Write();
         }
     }
 

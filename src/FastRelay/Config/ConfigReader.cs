@@ -277,10 +277,25 @@ public sealed class ConfigReader
             config = config with { RetryMs = waits };
         }
         config = config with { ExpireMs = table.Duration("expire", 1_000, 365 * day) ?? config.ExpireMs, WarnMs = table.Duration("warn", 0, 365 * day) ?? config.WarnMs };
+        DoubtTimes(table, config);
         config = config with { Bounce = TenantReader.Bounce(table, config, this) ?? config.Bounce };
         config = TenantReader.Headers(table, config);
         table.Finish();
         return config;
+    }
+
+    // A time of two that were meant for each other may be the wrong one, so both are named.
+    private void DoubtTimes(TableReader table, RelayConfig config)
+    {
+        string expire = ConfigText.FormatDuration(config.ExpireMs);
+        if ((table.Node("expire") ?? table.Node("retry")) is { } times && config.RetryMs.Count > 0 && config.RetryMs[0] >= config.ExpireMs)
+        {
+            Warn(times.Line, table.Key("expire"), $"\"{expire}\" is over before the first wait of retry, \"{ConfigText.FormatDuration(config.RetryMs[0])}\": mail that is put off once is not tried again");
+        }
+        if (table.Node("warn") is { } warn && config.WarnMs >= config.ExpireMs)
+        {
+            Warn(warn.Line, table.Key("warn"), $"\"{ConfigText.FormatDuration(config.WarnMs)}\" is not before expire, \"{expire}\": nobody is told of a delay");
+        }
     }
 
     private RelayConfig Deliver(TableReader table, RelayConfig config)
@@ -348,6 +363,7 @@ public sealed class ConfigReader
         {
             table.Error(table.Node("http")!, "http", $"{http} is reached from elsewhere, and whoever reaches it could read and empty the queue: name a token_file, or listen on a loopback address");
         }
+        Apart(table, config);
         string? socket = table.Text("socket", "/run/fastrelay/admin.sock");
         config = config with { AdminSocket = socket is null ? RelayConfig.UsualSocket(config.Spool) : socket.Length == 0 ? null : Path.GetFullPath(socket, _folder) };
         if (config.AdminSocket is { } path && Encoding.UTF8.GetByteCount(path) > RelayConfig.SocketPathMax)
@@ -356,5 +372,17 @@ public sealed class ConfigReader
         }
         table.Finish();
         return config;
+    }
+
+    // Mail would go on without its admin, and nobody would find out before he needs it.
+    private void Apart(TableReader table, RelayConfig config)
+    {
+        // A socket on every IPv6 address takes the IPv4 ones too.
+        bool Takes(IPEndPoint http, IPEndPoint listener) => ListenReader.Overlap(http, listener) || (http.Port == listener.Port && http.Port != 0 && http.Address.Equals(IPAddress.IPv6Any));
+
+        if (config.AdminHttp is { } http && config.Listen.FirstOrDefault(listen => Takes(http, listen.Address)) is { } listener)
+        {
+            Error(table.Node("http")?.Line ?? table.Line, table.Key("http"), $"{http} is taken by the listener on {listener.Address}: SMTP and the admin need a port each");
+        }
     }
 }

@@ -110,48 +110,42 @@ public static class EffectiveConfig
             Tenant(text, listen.Tenant, listen.TenantHeader);
             Priority(text, listen.Priority, listen.PriorityHeader);
         }
-        text.Append("\n[[relay_for]]\n");
-        IPNetwork[] named = [.. config.Injectors.SelectMany(static row => row.Networks)];
-        Line(text, "networks", List(config.RelayFor.Except(config.Rated).Except(named).Select(Network)));
-        if (config.RelayDomains.Count > 0)
+        // Row by row as in the file: changes are told by the number of the row.
+        foreach (RelayForConfig row in config.RelayRows)
         {
-            Line(text, "domains", List(config.RelayDomains));
+            RelayFor(text, row, config.RelayUsers);
         }
-        if (config.RelayUsers && !config.Injectors.Any(static row => row.Users))
+        // A reload may have to keep users whose row is gone.
+        if (config.RelayUsers && !config.RelayRows.Any(static row => row.Clients.Users))
         {
-            Line(text, "users", "true");
-        }
-        Certificates(text, config.RelayCertificates.Except(config.Injectors.SelectMany(static row => row.Certificates)));
-        if (config.Rated.Except(named).Any())
-        {
-            text.Append("\n[[relay_for]]\n");
-            Line(text, "networks", List(config.Rated.Except(named).Select(Network)));
-            Line(text, "rates", "true");
-        }
-        foreach (InjectorConfig row in config.Injectors)
-        {
-            text.Append("\n[[relay_for]]\n");
-            if (row.Networks.Count > 0)
-            {
-                Line(text, "networks", List(row.Networks.Select(Network)));
-                Line(text, "rates", row.Networks.All(config.Rated.Contains) ? "true" : "false");
-            }
-            if (row.Users)
-            {
-                Line(text, "users", "true");
-            }
-            Certificates(text, row.Certificates);
-            Tenant(text, row.Tenant, row.TenantHeader);
-            Priority(text, row.Priority, row.PriorityHeader);
+            RelayFor(text, new RelayForConfig(new InjectorConfig([], true, [], "", false), false, []), users: true);
         }
     }
 
-    private static void Certificates(StringBuilder text, IEnumerable<string> fingerprints)
+    private static void RelayFor(StringBuilder text, RelayForConfig row, bool users)
     {
-        if (fingerprints.Any())
+        InjectorConfig clients = row.Clients;
+        users &= clients.Users;
+        text.Append("\n[[relay_for]]\n");
+        if (clients.Networks.Count > 0 || (row.Domains.Count == 0 && clients.Certificates.Count == 0 && !users))
         {
-            Line(text, "certificates", List(fingerprints.Select(static digits => "sha256:" + digits)));
+            Line(text, "networks", List(clients.Networks.Select(Network)));
+            Line(text, "rates", row.Rates ? "true" : "false");
         }
+        if (row.Domains.Count > 0)
+        {
+            Line(text, "domains", List(row.Domains));
+        }
+        if (users)
+        {
+            Line(text, "users", "true");
+        }
+        if (clients.Certificates.Count > 0)
+        {
+            Line(text, "certificates", List(clients.Certificates.Select(static digits => "sha256:" + digits)));
+        }
+        Tenant(text, clients.Tenant, clients.TenantHeader);
+        Priority(text, clients.Priority, clients.PriorityHeader);
     }
 
     private static void Tenant(StringBuilder text, string tenant, bool header)

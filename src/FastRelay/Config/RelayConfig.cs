@@ -110,6 +110,9 @@ public sealed record RelayConfig
     /// <summary>The rows of <c>[[relay_for]]</c> that say whose mail their clients send, in order.</summary>
     public IReadOnlyList<InjectorConfig> Injectors { get; init; } = [];
 
+    /// <summary>The rows of <c>[[relay_for]]</c> as they stand in the file, for those who show them.</summary>
+    public IReadOnlyList<RelayForConfig> RelayRows { get; init; } = [new(new InjectorConfig(Loopback, false, [], "", false), false, [])];
+
     /// <summary>The file of the users that may authenticate, resolved; null when nobody may.</summary>
     public string? UsersFile { get; init; }
 

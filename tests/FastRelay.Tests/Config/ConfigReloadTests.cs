@@ -49,7 +49,7 @@ public class ConfigReloadTests
             AdminHttp = null,
             EventsAgeMs = 1_000,
             RetryMs = [1_000],
-            RelayFor = [IPNetwork.Parse("192.0.2.0/24")],
+            RelayRows = [new RelayForConfig(new InjectorConfig([IPNetwork.Parse("192.0.2.0/24")], false, [], "", false), false, [])],
             Limits = s_running.Limits with { SegmentBytes = 8 << 20, DnsTimeoutMs = 1_000, MxAddressesTried = 1, RecipientsPerTransaction = 1, FreeBytesFloor = 0, DamagedSegments = 0, Hops = 3 },
         };
         RelayConfig merged = ConfigReload.Merge(s_running, wanted);

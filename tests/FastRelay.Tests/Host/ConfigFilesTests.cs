@@ -38,6 +38,8 @@ public sealed class ConfigFilesTests : IDisposable
     [InlineData(Route + "password_file = \"no.password\"\n", 5, "route \"*\": password_file: ")]
     [InlineData(Route + "password_env = \"FASTRELAY_NO_SUCH_PASSWORD\"\n", 5, "route \"*\": password_env: ")]
     [InlineData("\nspool = \"there/spool\"\n", 2, "spool: ")]
+    [InlineData("\nspool = \"/proc/spool\"\n", 2, "spool: /proc/spool cannot be made: nobody can make a file in /proc, which is proc")]
+    [InlineData("\n[events]\nfile = \"/tmp\"\n", 3, "events.file: /tmp is a directory")]
     public void An_error_of_a_file_is_told_at_the_key_that_names_it_in_the_file_where_that_stands(string text, int line, string says)
     {
         Put("there", "not what it should be\n");

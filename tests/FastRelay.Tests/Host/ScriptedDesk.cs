@@ -1,3 +1,4 @@
+using FastRelay.Host;
 using FastRelay.Host.Admin;
 using FastRelay.Observe;
 
@@ -86,6 +87,8 @@ internal class ScriptedDesk : AdminDesk
         })],
         Delays.Read(),
         new OldestView(Items[0].Id, Items[0].Arrived, 12.5)));
+
+    public override IReadOnlyList<CertificateTerm> Certificates() => [new("tls.certificate", "/etc/relay.crt", DateTime.UnixEpoch, DateTime.UnixEpoch.AddSeconds(1_000))];
 
     public override Task<IReadOnlyList<SourceView>> SourcesAsync() => Task.FromResult<IReadOnlyList<SourceView>>(
         [new SourceView("out1", 5, 2, 1) { Addresses = ["192.0.2.7"], Sessions = 3, Queued = 9, Suspended = true }]);

@@ -154,11 +154,11 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
     private async Task MetricsAsync(HttpContext context)
     {
         RelayReading reading = await desk.FiguresAsync();
-        IReadOnlyList<SourceView> sources = await desk.SourcesAsync();
+        var scrape = new RelayScrape(reading, await desk.SourcesAsync(), desk.Certificates(), await desk.SitesAsync(RelayScrape.SitesMax));
         StatusView fixedPart = desk.Status();
         _metrics ??= new RelayMetrics(fixedPart.Version, fixedPart.Sync);
         context.Response.ContentType = RelayMetrics.ContentType;
-        await _metrics.WriteAsync(reading, sources, context.Response.Body, context.RequestAborted);
+        await _metrics.WriteAsync(scrape, context.Response.Body, context.RequestAborted);
     }
 
     private async Task<StatusView> StatusAsync()

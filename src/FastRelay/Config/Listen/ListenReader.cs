@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace FastRelay.Config;
 
@@ -7,6 +8,7 @@ namespace FastRelay.Config;
 internal sealed class ListenReader(ConfigReader owner)
 {
     private const string Sha256 = "sha256:";
+    private static readonly IPAddress s_public = IPAddress.Parse("2000::");
 
     /// <summary>Reads <c>[auth]</c>; before the others, which depend on it.</summary>
     public RelayConfig Auth(TableReader auth, RelayConfig config)
@@ -46,9 +48,11 @@ internal sealed class ListenReader(ConfigReader owner)
             {
                 continue;
             }
-            if (address.Port != 0 && all.Exists(l => l.Address.Equals(address)))
+            if (all.Find(l => Overlap(l.Address, address)) is { } other)
             {
-                owner.Error(table.Line, table.Key("address"), $"{address} is listened on twice");
+                owner.Error(table.Line, table.Key("address"), other.Address.Equals(address)
+                    ? $"{address} is listened on twice"
+                    : $"{address} and {other.Address} cannot both be listened on: one of them is every address of the machine, with the same port");
             }
             all.Add(new ListenConfig(address, tls) { Submission = submission, RefuseBareNewlines = refuses, Proxies = proxies, Tenant = tenant, TenantHeader = tenantHeader, Priority = priority, PriorityHeader = priorityHeader });
         }
@@ -72,13 +76,16 @@ internal sealed class ListenReader(ConfigReader owner)
         var certificates = new List<string>();
         var rated = new List<IPNetwork>();
         var injectors = new List<InjectorConfig>();
+        var rows = new List<RelayForConfig>();
         bool users = false;
         foreach (TableReader table in tables)
         {
             int known = networks.Count;
             int shown = certificates.Count;
-            Networks(table, config, networks);
-            rated.AddRange(table.Boolean("rates") is true ? networks.Skip(known) : []);
+            int open = domains.Count;
+            Networks(table, networks);
+            bool rates = table.Boolean("rates") is true;
+            rated.AddRange(rates ? networks.Skip(known) : []);
             Domains(table, domains);
             bool usersHere = Users(table, config);
             users |= usersHere;
@@ -89,6 +96,7 @@ internal sealed class ListenReader(ConfigReader owner)
                 PriorityHeader = table.Boolean("priority_header") ?? false,
             };
             Injector(table, row, injectors);
+            rows.Add(new RelayForConfig(row, rates, [.. domains.Skip(open)]));
             if (table.Node("networks") is null && table.Node("domains") is null && table.Node("users") is null && table.Node("certificates") is null)
             {
                 owner.Error(table.Line, table.Key("networks"), "is missing, as in networks = [\"127.0.0.0/8\", \"::1\"]; or users = true; or certificates = [\"sha256:...\"]; or domains = [\"example.com\"]");
@@ -100,8 +108,15 @@ internal sealed class ListenReader(ConfigReader owner)
         {
             injectors.Clear();
         }
-        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users, RelayCertificates = certificates, Rated = rated, Injectors = injectors };
+        return config with { RelayFor = networks, RelayDomains = domains, RelayUsers = users, RelayCertificates = certificates, Rated = rated, Injectors = injectors, RelayRows = rows };
     }
+
+    /// <summary>True when the system gives one of the two and then not the other: the same port, and the same address or one that stands for all of its family.</summary>
+    internal static bool Overlap(IPEndPoint one, IPEndPoint other) =>
+        one.Port == other.Port && one.Port != 0 && one.AddressFamily == other.AddressFamily
+        && (one.Address.Equals(other.Address) || IsAny(one.Address) || IsAny(other.Address));
+
+    private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
 
     private static void Injector(TableReader table, InjectorConfig row, List<InjectorConfig> into)
     {
@@ -213,17 +228,27 @@ internal sealed class ListenReader(ConfigReader owner)
         }
     }
 
-    private void Networks(TableReader table, RelayConfig config, List<IPNetwork> into)
+    private void Networks(TableReader table, List<IPNetwork> into)
     {
         foreach ((ConfigNode item, IPNetwork network) in NetworkList(table, "networks"))
         {
-            if (network.PrefixLength == 0 && config.Listen.Any(l => !IPAddress.IsLoopback(l.Address.Address)))
+            // Whatever the listeners are: who is forwarded to one on loopback, by a container's port or a proxy, reaches it too.
+            if (network.PrefixLength == 0)
             {
                 owner.Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" lets everybody who reaches the listeners send mail to anybody: an open relay");
+            }
+            else if (IsWide(network))
+            {
+                owner.Warn(item.Line, table.Key("networks"), $"\"{item.Text}\" is a large part of the internet: whoever is in it and reaches the listeners may send mail to anybody");
             }
             into.Add(network);
         }
     }
+
+    // Nobody was ever given more of the public addresses than 8 bits of IPv4 or 16 of IPv6 leave; 2000::/3 are the public ones there (RFC 4291 2.4).
+    private static bool IsWide(IPNetwork network) => network.BaseAddress.AddressFamily == AddressFamily.InterNetwork
+        ? network.PrefixLength < 8
+        : network.PrefixLength < 16 && (network.Contains(s_public) || (network.BaseAddress.GetAddressBytes()[0] & 0xE0) == 0x20);
 
     private void Domains(TableReader table, List<string> into)
     {

@@ -1,8 +1,29 @@
 namespace FastRelay.Outside.Linux;
 
 /// <summary>Names of file systems by the magic numbers of statfs(2).</summary>
-internal static class FileSystemKinds
+public static class FileSystemKinds
 {
+    // Those that show the kernel, and one that is written once, when it is made.
+    private static readonly string[] s_noFiles = ["proc", "sysfs", "cgroup", "cgroup2", "devpts", "squashfs"];
+
+    /// <summary>The kind of the file system that a path is on.</summary>
+    /// <param name="path">Must exist.</param>
+    /// <returns>As <see cref="NameOf"/> says; null when the system does not tell.</returns>
+    public static string? Of(string path)
+    {
+        int result;
+        uint magic;
+        do
+        {
+            result = Libc.FileSystem(path, out _, out _, out _, out magic);
+        }
+        while (result == -Libc.EINTR);
+        return result < 0 ? null : NameOf(magic);
+    }
+
+    /// <summary>False for a kind in which nobody can make a file.</summary>
+    public static bool TakesFiles(string? kind) => !s_noFiles.Contains(kind);
+
     /// <summary>As in <c>ext4</c> (which shares its number with ext2 and ext3); hexadecimal when unknown.</summary>
     public static string NameOf(uint magic) => magic switch
     {
@@ -25,6 +46,11 @@ internal static class FileSystemKinds
         0x52654973 => "reiserfs",
         0x3153464A => "jfs",
         0x4D44 => "vfat",
+        0x9FA0 => "proc",
+        0x62656572 => "sysfs",
+        0x27E0EB => "cgroup",
+        0x63677270 => "cgroup2",
+        0x1CD1 => "devpts",
         _ => $"0x{magic:x}",
     };
 }
