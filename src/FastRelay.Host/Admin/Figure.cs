@@ -105,7 +105,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("destinations", "Destinations known.", s => s.QueueCounts.Destinations),
         new("sites", "Sites known.", s => s.QueueCounts.Sites),
         new("queue_messages", "Messages with a pending recipient.", s => s.Stats.Messages),
-        new("queue_oldest_seconds", "Age of the message in the queue that arrived first, held ones too; 0 when nothing is queued.", s => s.OldestMs) { Parts = 1_000 },
+        new("queue_oldest_seconds", "Age of the message in the queue that arrived first, held ones too; 0 when nothing is queued. While the queue changes too fast to find it, of the last that was found.", s => s.OldestMs) { Parts = 1_000 },
         new("queue_expire_seconds", "How long after its arrival mail is given up, as the configuration says.", s => s.Queue.ExpireMs) { Parts = 1_000 },
         new("journal_syncs_total", "fdatasyncs of commit groups.", s => s.Stats.Syncs),
         new("journal_groups_total", "Commit groups made durable.", s => s.Stats.Groups),
