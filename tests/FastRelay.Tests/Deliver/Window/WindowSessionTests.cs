@@ -108,7 +108,8 @@ public sealed class WindowSessionTests : IDisposable
             };
         };
         Submit(40);
-        _rig.Until(() => Arrived().Length >= 36 && _rig.Counters.Failed >= 3 && _rig.Counters.Deferred >= 1, "all are judged");
+        // Not by counts: the peer has taken all long before its answers are read, and bounces that go nowhere count as failures too.
+        _rig.Until(() => _rig.Queue.Ready == 0 && _rig.Queue.InFlight == 0, "all are judged");
         Assert.Equal(Enumerable.Range(0, 40).Where(i => i is not (22 or 24 or 26 or 28)), Arrived());
         Assert.True(_rig.Logged("to=b22@far.test", "status=failed", "not from you"));
         Assert.True(_rig.Logged("to=b24@far.test", "status=failed", "nobody"));
