@@ -245,14 +245,12 @@ public class QueueAdminTests
     }
 
     [Fact]
-    public void Sites_and_destinations_are_shown_busiest_first()
+    public void Sites_are_shown_busiest_first()
     {
         _rig.Accept("s@x.test", "1@a.test");
         _rig.Accept("s@x.test", "1@b.test");
         _rig.Accept("s@x.test", "2@b.test");
-        Assert.Equal(["mx.b.test", "mx.a.test"], _rig.Queue.Admin.Sites(5).Select(site => site.Key));
-        DestinationView first = Assert.Single(_rig.Queue.Admin.Destinations(1));
-        Assert.Equal(("b.test", "mx.b.test", "ok", 2, 2), (first.Key, first.Site, first.Plan, first.Entries, first.Ready));
+        Assert.Equal(["mx.b.test", "mx.a.test"], _rig.Loop.Wait(_rig.Queue.Admin.BusiestSitesAsync(5)).Select(site => site.Key));
     }
 
     [Fact]

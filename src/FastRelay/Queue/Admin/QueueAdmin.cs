@@ -60,25 +60,11 @@ public sealed class QueueAdmin
         };
     }
 
-    /// <summary>The sites with the most ready work.</summary>
-    public IReadOnlyList<SiteView> Sites(int max)
-    {
-        _loop.CheckThread();
-        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(new BusySites(_queue).View)];
-    }
-
-    /// <summary>The same with what is deferred for them, in slices.</summary>
+    /// <summary>The sites with the most to do, found in slices; those that share a provider's budget are one.</summary>
     public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max);
 
     /// <summary>The tenants with the most mail, found in slices.</summary>
     public ValueTask<IReadOnlyList<TenantState>> BusiestTenantsAsync(int max) => new BusyTenants(_queue).ListAsync(max);
-
-    /// <summary>The destinations with the most entries.</summary>
-    public IReadOnlyList<DestinationView> Destinations(int max)
-    {
-        _loop.CheckThread();
-        return [.. _queue.Destinations.All.OrderByDescending(static destination => destination.Entries).Take(max).Select(View)];
-    }
 
     /// <summary>Lists messages.</summary>
     /// <param name="filter">Which.</param>
@@ -387,15 +373,6 @@ public sealed class QueueAdmin
             Of = destination,
         };
     }
-
-    private DestinationView View(Destination destination) => new(
-        destination.Key,
-        destination.Site?.Key ?? "",
-        destination.Plan is null ? "" : Router.Name(destination.Plan.Status),
-        destination.Entries,
-        destination.Ready,
-        destination.DnsRetryMs == long.MaxValue ? 0 : Math.Max(0, destination.DnsRetryMs - _loop.NowMs),
-        destination.Plan?.Reason ?? "");
 
     internal static QueuedState StateOf(EntryState state) => state switch
     {

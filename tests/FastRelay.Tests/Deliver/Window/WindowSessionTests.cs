@@ -159,7 +159,7 @@ public sealed class WindowSessionTests : IDisposable
         _rig.Until(() => _rig.Deliverer.Sessions == 0 && _rig.Logged("event=site_backoff"));
         // Those that were under way wait by their own times, and the others have not been tried.
         Assert.Equal((4L, 4L, 16L, 0L), (_rig.Counters.Deferred, _rig.Queue.Deferred, _rig.Queue.Ready, _rig.Counters.InDoubt));
-        SiteView site = Assert.Single(_rig.Queue.Admin.Sites(1));
+        SiteView site = Assert.Single(_rig.Run(_rig.Queue.Admin.BusiestSitesAsync(2)));
         Assert.Equal((SiteGear.Backoff, 1, 1), (site.Gear, site.Failures, site.Limit));
         // A busy site would have been looked at again after 5 s.
         Assert.InRange(site.GearMs, 20_000, 30_000);
