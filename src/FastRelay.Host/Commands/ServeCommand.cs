@@ -34,6 +34,8 @@ public static class ServeCommand
 
     private static int Run(string? path, TextWriter error)
     {
+        string? journal = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
+        error = LinuxOutput.LeadsTo(2, journal) ? new JournalText(error) : error;
         var warnings = new List<string>();
         RelayConfig? config = ConfigFile.Load(path, error, warnings);
         if (config is null)
@@ -70,7 +72,7 @@ public static class ServeCommand
             return ExitCode.BadConfig;
         }
         Check.OnFatal = message => error.WriteLine($"fastrelay: {message}");
-        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets, JournalStream = Environment.GetEnvironmentVariable("JOURNAL_STREAM") });
+        World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets, JournalStream = journal });
         try
         {
             return Serve(world, config, path, files, new StartScreen(config, files, bundle) { Warnings = warnings }, error);

@@ -86,12 +86,14 @@ public sealed class Bouncer : BounceSink
     /// <inheritdoc/>
     public override BounceWait? WaitOf(MessageHandle message)
     {
-        if ((_waiting.GetValueOrDefault(message) ?? _working.Find(one => one.Message == message && one.RetryUntil is null)) is not { } pending
-            || pending.Id != _journal.IdOf(message)
-            || pending.Failed.Where(static one => one.Kind == NoticeKind.Failed).ToArray() is not { Length: > 0 } failed)
+        MessageId id = _journal.IdOf(message);
+        PendingBounce? pending = _waiting.GetValueOrDefault(message) is { HasFailure: true } waiting && waiting.Id == id ? waiting
+            : _working.Find(one => one.Message == message && one.Id == id && one.HasFailure);
+        if (pending is null)
         {
             return null;
         }
+        FailedRecipient[] failed = [.. pending.Failed.Where(static one => one.Kind == NoticeKind.Failed)];
         string why = IsStuck ? "waits for the spool, which takes no bounce just now" : IsPaced ? RateReason : "waits for its turn to be written";
         return new BounceWait(Array.ConvertAll(failed, static one => one.Index), why, failed[0].ReplyText);
     }
@@ -131,16 +133,14 @@ public sealed class Bouncer : BounceSink
         bool isUrgent = HasRelayed(failed);
         MessageId id = _journal.IdOf(message);
         // A message that was set aside meanwhile has left its slot, and its bounce, behind: that one ends by itself.
-        if (!_waiting.TryGetValue(message, out PendingBounce? pending) || pending.Id != id || (isUrgent && pending.Relayed == 0))
+        PendingBounce? known = _waiting.GetValueOrDefault(message) is { } waiting && waiting.Id == id ? waiting : null;
+        // One that waits for its rate is not made urgent by what comes later: that is told by itself, and the other goes on waiting.
+        PendingBounce pending = known is null || (isUrgent && known.Relayed == 0) ? new PendingBounce(message, id, tenant) : known;
+        Fill(pending, failed);
+        if (pending != known)
         {
-            // One that waits for its rate is not made urgent by what comes later: that is told by itself.
-            _waiting[message] = pending = new PendingBounce(message, id, tenant);
-            Fill(pending, failed);
+            _waiting[message] = known ?? pending;
             _reports.Add(pending);
-        }
-        else
-        {
-            Fill(pending, failed);
         }
         Begin();
     }
@@ -354,7 +354,7 @@ public sealed class Bouncer : BounceSink
                 _counters.Bounced += pending.RetryUntil is null ? 1 : 0;
                 _counters.Warned += pending.RetryUntil is null ? 0 : 1;
                 LogBounce(pending, result.Message);
-                AddToQueue(result.Message, writer.Envelope);
+                _queue.Add(result.Message, writer.Envelope.View);
                 return;
             }
             if (result.Status == JournalStatus.Closed || pending.RetryUntil is not null)
@@ -369,12 +369,6 @@ public sealed class Bouncer : BounceSink
             pending.SinceMs = _world.Loop.NowMs;
             wait = Math.Min(wait * 2, _options.RetryCapMs);
         }
-    }
-
-    private void AddToQueue(MessageHandle bounce, EnvelopeBuilder envelope)
-    {
-        Envelope view = envelope.View;
-        _queue.Add(bounce, view);
     }
 
     private void LogBounce(PendingBounce pending, MessageHandle bounce)

@@ -33,6 +33,9 @@ internal sealed class PendingBounce(MessageHandle message, MessageId id, string 
     /// <summary>Recipients that were delivered.</summary>
     public int Relayed => Failed.Count(static one => one.Kind == NoticeKind.Relayed);
 
+    /// <summary>It tells of somebody who failed for good.</summary>
+    public bool HasFailure => Failed.Exists(static one => one.Kind == NoticeKind.Failed);
+
     /// <summary>Next of the same tenant's.</summary>
     public PendingBounce? Next { get; set; }
 }

@@ -10,16 +10,22 @@ public interface IReplay
     void Message(MessageHandle message, in Envelope envelope, in ReplayState state);
 }
 
-/// <summary>Where the operator has moved some recipients of a message to; the default value says that they go as the configuration says.</summary>
-/// <param name="target">What <c>queue move</c> was told, at most <see cref="TargetBytesMax"/> octets.</param>
+/// <summary>Where the operator has moved some recipients of a message to, or that he fails them; the default value says that they go as the configuration says.</summary>
+/// <param name="target">What <c>queue move</c> was told, at most <see cref="TargetBytesMax"/> octets; or <see cref="Bounce"/>.</param>
 /// <param name="unixMs">When, Unix ms; kept in whole seconds.</param>
 public readonly ref struct RecordedMove(ReadOnlySpan<byte> target, long unixMs)
 {
     /// <summary>Octets of a target: the longest name of DNS or pattern of a route, with what stands around it.</summary>
     public const int TargetBytesMax = 300;
 
+    /// <summary>In place of a target: <c>queue bounce</c> fails them, with its text as the reason. No target of a move reads so.</summary>
+    public static ReadOnlySpan<byte> Bounce => "bounce"u8;
+
     /// <summary>What <c>queue move</c> was told; empty when they are not moved.</summary>
     public ReadOnlySpan<byte> Target { get; } = target;
+
+    /// <summary>They are to be failed.</summary>
+    public bool IsBounce => Target.SequenceEqual(Bounce);
 
     /// <summary>When, Unix ms.</summary>
     public long UnixMs { get; } = unixMs;

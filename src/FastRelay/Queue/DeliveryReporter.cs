@@ -193,7 +193,9 @@ internal sealed class DeliveryReporter(QueueState queue)
         if (_outcomeCount > 0)
         {
             long nextDue = deferred ? queue.UnixMs + delayMs : 0;
-            queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, reason, deferred ? queue.Moves.NoteOf(handle) : default);
+            // What the operator has said of a bounce that he wants is the last word, whatever a host has said since.
+            ReadOnlySpan<byte> kept = entry.IsBounced ? queue.Reasons.Text(entry.Reason) : reason;
+            queue.Journal.RecordOutcome(delivery.Message, _outcomes.AsSpan(0, _outcomeCount), nextDue, attempts, kept, deferred ? queue.Moves.RecordOf(handle) : default);
         }
         // Without a host it is we who have given up, and what we say of it goes by the reason that is there already.
         bool asked = delivery.SiteOrNone is not null;

@@ -82,6 +82,9 @@ public sealed class MessageQueue : IReplay
     /// <summary>Entries that the operator holds.</summary>
     public long Held => _queue.CountOf(EntryState.Held);
 
+    /// <summary>How long after its arrival mail that comes from now on is given up, ms.</summary>
+    public long ExpireMs => _queue.Options.ExpireMs;
+
     /// <summary>Failed recipients whose sender is still to be told.</summary>
     public int BouncesWaiting => _queue.Bounces?.Waiting ?? 0;
 

@@ -87,6 +87,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
         {
             return;
         }
+        universe.Require(!recipient.MustBounce, $"{mailbox} was offered, and before the start the operator has failed it");
         universe.Require(!message.Held || now - message.HeldMs < HoldGraceMs, $"{mailbox} is held and was offered");
         universe.Require(
             message.Moved is null || (message.Moved.Value ? moved : served) || now - message.MovedMs < HoldGraceMs,
@@ -184,6 +185,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
                 recipient.Settled |= recipient.LoggedAtGroup >= 0 && groups >= recipient.LoggedAtGroup + 2;
                 recipient.LoggedAtGroup = -1;
                 recipient.NotBeforeMs = 0;
+                recipient.MustBounce = false;
             }
         }
     }

@@ -76,6 +76,9 @@ internal sealed class MailRecipient(string mailbox, string notify = "", string o
     /// <summary>After a restart: no attempt before this moment, ms; 0 when nothing is known.</summary>
     public long NotBeforeMs { get; set; }
 
+    /// <summary>The journal said at the start that the operator fails it: it is not offered any more in this life.</summary>
+    public bool MustBounce { get; set; }
+
     public bool IsAccounted => Deliveries > 0 || Bounces.Count > 0 || Dropped;
 }
 

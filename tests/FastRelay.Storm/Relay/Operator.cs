@@ -78,6 +78,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             case 4 when random.OneIn(2):
                 host.Universe.Faults.Hit("operator: bounce");
                 message.Bouncing = true;
+                message.Moved = null;
                 await relay.Queue.Admin.BounceAsync(only, "5.2.1 the operator has closed the mailbox");
                 break;
             case 4:
@@ -147,7 +148,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         message.MoveGroup = relay.Journal.Stats.Groups;
         message.MovedMs = host.Universe.Time.NowMs;
         // What is failed or removed just now is not moved.
-        if (!message.Recipients.Exists(static one => one.Failed && !one.IsAccounted) && await relay.Queue.Admin.ShowAsync(only.Id!.Value) is { } shown && shown.Destinations.All(d => d.MovedTo.Length > 0 == away && d.State != QueuedState.Ending))
+        if (!message.Bouncing && !message.Recipients.Exists(static one => one.Failed && !one.IsAccounted) && await relay.Queue.Admin.ShowAsync(only.Id!.Value) is { } shown && shown.Destinations.All(d => d.MovedTo.Length > 0 == away && d.State != QueuedState.Ending))
         {
             message.Moved = away;
         }

@@ -37,6 +37,7 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
             {
                 LookAtAttempts(journal, handle, i, recipient);
                 LookAtMove(journal, message, handle, i, recipient);
+                recipient.MustBounce = journal.TryGetDeferred(handle, i, out DeferredSet set) && set.Move.IsBounce;
             }
         }
         if (!found)
@@ -44,6 +45,7 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
             return;
         }
         LearnMove(journal, message, handle);
+        LearnBounce(journal, message, handle);
         bool held = journal.IsHeld(handle);
         universe.Require(message.HoldGroup >= 0 || held == message.Held || checker.RecordsLost, $"{message.Token} is {(held ? "held" : "released")} after a start");
         if (held && message.Held)
@@ -94,7 +96,18 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
     }
 
     private static bool IsMoved(MessageJournal journal, MessageHandle handle, int index) =>
-        journal.TryGetDeferred(handle, index, out DeferredSet set) && !set.Move.Target.IsEmpty;
+        journal.TryGetDeferred(handle, index, out DeferredSet set) && !set.Move.Target.IsEmpty && !set.Move.IsBounce;
+
+    /// <summary>Who has failed meanwhile in another of its destinations is tried again: he was not the operator's to fail any more.</summary>
+    private void LearnBounce(MessageJournal journal, MailMessage message, MessageHandle handle)
+    {
+        MailRecipient[] pending = [.. message.Recipients.Where((_, i) => journal.IsPending(handle, i))];
+        message.Bouncing = pending.All(static one => one.MustBounce);
+        if (message.Bouncing)
+        {
+            universe.Faults.Hit("relay: order to bounce survived");
+        }
+    }
 
     private void LookAtTenants(Relay relay)
     {

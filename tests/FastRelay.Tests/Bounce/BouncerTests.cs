@@ -145,7 +145,7 @@ public sealed class BouncerTests : IDisposable
         {
             Assert.Equal(i < 6, rig.Bouncer.HasRoom);
             // What was under way when the bound was met is taken all the same.
-            rig.Bouncer.Bounce(messages[i], [new FailedRecipient(0, OutcomePolicy.From(SmtpStage.Rcpt, 550, new EnhancedCode(5, 1, 1)), "", [])]);
+            rig.Bouncer.Bounce(messages[i], [Failed(0)]);
         }
         Assert.False(rig.Bouncer.HasRoom);
         Assert.False(rig.Bouncer.IsStuck);
@@ -197,7 +197,7 @@ public sealed class BouncerTests : IDisposable
         MessageHandle[] all = Commit(rig, 20, both: true);
         foreach (MessageHandle message in all)
         {
-            rig.Bouncer.Bounce(message, [Relayed(0), new FailedRecipient(1, OutcomePolicy.From(SmtpStage.Rcpt, 550, new EnhancedCode(5, 1, 1)), "", [])]);
+            rig.Bouncer.Bounce(message, [Relayed(0), Failed(1)]);
         }
         rig.Run(rig.Bouncer.DrainAsync(0));
         Assert.Equal((false, true), (rig.Journal.IsPending(all[^1], 0), rig.Journal.IsPending(all[^1], 1)));
@@ -216,6 +216,67 @@ public sealed class BouncerTests : IDisposable
         rig.Until(() => rig.Bouncer.Pending == 0, "the report is written or dropped");
         Assert.Equal((warned, 1 + warned), (rig.Counters.Warned, rig.Journal.Stats.Messages));
     }
+
+    [Fact]
+    public void A_report_of_success_is_not_shown_as_a_failure_and_a_failure_beside_it_is()
+    {
+        // Nobody works at them, so that they are there to be seen.
+        RunningOf(_rig.Bouncer) = 4;
+        MessageHandle message = Commit(_rig, 1, both: true)[0];
+        MessageId id = _rig.Journal.IdOf(message);
+        _rig.Bouncer.Bounce(message, [Relayed(0)]);
+        Assert.Equal(5, _rig.Bouncer.Pending);
+        Assert.Null(_rig.Run(_rig.Queue.Admin.ShowAsync(id)));
+        Assert.Null(_rig.Run(_rig.Queue.Explainer.OfMessageAsync(id, _rig.Queue.Admin)));
+        _rig.Bouncer.Bounce(message, [Failed(1)]);
+        Assert.Equal(["2@far.test"], Assert.Single(_rig.Run(_rig.Queue.Admin.ShowAsync(id))!.Destinations).Recipients);
+        RunningOf(_rig.Bouncer) = 0;
+        Assert.NotEqual("", _rig.Bouncer.Watch(60_000));
+        _rig.UntilEmpty();
+        Assert.Null(_rig.Run(_rig.Queue.Admin.ShowAsync(id)));
+    }
+
+    [Fact]
+    public void A_failure_that_waits_for_its_rate_is_shown_also_when_a_success_of_the_same_message_has_passed_it()
+    {
+        using var rig = new DeliverRig(_peer.Port, new Limits { BouncesPerMinute = 1 });
+        rig.Domain("far.test", "127.0.0.1");
+        rig.Domain("client.test", "127.0.0.2");
+        rig.Submit("a@client.test", Body, "no@far.test");
+        rig.Until(() => rig.Counters.Bounced == 1, "the minute's one is told");
+        MessageHandle message = Commit(rig, 1, both: true)[0];
+        rig.Bouncer.Bounce(message, [Failed(0)]);
+        rig.Until(() => rig.Bouncer.IsPaced, "waits");
+        rig.Bouncer.Bounce(message, [Relayed(1)]);
+        rig.Until(() => rig.Counters.Bounced == 2 && !rig.Journal.IsPending(message, 1), "the success is told");
+        QueuedDestination failed = Assert.Single(rig.Run(rig.Queue.Admin.ShowAsync(rig.Journal.IdOf(message)))!.Destinations);
+        Assert.Equal(["1@far.test"], failed.Recipients);
+        Assert.Contains("waits for the rate of bounces", failed.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_reload_that_gives_more_failures_room_sets_going_what_waits_for_it()
+    {
+        using var rig = new DeliverRig(_peer.Port, new Limits { BouncesWaiting = 2 });
+        rig.Domain("far.test", "127.0.0.1");
+        RunningOf(rig.Bouncer) = 4;
+        rig.Submit("a@client.test", Body, "no1@far.test", "no2@far.test");
+        rig.Until(() => !rig.Bouncer.HasRoom && rig.Queue.InFlight == 0, "the room is taken");
+        MessageId id = rig.Journal.UpcomingId;
+        rig.Submit("a@client.test", Body, "yes@far.test");
+        // As long as there is something to do: it is offered to a session, which takes nothing.
+        while (rig.Loop.Turn(canSleep: false))
+        {
+        }
+        Explanation way = Assert.Single(rig.Run(rig.Queue.Explainer.OfMessageAsync(id, rig.Queue.Admin))!.Ways);
+        Assert.Equal((WaitKind.Bounces, 1L, 0), (way.Waits.For, rig.Queue.Ready, _peer.Messages.Count));
+        rig.Bouncer.Change(new BounceOptions { Hostname = "relay.example", Waiting = 3 });
+        rig.Until(() => rig.Queue.Entries == 0, "it stands still");
+        Assert.Equal(["yes@far.test"], Assert.Single(_peer.Messages).To);
+        Assert.Equal(2, rig.Bouncer.Waiting);
+    }
+
+    private static FailedRecipient Failed(int index) => new(index, OutcomePolicy.From(SmtpStage.Rcpt, 550, new EnhancedCode(5, 1, 1)), "", []);
 
     private static FailedRecipient Relayed(int index) => new(index, OutcomePolicy.From(SmtpStage.Dot, 250, default), "mx.test", []) { Kind = NoticeKind.Relayed };
 

@@ -6,7 +6,7 @@ using FastRelay.Outside.Linux;
 
 namespace FastRelay.Tests.Host;
 
-/// <summary>A spool with one message that was deferred once, as a relay leaves it behind.</summary>
+/// <summary>A spool with one message that was deferred once and that the operator has failed, as a relay leaves it behind.</summary>
 public sealed class JournalCommandTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("fastrelay-").FullName;
@@ -55,7 +55,8 @@ public sealed class JournalCommandTests : IDisposable
             [new RecipientOutcome(0, RecipientResult.Delivered), new RecipientOutcome(1, RecipientResult.Deferred)],
             1_800_000_000_000,
             3,
-            "451 4.2.1 \u001b[31mbusy"u8);
+            "451 4.2.1 \u001b[31mbusy"u8,
+            new RecordedMove(RecordedMove.Bounce, 1_700_000_000_000));
         await journal.CloseAsync();
         _id = id.ToString();
     }
@@ -79,6 +80,7 @@ public sealed class JournalCommandTests : IDisposable
         Assert.Contains("1 <r2@two.test>", output);
         Assert.Contains($"Outcome  {_id}", output);
         Assert.Contains(@"attempt 3  0 delivered  1 deferred  next 2027-01-15T08:00:00.000Z  451 4.2.1 \x1b[31mbusy", output);
+        Assert.Contains("busy  to be bounced since 2023-11-14T22:13:20.000Z", output);
         Assert.Contains("records: 1 Accepted, 1 Outcome; damaged bodies: 0", output);
     }
 
@@ -93,6 +95,8 @@ public sealed class JournalCommandTests : IDisposable
         Assert.Equal(["r1@one.test", "r2@two.test"], accepted.GetProperty("recipients").EnumerateArray().Select(r => r.GetString()));
         JsonElement outcome = Assert.Single(all, e => e.TryGetProperty("kind", out JsonElement kind) && kind.GetString() == "Outcome");
         Assert.Equal("deferred", outcome.GetProperty("outcomes").GetProperty("1").GetString());
+        Assert.Equal("2023-11-14T22:13:20.000Z", outcome.GetProperty("toBeBounced").GetString());
+        Assert.False(outcome.TryGetProperty("movedTo", out _));
         Assert.Contains(all, e => e.TryGetProperty("segment", out _));
         Assert.Contains(all, e => e.TryGetProperty("group", out _));
     }

@@ -101,6 +101,23 @@ public class SystemdTests
         Assert.Null(ActivationSockets.Problem([], config));
     }
 
+    [Fact]
+    public async Task What_is_said_to_standard_error_tells_the_journal_how_serious_it_is()
+    {
+        using var kept = new StringWriter();
+        using (var error = new JournalText(kept))
+        {
+            await error.WriteAsync("fastrelay 1.0, process 7\n  queue       3 messages\nwarning: a segment is damaged\n");
+            await error.WriteLineAsync("relay.toml:3: nonsense: unknown key");
+            await error.WriteLineAsync("warning: relay.toml:4: is no address of this machine");
+            await error.WriteLineAsync("fastrelay: check failed\n   at Relay.Run()");
+        }
+        Assert.Equal(
+            "fastrelay 1.0, process 7\n  queue       3 messages\n<4>warning: a segment is damaged\n<3>relay.toml:3: nonsense: unknown key\n"
+                + "<4>warning: relay.toml:4: is no address of this machine\n<3>fastrelay: check failed\n<3>   at Relay.Run()\n",
+            kept.ToString());
+    }
+
     private static string Hear(Socket manager)
     {
         byte[] buffer = new byte[4096];

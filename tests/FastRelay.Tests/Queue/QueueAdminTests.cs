@@ -127,6 +127,30 @@ public class QueueAdminTests
     }
 
     [Fact]
+    public void While_the_oldest_message_cannot_be_found_it_is_the_one_that_was_found_last()
+    {
+        const int Page = 4_096;
+        MessageIndex index = _rig.Journal.Index;
+        // Ten pages, the first of each of which is the oldest there and goes: more than one turn of the loop looks through.
+        int[] slots = [.. Enumerable.Range(0, 10 * Page).Select(i => index.Commit(-1, (1UL << 40) + (ulong)i, 1, i % Page == 0 ? 1_000 + i : 500_000, 0))];
+        (MessageId Id, long ArrivalUnixMs)? first = _rig.Loop.Wait(_rig.Queue.Admin.OldestAsync());
+        Assert.Equal((1UL << 40, 1_000L), (first!.Value.Id.Value, first.Value.ArrivalUnixMs));
+        foreach (int slot in slots.Where(static (_, i) => i % Page == 0))
+        {
+            index.Remove(slot);
+        }
+        Assert.Equal(first, _rig.Loop.Wait(_rig.Queue.Admin.OldestAsync(turns: 0)));
+        Assert.Equal(500_000, _rig.Loop.Wait(_rig.Queue.Admin.OldestAsync())!.Value.ArrivalUnixMs);
+        foreach (int slot in slots.Where(static (_, i) => i % Page != 0))
+        {
+            index.Remove(slot);
+        }
+        // Ten pages are looked through again, and nobody is there: that is known, and not only not found.
+        Assert.Null(_rig.Loop.Wait(_rig.Queue.Admin.OldestAsync()));
+        Assert.Null(_rig.Loop.Wait(_rig.Queue.Admin.OldestAsync(turns: 0)));
+    }
+
+    [Fact]
     public void How_long_mail_took_is_counted_for_each_recipient_that_is_delivered()
     {
         _rig.Accept("s@x.test", "1@a.test", "2@a.test", "no@a.test");
@@ -221,14 +245,12 @@ public class QueueAdminTests
     }
 
     [Fact]
-    public void Sites_and_destinations_are_shown_busiest_first()
+    public void Sites_are_shown_busiest_first()
     {
         _rig.Accept("s@x.test", "1@a.test");
         _rig.Accept("s@x.test", "1@b.test");
         _rig.Accept("s@x.test", "2@b.test");
-        Assert.Equal(["mx.b.test", "mx.a.test"], _rig.Queue.Admin.Sites(5).Select(site => site.Key));
-        DestinationView first = Assert.Single(_rig.Queue.Admin.Destinations(1));
-        Assert.Equal(("b.test", "mx.b.test", "ok", 2, 2), (first.Key, first.Site, first.Plan, first.Entries, first.Ready));
+        Assert.Equal(["mx.b.test", "mx.a.test"], _rig.Loop.Wait(_rig.Queue.Admin.BusiestSitesAsync(5)).Select(site => site.Key));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using FastRelay.Journal;
 using FastRelay.Queue;
+using FastRelay.Routing;
 using FastRelay.Smtp;
 using Xunit;
 
@@ -100,6 +101,80 @@ public class QueueDeedTests
         _rig.Loop.Pass(61_000);
         Assert.Equal(["0 ByOperator 5.2.1  closed"], _rig.Bounces.Seen);
         Assert.Equal(0, _rig.Queue.Entries);
+    }
+
+    private QueueRig Restarted(params RouteRule[] rules)
+    {
+        QueueRig after = new QueueRig(new QueueOptions { Jitter = 0 }, rules: rules, after: _rig).Domain("a.test").Domain("b.test");
+        after.Loop.Settle();
+        QueueRules.Hold(after);
+        return after;
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_restart_bounces_what_is_still_to_be_bounced_with_its_text_and_nothing_else(bool held)
+    {
+        _rig.Accept("s@x.test", "u@a.test", "v@a.test", "w@b.test");
+        if (held)
+        {
+            Do(admin => admin.HoldAsync(new QueueFilter()));
+        }
+        (_rig.Bounces.Room, _rig.Bounces.Stuck) = (false, true);
+        Assert.Equal(1, Bounce(new QueueFilter { Domain = "a.test" }, "5.2.1 closed"));
+        Assert.Empty(_rig.Bounces.Seen);
+        QueueRig after = Restarted();
+        Assert.Equal(["0 ByOperator 5.2.1  closed", "1 ByOperator 5.2.1  closed"], after.Bounces.Seen);
+        Assert.Equal((1, held ? 1L : 0), (after.Queue.Entries, after.Queue.Held));
+        after.Loop.Wait(after.Queue.Admin.ReleaseAsync(new QueueFilter()));
+        Assert.Equal("w@b.test", after.Deliver("mx.b.test"));
+        Assert.Equal(0, after.Queue.Entries);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_restart_bounces_what_was_being_delivered_too_whatever_a_host_has_said_since(bool reported)
+    {
+        MessageHandle message = _rig.Accept("s@x.test", "u@a.test");
+        Delivery delivery = _rig.Take("mx.a.test");
+        (_rig.Bounces.Room, _rig.Bounces.Stuck) = (false, true);
+        Bounce(new QueueFilter(), "5.2.1 closed");
+        if (reported)
+        {
+            _rig.Report(delivery, _ => QueueRig.Later, "come again");
+            Assert.Equal(QueuedState.Deferred, _rig.ShowOne(message).State);
+            Assert.Equal("", _rig.ShowOne(message).MovedTo);
+        }
+        Assert.Equal(["0 ByOperator 5.2.1  closed"], Restarted().Bounces.Seen);
+    }
+
+    [Fact]
+    public void Mail_that_was_bounced_and_then_removed_is_gone_after_a_restart()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        (_rig.Bounces.Room, _rig.Bounces.Stuck) = (false, true);
+        Bounce(new QueueFilter());
+        Do(admin => admin.RemoveAsync(new QueueFilter()));
+        QueueRig after = Restarted();
+        Assert.Equal((0, 0L), (after.Queue.Entries, after.Messages));
+        Assert.Empty(after.Bounces.Seen);
+    }
+
+    [Theory]
+    [InlineData("a.test")]
+    [InlineData("b.test")]
+    public void Where_a_change_of_the_table_has_joined_the_bounced_with_others_nobody_is_bounced_who_was_not_to_be(string bounced)
+    {
+        const string Host = "smtp:[8.8.4.4]:2600";
+        Assert.True(NextHop.TryParse(Host, out NextHop hop, out _));
+        _rig.Accept("s@x.test", "u@a.test", "v@b.test");
+        (_rig.Bounces.Room, _rig.Bounces.Stuck) = (false, true);
+        Bounce(new QueueFilter { Domain = bounced });
+        QueueRig after = Restarted(new RouteRule("*", hop, TlsPolicy.Opportunistic));
+        Assert.Empty(after.Bounces.Seen);
+        Assert.Equal("u@a.test v@b.test", after.Deliver(Host));
     }
 
     [Fact]

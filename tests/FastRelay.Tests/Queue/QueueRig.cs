@@ -138,6 +138,9 @@ public sealed class QueueRig
         return delivery;
     }
 
+    /// <summary>A site as explain shows it.</summary>
+    public SiteView ViewOf(string key) => new BusySites(Queue.State).View(SiteOf(key));
+
     public bool HasWork(string site) => Queue.State.Sites.Find(site) is { Ready: > 0 };
 
     /// <summary>The recipients of a delivery as one text.</summary>

@@ -34,11 +34,16 @@ public sealed class LinuxOutput : Output, IDisposable
     public LinuxOutput(int fd, string? journalStream = null)
     {
         _fd = fd;
-        IsJournal = journalStream is not null && Libc.Identity(fd, out ulong device, out ulong inode) >= 0
-            && journalStream == string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{device}:{inode}");
+        IsJournal = LeadsTo(fd, journalStream);
         _thread = new Thread(Work) { IsBackground = true, Name = "output" };
         _thread.Start();
     }
+
+    /// <summary>True when a descriptor is the one that systemd has connected to the journal: device and inode are compared, as systemd.exec(5) says.</summary>
+    /// <param name="fd">As 2 for standard error.</param>
+    /// <param name="journalStream">JOURNAL_STREAM, "device:inode"; null when there is none.</param>
+    public static bool LeadsTo(int fd, string? journalStream) => journalStream is not null && Libc.Identity(fd, out ulong device, out ulong inode) >= 0
+        && journalStream == string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{device}:{inode}");
 
     /// <inheritdoc/>
     public override bool IsJournal { get; }

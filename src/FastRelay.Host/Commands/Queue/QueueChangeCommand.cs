@@ -153,8 +153,8 @@ public static class QueueChangeCommand
     {
         QueueAction.Retry => "Tries deferred mail now and ends what holds its sites back: a backoff, what reply rules have done, a learned rate; and of their hosts that they are avoided, dialled in clear, or left after so many messages. A host that gets one message at a time goes on so, which guards against duplicates. What the operator has suspended or held stays so.",
         QueueAction.Remove => "Drops mail; nobody is told. What is being delivered is dropped when it comes back.",
-        QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It expires all the same.",
-        QueueAction.Bounce => "Fails mail for good and tells its senders, like a refusal of the next hop. What is being delivered is bounced when it comes back undelivered.",
+        QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It does not expire meanwhile; past its time it goes back to its sender when it is released and not delivered at once.",
+        QueueAction.Bounce => "Fails mail for good and tells its senders, like a refusal of the next hop, also across a restart. What is being delivered is bounced when it comes back undelivered.",
         QueueAction.Move => "Sends mail to another next hop, at once and until it is moved again, also across a restart. Held mail stays held; what is being delivered goes there with what is left of it. Mail that comes later goes as before.",
         _ => "Ends a hold: the mail is tried at once.",
     };

@@ -109,7 +109,7 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
             }
             text.Append(nextDueUnixMs > 0 ? $"  next {Time(nextDueUnixMs)}" : "");
             text.Append(reason.IsEmpty ? "" : "  " + Text(reason));
-            text.Append(record.Move.Target.IsEmpty ? "" : $"  moved to {Text(record.Move.Target)} at {Time(record.Move.UnixMs)}");
+            text.Append(record.Move.Target.IsEmpty ? "" : record.Move.IsBounce ? $"  to be bounced since {Time(record.Move.UnixMs)}" : $"  moved to {Text(record.Move.Target)} at {Time(record.Move.UnixMs)}");
         }
         text.Append(damaged ? "  BODY DAMAGED" : "");
         output.WriteLine(text.ToString());
@@ -218,10 +218,14 @@ internal sealed class JournalPrinter(TextWriter output, bool json, bool summary)
         Flush();
     }
 
-    /// <summary>Where the operator has moved recipients to, when he has.</summary>
+    /// <summary>Where the operator has moved recipients to, when he has; or when he has failed them.</summary>
     public static void Move(Utf8JsonWriter w, in RecordedMove move)
     {
-        if (!move.Target.IsEmpty)
+        if (move.IsBounce)
+        {
+            w.WriteString("toBeBounced", Time(move.UnixMs));
+        }
+        else if (!move.Target.IsEmpty)
         {
             w.WriteString("movedTo", Encoding.UTF8.GetString(move.Target));
             w.WriteString("moved", Time(move.UnixMs));

@@ -21,7 +21,8 @@ public sealed class QueueAdmin
     // A recipient whose destination is looked up costs about an eighth of a look at a slot, one whose bit is looked at much less.
     private const int RecipientsPerLook = 8;
     private const int PendingPerLook = 128;
-    /// <summary>After so many turns nobody is told which message is the oldest: a queue that changes faster than it is looked through must not keep a probe waiting.</summary>
+
+    /// <summary>After so many turns it stays with the oldest message that was known: a queue that changes faster than it is looked through must not keep a probe waiting.</summary>
     private const int OldestTurns = 500;
 
     private const int RecipientsShown = 100;
@@ -32,6 +33,7 @@ public sealed class QueueAdmin
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
+    private (MessageId Id, long ArrivalUnixMs)? _oldest;
 
     internal QueueAdmin(QueueState queue, Router router)
     {
@@ -58,25 +60,11 @@ public sealed class QueueAdmin
         };
     }
 
-    /// <summary>The sites with the most ready work.</summary>
-    public IReadOnlyList<SiteView> Sites(int max)
-    {
-        _loop.CheckThread();
-        return [.. _queue.Sites.All.OrderByDescending(static site => site.Ready + site.InFlight).Take(max).Select(new BusySites(_queue).View)];
-    }
-
-    /// <summary>The same with what is deferred for them, in slices.</summary>
+    /// <summary>The sites with the most to do, found in slices; those that share a provider's budget are one.</summary>
     public ValueTask<IReadOnlyList<SiteView>> BusiestSitesAsync(int max) => new BusySites(_queue).ListAsync(max);
 
     /// <summary>The tenants with the most mail, found in slices.</summary>
     public ValueTask<IReadOnlyList<TenantState>> BusiestTenantsAsync(int max) => new BusyTenants(_queue).ListAsync(max);
-
-    /// <summary>The destinations with the most entries.</summary>
-    public IReadOnlyList<DestinationView> Destinations(int max)
-    {
-        _loop.CheckThread();
-        return [.. _queue.Destinations.All.OrderByDescending(static destination => destination.Entries).Take(max).Select(View)];
-    }
 
     /// <summary>Lists messages.</summary>
     /// <param name="filter">Which.</param>
@@ -105,16 +93,25 @@ public sealed class QueueAdmin
         return await FailedMail.AddAsync(_queue, id, listing.Messages.Count > 0 ? listing.Messages[0] : null);
     }
 
-    /// <summary>The message that arrived first, held ones too, with its time, Unix ms; null when nothing is queued, or the queue changes faster than it can be looked through.</summary>
-    public async ValueTask<(MessageId Id, long ArrivalUnixMs)?> OldestAsync()
+    /// <summary>
+    /// The message that arrived first, held ones too, with its time, Unix ms; null when nothing is queued. While the queue changes faster
+    /// than it can be looked through it is the one that was found last, which may be gone, and null when none was.
+    /// </summary>
+    /// <param name="turns">Turns of the loop that the search may wait for.</param>
+    public async ValueTask<(MessageId Id, long ArrivalUnixMs)?> OldestAsync(int turns = OldestTurns)
     {
         MessageHandle oldest;
         var turn = new Signal<bool>(_loop);
-        for (int turns = 0; !_queue.Journal.TryFindOldest(out oldest) && turns < OldestTurns; turns++)
+        for (; !_queue.Journal.TryFindOldest(out oldest); turns--)
         {
+            if (turns <= 0)
+            {
+                return _oldest;
+            }
             await turn.YieldAsync(true);
         }
-        return oldest.IsValid ? (_queue.Journal.IdOf(oldest), _queue.Journal.ArrivalUnixMs(oldest)) : null;
+        _oldest = oldest.IsValid ? (_queue.Journal.IdOf(oldest), _queue.Journal.ArrivalUnixMs(oldest)) : null;
+        return _oldest;
     }
 
     /// <summary>How many messages a filter selects.</summary>
@@ -376,15 +373,6 @@ public sealed class QueueAdmin
             Of = destination,
         };
     }
-
-    private DestinationView View(Destination destination) => new(
-        destination.Key,
-        destination.Site?.Key ?? "",
-        destination.Plan is null ? "" : Router.Name(destination.Plan.Status),
-        destination.Entries,
-        destination.Ready,
-        destination.DnsRetryMs == long.MaxValue ? 0 : Math.Max(0, destination.DnsRetryMs - _loop.NowMs),
-        destination.Plan?.Reason ?? "");
 
     internal static QueuedState StateOf(EntryState state) => state switch
     {

@@ -50,7 +50,7 @@ public sealed class QueueDeed
     public static QueueDeed Bounce(string text)
     {
         byte[] ascii = Encoding.ASCII.GetBytes(text);
-        return new QueueDeed((queue, handle) => DoBounce(queue, handle, ascii));
+        return new QueueDeed((queue, handle, body) => DoBounce(queue, handle, ascii, body)) { ReadsEnvelope = true, IsRecorded = true };
     }
 
     /// <summary>See <see cref="QueueAdmin.MoveAsync"/>.</summary>
@@ -115,7 +115,7 @@ public sealed class QueueDeed
         return true;
     }
 
-    private static bool DoBounce(QueueState queue, int handle, byte[] text)
+    private static bool DoBounce(QueueState queue, int handle, byte[] text, BodyReader? body)
     {
         ref Entry entry = ref queue.Slab[handle];
         if ((entry.Flags & EntryFlags.Removing) != 0)
@@ -124,6 +124,7 @@ public sealed class QueueDeed
         }
         entry.Flags |= EntryFlags.Bouncing;
         entry.Reason = queue.Reasons.Add(text);
+        queue.Moves.RecordBounce(handle, body);
         Settle(queue, handle, entry.State);
         return true;
     }

@@ -135,13 +135,3 @@ public sealed record BudgetView(string Key, int Sites, int Waiting, int Sessions
 /// <param name="Refused">Attempts that were refused for it.</param>
 /// <param name="Reason">What a host said last.</param>
 public sealed record LearnedRateView(double PerMinute, long Used, long SinceMs, long ClosedMs, long GrowsMs, long ForgottenMs, long Refused, string Reason);
-
-/// <summary>A destination, as it was when it was looked at.</summary>
-/// <param name="Key">Its key.</param>
-/// <param name="Site">Its site's key; empty while it has none.</param>
-/// <param name="Plan">Status of its plan; empty before the first.</param>
-/// <param name="Entries">Its entries.</param>
-/// <param name="Ready">Those of them that are ready.</param>
-/// <param name="DnsWaitMs">When DNS is asked again after a failure, from now; 0 when it has not failed.</param>
-/// <param name="Reason">Why it has no plan that works.</param>
-public sealed record DestinationView(string Key, string Site, string Plan, int Entries, int Ready, long DnsWaitMs, string Reason);

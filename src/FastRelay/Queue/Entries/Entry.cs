@@ -116,6 +116,9 @@ internal struct Entry
 
     /// <summary>The operator removes it and nobody is told.</summary>
     public readonly bool IsDropped => (Flags & EntryFlags.Bouncing) == EntryFlags.Removing;
+
+    /// <summary>The operator fails it and its sender is told.</summary>
+    public readonly bool IsBounced => (Flags & EntryFlags.Bouncing) == EntryFlags.Bouncing;
 }
 
 /// <summary>What few entries need: recipients of more than one transaction, or a failure among deferrals.</summary>

@@ -40,6 +40,9 @@ internal sealed class Replayer(QueueState queue)
             destination.LastMove = isNew || destination.LastMove?.Text == move?.Text ? move : null;
             movedUnixMs = move is null ? movedUnixMs : Math.Max(movedUnixMs, set.Move.UnixMs);
             ref Entry entry = ref queue.Slab[destination.LastEntry];
+            // So it is with what is to be bounced: nobody is failed of whom the operator has not said so.
+            bool bounced = tried && set.Move.IsBounce && (isNew || entry.IsBounced);
+            entry.Flags = bounced ? entry.Flags | EntryFlags.Bouncing : entry.Flags & ~EntryFlags.Bouncing;
             entry.Pending++;
             // The earliest of its recipients decides: one that was not tried in the last round is ready.
             entry.DueSeconds = Math.Min(entry.DueSeconds, due);
@@ -55,7 +58,11 @@ internal sealed class Replayer(QueueState queue)
                 queue.Moves.Redirect(handle, move, movedUnixMs);
             }
             int waitSeconds = queue.Slab[handle].DueSeconds - queue.NowSeconds;
-            if (state.Hold)
+            if (queue.Slab[handle].IsBounced)
+            {
+                queue.Settle(handle);
+            }
+            else if (state.Hold)
             {
                 queue.Hold(handle);
             }

@@ -18,7 +18,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
     /// <summary>True when an entry goes elsewhere, or back, once its delivery is over.</summary>
     public bool IsWanted(int handle) => queue.ExtraOrNone(handle) is { MoveWanted: true };
 
-    /// <summary>Where an entry is moved to, as the journal is to keep it: what is wanted of one that is being delivered.</summary>
+    /// <summary>Where an entry is moved to: what is wanted of one that is being delivered.</summary>
     public RecordedMove NoteOf(int handle)
     {
         if (queue.ExtraOrNone(handle) is { MoveWanted: true } extra)
@@ -28,6 +28,10 @@ internal sealed class MoveTable(QueueState queue, Router router)
         Destination head = queue.Destinations[queue.Slab[handle].Destination].Head;
         return head.MoveTarget is null ? default : new RecordedMove(head.MoveTarget.Utf8Text, head.MovedUnixMs);
     }
+
+    /// <summary>What the journal is to keep of an entry that is put off: where it is moved to, or that the operator fails it.</summary>
+    public RecordedMove RecordOf(int handle) =>
+        queue.Slab[handle].IsBounced ? new RecordedMove(RecordedMove.Bounce, queue.UnixMs) : NoteOf(handle);
 
     /// <summary>True when moving an entry there would change nothing.</summary>
     public bool IsThere(int handle, MoveTarget? target)
@@ -157,6 +161,15 @@ internal sealed class MoveTable(QueueState queue, Router router)
         }
     }
 
+    /// <summary>Records that the operator fails an entry, with his words as its reason: its bounce may have to wait, and a start is not to deliver it.</summary>
+    /// <param name="handle">In any state.</param>
+    /// <param name="body">As for <see cref="Move"/>.</param>
+    public void RecordBounce(int handle, BodyReader? body)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        Record(handle, in entry, body, queue.UnixMs);
+    }
+
     /// <summary>
     /// One outcome for all who are left, with the attempts that were made: it is the last word on each of them. Also for those
     /// whose bounce is not durable: if a crash brings them back, they are where the others are.
@@ -187,7 +200,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
             // In pieces: a start reads a record once for each recipient in it.
             for (int from = 0; from < count; from += PieceMax)
             {
-                queue.Journal.RecordOutcome(message, _named.AsSpan(from, Math.Min(PieceMax, count - from)), dueUnixMs, attempts, queue.Reasons.Text(entry.Reason), NoteOf(handle));
+                queue.Journal.RecordOutcome(message, _named.AsSpan(from, Math.Min(PieceMax, count - from)), dueUnixMs, attempts, queue.Reasons.Text(entry.Reason), RecordOf(handle));
             }
         }
     }

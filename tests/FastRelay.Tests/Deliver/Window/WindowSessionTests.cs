@@ -145,7 +145,8 @@ public sealed class WindowSessionTests : IDisposable
             };
         };
         Submit(40);
-        _rig.Until(() => Arrived().Length >= 36 && _rig.Counters.Failed >= 3 && _rig.Counters.Deferred >= 1, "all are judged");
+        // Not by counts: the peer has taken all long before its answers are read, and bounces that go nowhere count as failures too.
+        _rig.Until(() => _rig.Queue.Ready == 0 && _rig.Queue.InFlight == 0, "all are judged");
         Assert.Equal(Enumerable.Range(0, 40).Where(i => i is not (22 or 24 or 26 or 28)), Arrived());
         Assert.True(_rig.Logged("to=b22@far.test", "status=failed", "not from you"));
         Assert.True(_rig.Logged("to=b24@far.test", "status=failed", "nobody"));
@@ -195,7 +196,7 @@ public sealed class WindowSessionTests : IDisposable
         _rig.Until(() => _rig.Deliverer.Sessions == 0 && _rig.Logged("event=site_backoff"));
         // Those that were under way wait by their own times, and the others have not been tried.
         Assert.Equal((4L, 4L, 16L, 0L), (_rig.Counters.Deferred, _rig.Queue.Deferred, _rig.Queue.Ready, _rig.Counters.InDoubt));
-        SiteView site = Assert.Single(_rig.Queue.Admin.Sites(1));
+        SiteView site = Assert.Single(_rig.Run(_rig.Queue.Admin.BusiestSitesAsync(2)));
         Assert.Equal((SiteGear.Backoff, 1, 1), (site.Gear, site.Failures, site.Limit));
         // A busy site would have been looked at again after 5 s.
         Assert.InRange(site.GearMs, 20_000, 30_000);

@@ -23,7 +23,7 @@ public class GearTests
         rig.Loop.Settle();
     }
 
-    private static SiteView View(QueueRig rig) => rig.Queue.Admin.Sites(10).Single(site => site.Key == "mx.a.test");
+    private static SiteView View(QueueRig rig) => rig.ViewOf("mx.a.test");
 
     private static WaitReason Waits(QueueRig rig) => rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test")).Waits;
 
@@ -333,7 +333,7 @@ public class GearTests
             QueueRig rig = new QueueRig(new QueueOptions { Jitter = 0, ReplyRules = ProviderRules.All }).Domain("a.test", mx);
             rig.Accept("s@x.test", "u@a.test");
             rig.Report(rig.Take(mx), _ => OutcomePolicy.From(SmtpStage.Rcpt, code, default), text);
-            Assert.Equal((mx, text, gear), (mx, text, Assert.Single(rig.Queue.Admin.Sites(1)).Gear));
+            Assert.Equal((mx, text, gear), (mx, text, rig.ViewOf(mx).Gear));
         }
     }
 }

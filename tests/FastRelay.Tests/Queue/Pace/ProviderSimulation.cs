@@ -49,7 +49,7 @@ internal sealed class ProviderSimulation
 
     public long Deferred => _rig.Queue.Deferred;
 
-    public LearnedRateView? Learned => _rig.Queue.Admin.Sites(1) is [var site] ? site.Learned : null;
+    public LearnedRateView? Learned => _rig.Queue.State.Sites.Find("mx.a.test") is null ? null : _rig.ViewOf("mx.a.test").Learned;
 
     private long Now => _rig.Loop.Loop.NowMs;
 

@@ -16,7 +16,7 @@ public sealed class ShaperTests
     private static QueueRig Rig(params SiteConfig[] sites) =>
         new QueueRig(new QueueOptions { Jitter = 0, Sites = sites, ReplyRules = ProviderRules.All }).Domain("a.test");
 
-    private static SiteView View(QueueRig rig) => rig.Queue.Admin.Sites(10).Single(site => site.Key == Mx);
+    private static SiteView View(QueueRig rig) => rig.ViewOf(Mx);
 
     private static Explanation Explain(QueueRig rig) => rig.Loop.Wait(rig.Queue.Explainer.OfDomainAsync("a.test"));
 

@@ -22,7 +22,7 @@ public class SuspensionTests
 
     private static string Resume(QueueRig rig, string name) => rig.Loop.Wait(rig.Queue.SiteAdmin.ResumeAsync(name));
 
-    private static SiteView View(QueueRig rig, string site) => rig.Queue.Admin.Sites(10).Single(s => s.Key == site);
+    private static SiteView View(QueueRig rig, string site) => rig.ViewOf(site);
 
     [Theory]
     [InlineData("mx.a.test", true)]

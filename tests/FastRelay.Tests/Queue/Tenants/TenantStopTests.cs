@@ -79,7 +79,7 @@ public class TenantStopTests
         Accept(rig, "");
         Suspend(rig, "tenant:bulk");
         Accept(rig, "bulk", "v@small.test");
-        SiteView view = rig.Queue.Admin.Sites(1)[0];
+        SiteView view = rig.ViewOf(Site);
         Assert.Equal((SiteGear.Normal, 2, 3L), (view.Gear, view.Ready, view.Stopped));
         Assert.Equal(["", "Bulk"], new[] { Take(rig), Take(rig) }.Order(StringComparer.Ordinal));
         Assert.Equal("nothing", Take(rig));
