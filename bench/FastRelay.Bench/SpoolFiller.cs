@@ -16,9 +16,11 @@ internal sealed class SpoolFiller : LoopItem, IReplay
 {
     /// <summary>What the program's arguments may be.</summary>
     public const string Usage = """
-        usage: FastRelay.Bench fill SPOOL MESSAGES BYTES
+        usage: FastRelay.Bench fill SPOOL MESSAGES BYTES [HOSTS]
                FastRelay.Bench commit SPOOL MESSAGES BYTES WAITERS [settle]
         BYTES is 100 to 30,000: of each body. The first fifth of what commit writes warms up and is not measured.
+        What fill writes is for one of 1,000 domains, or of HOSTS addresses of loopback, each a site without DNS; every second message is of the
+        tenant odd, from odd@example.org.
         """;
 
     private const int FillWriters = 512;
@@ -28,14 +30,16 @@ internal sealed class SpoolFiller : LoopItem, IReplay
     private readonly long _messages;
     private readonly int _writers;
     private readonly bool _settle;
+    private readonly int _hosts;
     private MessageJournal _journal = null!;
     private long _begun;
     private int _running;
     private Moment _from;
     private Moment _to;
 
-    private SpoolFiller(World world, long messages, int bytes, int writers, bool settle)
+    private SpoolFiller(World world, long messages, int bytes, int writers, bool settle, int hosts)
     {
+        _hosts = hosts;
         _world = world;
         _messages = messages;
         _writers = _running = writers;
@@ -55,18 +59,20 @@ internal sealed class SpoolFiller : LoopItem, IReplay
     {
         bool commit = arguments[0] == "commit";
         int writers = FillWriters;
+        int hosts = 0;
         if (arguments.Length < 4
-            || arguments.Length > (commit ? 6 : 4)
+            || arguments.Length > (commit ? 6 : 5)
             || !long.TryParse(arguments[2], CultureInfo.InvariantCulture, out long messages)
             || !int.TryParse(arguments[3], CultureInfo.InvariantCulture, out int bytes)
             || (commit && (arguments.Length < 5 || !int.TryParse(arguments[4], CultureInfo.InvariantCulture, out writers)))
-            || messages < 10 || bytes is < 100 or > 30_000 || writers < 1)
+            || (!commit && arguments.Length == 5 && !int.TryParse(arguments[4], CultureInfo.InvariantCulture, out hosts))
+            || messages < 10 || bytes is < 100 or > 30_000 || writers < 1 || hosts is < 0 or > 1 << 24)
         {
             Console.Error.WriteLine(Usage);
             return 2;
         }
         World world = LinuxWorld.Create(new LinuxOptions());
-        var filler = new SpoolFiller(world, messages, bytes, writers, settle: arguments.Length == 6);
+        var filler = new SpoolFiller(world, messages, bytes, writers, settle: arguments.Length == 6, hosts);
         SyncMode sync = commit ? SyncMode.Group : SyncMode.None;
         JournalOpenResult opened = MessageJournal.Open(world, new JournalOptions { Path = arguments[1], Sync = sync, Limits = new Limits() }, filler);
         if (opened.Journal is null)
@@ -130,8 +136,10 @@ internal sealed class SpoolFiller : LoopItem, IReplay
         {
             _from = Now();
         }
-        envelope.Start("sender@example.org"u8, EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.example"u8);
-        Check.That(envelope.TryAddRecipient(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"user{number}@domain{number % Domains}.test"))));
+        bool odd = number % 2 == 1;
+        envelope.Start(odd ? "odd@example.org"u8 : "even@example.org"u8, EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.example"u8);
+        envelope.SetTenant(odd ? "odd"u8 : default);
+        Check.That(envelope.TryAddRecipient(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"user{number}@{DomainOf(number)}"))));
         writer.Begin();
         for (int at = 0; at < _body.Length;)
         {
@@ -151,6 +159,15 @@ internal sealed class SpoolFiller : LoopItem, IReplay
         {
             _journal.RecordOutcome(result.Message, [new RecipientOutcome(0, RecipientResult.Delivered)], 0, 1, "250 2.0.0 ok"u8);
         }
+    }
+
+    private string DomainOf(long number)
+    {
+        // Both tenants have mail for each of them.
+        long host = _hosts == 0 ? 0 : number / 2 % _hosts;
+        return _hosts == 0
+            ? string.Create(CultureInfo.InvariantCulture, $"domain{number % Domains}.test")
+            : string.Create(CultureInfo.InvariantCulture, $"[127.{host >> 16}.{(host >> 8) & 255}.{host & 255}]");
     }
 
     private Moment Now()

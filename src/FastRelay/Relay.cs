@@ -88,8 +88,7 @@ public sealed class Relay : LoopItem
         IReadOnlyDictionary<string, ClientCertificate>? certificates = null)
     {
         var relay = new Relay(world, config);
-        var rules = new List<RouteRule>();
-        string error = Rules(config, rules, credentials, certificates) ?? relay.Build(rules, serverTls, authorities, users);
+        string error = Routes(config, credentials, certificates, null, out RouteTable? routes) ?? relay.Build(routes!, serverTls, authorities, users);
         return new RelayStartResult(error.Length == 0 ? relay : null, error);
     }
 
@@ -106,47 +105,32 @@ public sealed class Relay : LoopItem
 
     /// <summary>
     /// Puts another configuration in force, all of it or nothing, between two items of the loop: what begins from now on goes
-    /// by it, sessions and transactions under way keep what they began with. Loop thread.
+    /// by it, sessions and transactions under way keep what they began with, and what is queued is brought under it in slices. Loop thread.
     /// </summary>
     /// <param name="config">Checked; differs from <see cref="Config"/> in nothing that <see cref="ConfigReload"/> calls fixed.</param>
+    /// <param name="routes">What <see cref="Routes"/> made of it.</param>
     /// <param name="serverTls">The listeners' certificate.</param>
     /// <param name="authorities">As for <see cref="Start"/>.</param>
     /// <param name="users">Who may authenticate.</param>
-    /// <param name="credentials">As for <see cref="Start"/>.</param>
-    /// <param name="routesKept">Entries of the queue whose route is not in the table any more: they keep it.</param>
-    /// <param name="certificates">As for <see cref="Start"/>.</param>
-    /// <returns>Null, or why nothing was changed.</returns>
-    public string? Reload(
-        RelayConfig config,
-        ServerTls? serverTls,
-        X509Certificate2Collection? authorities,
-        UserTable? users,
-        Func<RouteConfig, Credentials?>? credentials,
-        out long routesKept,
-        IReadOnlyDictionary<string, ClientCertificate>? certificates = null)
+    /// <returns>When all of it is in force: entries of the queue whose route is not in the table any more, who keep it; -1 when the relay stops, and nothing was changed.</returns>
+    public async ValueTask<long> ReloadAsync(RelayConfig config, RouteTable routes, ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users)
     {
         World.Loop.CheckThread();
-        routesKept = 0;
         if (_stopping)
         {
-            return "the relay stops";
-        }
-        var rules = new List<RouteRule>();
-        if (Rules(config, rules, credentials, certificates) is { } wrong)
-        {
-            return wrong;
+            return -1;
         }
         Config = config;
-        Router.Change(RoutingOf(config, rules), config.Limits);
+        bool plansHold = Router.Change(RoutingOf(config, routes), config.Limits);
         Journal.Change(config.Limits);
         Deliverer.Change(DeliveryOf(config, authorities), config.Limits);
         Bouncer.Change(BouncesOf(config));
         Receiver.Options = ReceivingOf(config);
         Receiver.Tls = serverTls;
         Receiver.Users = users;
-        routesKept = Queue.Change(QueueOf(config), config.Limits);
+        long routesKept = await Queue.ChangeAsync(QueueOf(config), config.Limits, plansHold);
         Log.Line("reloaded"u8).Add("users"u8, users?.Count ?? 0).Add("routes_kept"u8, routesKept).Write();
-        return null;
+        return routesKept;
     }
 
     /// <summary>On the loop, after <see cref="Stop"/>.</summary>
@@ -159,10 +143,10 @@ public sealed class Relay : LoopItem
         }
     }
 
-    private string Build(List<RouteRule> rules, ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users)
+    private string Build(RouteTable routes, ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users)
     {
         Limits limits = Config.Limits;
-        Router = new Router(World, limits, RoutingOf(Config, rules), Log);
+        Router = new Router(World, limits, RoutingOf(Config, routes), Log);
         Queue = new MessageQueue(World, Router, QueueOf(Config), limits, Log, Counters);
 
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
@@ -206,13 +190,22 @@ public sealed class Relay : LoopItem
         return "";
     }
 
-    /// <summary>The route table; a text when something is wrong with it.</summary>
-    private static string? Rules(
+    /// <summary>The route table of a configuration. Any thread: thousands of rows take some ms, which the loop has not.</summary>
+    /// <param name="config">Checked.</param>
+    /// <param name="credentials">As for <see cref="Start"/>.</param>
+    /// <param name="certificates">As for <see cref="Start"/>.</param>
+    /// <param name="before">The one in force, which stays when the other would send everything the same way; null for none.</param>
+    /// <param name="table">The table; null when something is wrong.</param>
+    /// <returns>Null, or what is wrong.</returns>
+    public static string? Routes(
         RelayConfig config,
-        List<RouteRule> rules,
         Func<RouteConfig, Credentials?>? credentials,
-        IReadOnlyDictionary<string, ClientCertificate>? certificates)
+        IReadOnlyDictionary<string, ClientCertificate>? certificates,
+        RouteTable? before,
+        out RouteTable? table)
     {
+        table = null;
+        var rules = new List<RouteRule>();
         foreach (RouteConfig route in config.Routes)
         {
             if (!NextHop.TryParse(route.To, out NextHop hop, out string wrong))
@@ -243,6 +236,7 @@ public sealed class Relay : LoopItem
                 Certificate = certificate,
             });
         }
+        table = before?.IsSame(rules) == true ? before : new RouteTable(rules);
         return null;
     }
 
@@ -266,9 +260,9 @@ public sealed class Relay : LoopItem
 
     // What each stage is told of a configuration: at the start, and again when another one is put in force.
 
-    private static RouterOptions RoutingOf(RelayConfig config, List<RouteRule> rules) => new()
+    private static RouterOptions RoutingOf(RelayConfig config, RouteTable routes) => new()
     {
-        Rules = rules,
+        Table = routes,
         RemotePort = config.Deliver.Port,
         AllowPrivate = config.Deliver.AllowPrivate,
         Tls = SiteTls.Of(config.Deliver.Tls),

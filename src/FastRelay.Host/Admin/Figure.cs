@@ -135,6 +135,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("dns_cache_entries", "Answers kept.", s => s.Router.Cache.Count),
         new("dns_cache_bytes", "Memory of those answers, octets.", s => s.Router.Cache.Bytes),
         new("loop_longest_turn_seconds", "The longest that the loop was busy with one turn, and everything else waited, since the start.", s => s.World.Loop.LongestTurnUs) { Parts = 1_000_000 },
+        new("loop_longest_turn_cpu_seconds", "The most of the processor that one turn has used since the start; what the longest took beyond it, other threads and processes took.", s => s.World.Loop.LongestTurnCpuUs) { Parts = 1_000_000 },
         new("loop_stalls_total", "Turns of the loop that took more than 10 ms.", s => s.World.Loop.Stalls),
         new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
         new("events_total", "Lines of the event stream.", s => s.Counters.Events),

@@ -142,7 +142,13 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     /// <inheritdoc/>
     public override Task<IReadOnlyList<SourceView>> SourcesAsync() => AdminRequest<IReadOnlyList<SourceView>>.AskAsync(
-        _loop, () => new ValueTask<IReadOnlyList<SourceView>>([.. source.Queue.Sources.Select(View)]), s_soon);
+        _loop,
+        () =>
+        {
+            IReadOnlyDictionary<string, Suspension> suspended = source.Queue.SiteAdmin.OfSources();
+            return new ValueTask<IReadOnlyList<SourceView>>([.. source.Queue.Sources.Select(one => View(one, suspended.GetValueOrDefault(one.Name)))]);
+        },
+        s_soon);
 
     /// <inheritdoc/>
     public override IReadOnlyList<CertificateTerm> Certificates() => Terms();
@@ -256,18 +262,14 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     private static TenantView View(TenantState tenant) => new(
         tenant.Name, tenant.Entries, tenant.InFlight, tenant.Weight, tenant.Sessions > 0 ? tenant.Sessions : null, tenant.Suspension is not null, EndOf(tenant.Suspension));
 
-    private SourceView View(EgressSource one)
+    private static SourceView View(EgressSource one, Suspension? suspension) => new(one.Name, one.Counts.Delivered, one.Counts.Deferred, one.Counts.Failed)
     {
-        Suspension? suspension = source.Queue.SiteAdmin.SuspensionOf(one);
-        return new SourceView(one.Name, one.Counts.Delivered, one.Counts.Deferred, one.Counts.Failed)
-        {
-            Addresses = [.. new[] { one.Ipv4, one.Ipv6 }.OfType<System.Net.IPAddress>().Select(static address => address.ToString())],
-            Sessions = one.Counts.Sessions,
-            Queued = one.Counts.Entries,
-            Suspended = suspension is not null,
-            Until = EndOf(suspension),
-        };
-    }
+        Addresses = [.. new[] { one.Ipv4, one.Ipv6 }.OfType<System.Net.IPAddress>().Select(static address => address.ToString())],
+        Sessions = one.Counts.Sessions,
+        Queued = one.Counts.Entries,
+        Suspended = suspension is not null,
+        Until = EndOf(suspension),
+    };
 
     private static DateTimeOffset? EndOf(Suspension? suspension) =>
         suspension is { UntilUnixMs: > 0 } ? DateTimeOffset.FromUnixTimeMilliseconds(suspension.UntilUnixMs) : null;

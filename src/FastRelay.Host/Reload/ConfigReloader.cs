@@ -137,14 +137,15 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         {
             logins[route] = PasswordFile.Load(route, out _);
         }
-        (string? wrong, long kept) = await AdminRequest<(string?, long)>.AskAsync(
-            relay.World.Loop,
-            () => ValueTask.FromResult((relay.Reload(next, tls, authorities, users, logins.GetValueOrDefault, out long routesKept, certificates), routesKept)),
-            Patience,
-            finishes: true);
-        if (wrong is not null)
+        RouteTable before = await AdminRequest<RouteTable>.AskAsync(relay.World.Loop, () => ValueTask.FromResult(relay.Router.Table), Patience);
+        if (Relay.Routes(next, logins.GetValueOrDefault, certificates, before, out RouteTable? routes) is { } wrong)
         {
             throw new AdminException(wrong);
+        }
+        long kept = await AdminRequest<long>.AskAsync(relay.World.Loop, () => relay.ReloadAsync(next, routes!, tls, authorities, users), Patience, finishes: true);
+        if (kept < 0)
+        {
+            throw new AdminException("the relay stops");
         }
         _running = next;
         secrets.Use(next, seen);

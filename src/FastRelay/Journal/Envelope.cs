@@ -120,6 +120,20 @@ public readonly ref struct Envelope
     /// <summary>All recipients in order.</summary>
     public RecipientEnumerator GetEnumerator() => new(_bytes[FirstRecipient..], RecipientCount);
 
+    /// <summary>The next recipient, for whoever pauses between two of them.</summary>
+    /// <param name="place">Where the walk is; its default is before the first.</param>
+    /// <param name="recipient">The recipient.</param>
+    /// <returns>False behind the last.</returns>
+    public bool TryNext(ref EnvelopePlace place, out EnvelopeRecipient recipient)
+    {
+        ReadOnlySpan<byte> rest = _bytes[(FirstRecipient + place.Octets)..];
+        var one = new RecipientEnumerator(rest, RecipientCount, place.Recipients);
+        bool found = one.MoveNext();
+        recipient = one.Current;
+        place = found ? new EnvelopePlace(place.Recipients + 1, place.Octets + rest.Length - one.Left) : place;
+        return found;
+    }
+
     /// <summary>The mailbox of one recipient; walks the list, so enumerate when more than one is wanted.</summary>
     public ReadOnlySpan<byte> Recipient(int index) => At(index).Mailbox;
 
@@ -181,12 +195,15 @@ public readonly ref struct Envelope
         private ReadOnlySpan<byte> _rest;
         private int _index;
 
-        internal RecipientEnumerator(ReadOnlySpan<byte> recipients, int count)
+        internal RecipientEnumerator(ReadOnlySpan<byte> recipients, int count, int first = 0)
         {
             _rest = recipients;
             _count = count;
-            _index = -1;
+            _index = first - 1;
         }
+
+        /// <summary>Octets behind the recipient at hand.</summary>
+        internal readonly int Left => _rest.Length;
 
         /// <summary>The recipient at hand.</summary>
         public EnvelopeRecipient Current { get; private set; }
@@ -212,3 +229,8 @@ public readonly ref struct Envelope
         }
     }
 }
+
+/// <summary>Where a walk through the recipients of an <see cref="Envelope"/> pauses.</summary>
+/// <param name="Recipients">That were seen.</param>
+/// <param name="Octets">That they take.</param>
+public readonly record struct EnvelopePlace(int Recipients, int Octets);

@@ -11,7 +11,7 @@ namespace FastRelay.Journal;
 public sealed class MessageJournal
 {
     private const int RoomForOne = 64 * 1024;
-    private const int OldestPagesPerTurn = 8;
+    private const int OldestPagesPerTurn = 4;
     private readonly World _world;
     private Limits _limits;
     private readonly IDisposable _lock;

@@ -16,6 +16,7 @@ public sealed class Destination
     internal ReadyLanes Lanes;
 
     private EgressSource? _source;
+    private Site? _site;
     private int _entries;
 
     internal Destination(int number, Tenant tenant, Route route, RouteTable table, Destination? head = null)
@@ -78,9 +79,6 @@ public sealed class Destination
     /// <summary>Of a head, the ways that are not itself, also those of sources that are gone.</summary>
     internal List<Destination>? Others { get; set; }
 
-    /// <summary>A head with the others.</summary>
-    internal IEnumerable<Destination> All => Others is null ? [this] : Others.Prepend(this);
-
     /// <summary>The destination by which its mail goes when the operator has not moved it.</summary>
     internal Destination Home => Head.MovedFrom ?? Head;
 
@@ -123,7 +121,16 @@ public sealed class Destination
     public Plan? Plan { get; internal set; }
 
     /// <summary>The site of that plan; null while there is none.</summary>
-    public Site? Site { get; internal set; }
+    public Site? Site
+    {
+        get => _site;
+        internal set
+        {
+            CountAtSite(-_entries);
+            _site = value;
+            CountAtSite(_entries);
+        }
+    }
 
     /// <summary>Entries in all states.</summary>
     public int Entries
@@ -133,6 +140,7 @@ public sealed class Destination
         {
             Tenant.Entries += value - _entries;
             Count(value - _entries);
+            CountAtSite(value - _entries);
             _entries = value;
         }
     }
@@ -150,6 +158,9 @@ public sealed class Destination
     public string DnsReason => Plan is { Status: PlanStatus.Temporary } plan ? plan.Reason : "";
 
     internal int Number { get; }
+
+    /// <summary>Of a head, the number of the configuration that it was brought under.</summary>
+    internal int ConfigOf { get; set; }
 
     /// <summary>Planning waits for its turn or is under way.</summary>
     internal bool Planning { get; set; }
@@ -213,6 +224,14 @@ public sealed class Destination
         if (_source is { } source)
         {
             source.Counts.Entries += entries;
+        }
+    }
+
+    private void CountAtSite(int entries)
+    {
+        if (_site is { } site)
+        {
+            site.Entries += entries;
         }
     }
 

@@ -12,9 +12,9 @@ internal sealed class DestinationTable
     private readonly QueueState _queue;
     private readonly Router _router;
     private readonly Loop _loop;
-    private readonly HashSet<Destination> _left = [];
-    private readonly DestinationNumbers _numbers = new();
     private readonly EmptyDestinations _empty = new();
+    private int _config;
+    private int _routesOf;
 
     public DestinationTable(QueueState queue, Router router)
     {
@@ -32,18 +32,13 @@ internal sealed class DestinationTable
 
     public int Count { get; private set; }
 
-    /// <summary>Those that get no new mail: it goes elsewhere since a change, or they hold what was moved.</summary>
-    public Destination[] AllLeft => [.. _left];
+    /// <summary>All of them by number: those that get new mail, and those that get none, since it goes elsewhere since a change or they hold what was moved.</summary>
+    public Places<Destination> Places { get; } = new();
 
-    public IEnumerable<Destination> All => _queue.Tenants.All.SelectMany(static tenant => tenant.Current).Concat(_left);
+    /// <summary>All of them.</summary>
+    public IEnumerable<Destination> All => Places.All;
 
-    /// <summary>Entries whose route is not in the table any more: they keep it.</summary>
-    public long EntriesKept => _left.Sum(static destination => destination.KeepsRoute ? (long)destination.Entries : 0);
-
-    public Destination this[int number] => _numbers[number];
-
-    /// <summary>By number; null where there is none.</summary>
-    public ReadOnlySpan<Destination?> Places => _numbers.Places;
+    public Destination this[int number] => Places[number]!;
 
     /// <summary>The destination of a message's recipient, by the way that is chosen for the message; made when it is new.</summary>
     /// <param name="tenant">Whose message it is.</param>
@@ -58,7 +53,11 @@ internal sealed class DestinationTable
         ReadOnlySpan<char> domain = length <= 0 ? Destination.Unroutable : buffer[..length];
         if (tenant.TryFind(domain, out Destination? known))
         {
-            return known!;
+            Update(known!);
+            if (!known!.IsLeft)
+            {
+                return known;
+            }
         }
         if (_router.FixedRoute(domain) is { } route)
         {
@@ -68,36 +67,86 @@ internal sealed class DestinationTable
     }
 
     /// <summary>
-    /// The route table, or what plans are made by, has changed: everything is planned anew. Mail that is queued keeps the
+    /// The configuration is another: each destination is to be brought under it before new mail comes to it, or the recipients of one
+    /// message would be gathered by two route tables, and some of them twice.
+    /// </summary>
+    /// <param name="plansHold">Routes, and what plans are made by, are as they were.</param>
+    public void Change(bool plansHold)
+    {
+        _config++;
+        if (!plansHold)
+        {
+            _routesOf = _config;
+            Plans.Changed();
+        }
+    }
+
+    /// <summary>
+    /// Brings a destination under the configuration of now. Mail that is queued keeps the
     /// recipients that it was gathered with. A domain's takes the way that new mail to it takes; a route's takes the way that its
     /// row has now, and stays with the old one when the row is gone; what the operator has moved stays moved.
     /// </summary>
-    public void Change()
+    /// <param name="head">With the ways of its sources.</param>
+    public void Update(Destination head)
     {
-        Plans.Changed();
-        foreach (Destination destination in All.ToList())
+        if (head.ConfigOf == _config)
         {
-            if (!destination.IsLeft && IsLeftNow(destination))
+            return;
+        }
+        bool plansHold = head.ConfigOf >= _routesOf;
+        head.ConfigOf = _config;
+        if (!plansHold)
+        {
+            Reroute(head);
+            head.Others?.ForEach(Reroute);
+        }
+        bool moves = Assign(head);
+        foreach (Destination way in head.Others ?? [])
+        {
+            moves |= Assign(way);
+        }
+        if (!plansHold || moves)
+        {
+            Forget(head);
+            head.Others?.ForEach(Forget);
+        }
+    }
+
+    /// <summary>Entries of a head and its ways whose route is not in the table any more: they keep it.</summary>
+    public static long KeptOf(Destination head)
+    {
+        long kept = head.KeepsRoute ? head.Entries : 0;
+        foreach (Destination way in head.Others ?? [])
+        {
+            kept += way.KeepsRoute ? way.Entries : 0;
+        }
+        return kept;
+    }
+
+    /// <returns>True when it leaves from elsewhere now.</returns>
+    private bool Assign(Destination way)
+    {
+        EgressSource? before = way.Source;
+        _queue.Sources.Assign(way);
+        return way.Source != before;
+    }
+
+    private void Reroute(Destination destination)
+    {
+        if (!destination.IsLeft && IsLeftNow(destination))
+        {
+            destination.IsLeft = true;
+            if (destination.Head == destination)
             {
-                destination.IsLeft = true;
-                _left.Add(destination);
-                if (destination.Head == destination)
-                {
-                    destination.Tenant.Remove(destination);
-                }
+                destination.Tenant.Remove(destination);
             }
-            Route? next = destination.Head.MoveTarget is { } target ? target.RouteBy(_router)
-                : destination.Origin.NextHop.Kind == NextHopKind.Mx
-                ? _router.FixedRoute(destination.Origin.Domain) ?? _router.MxRoute(destination.Origin.Domain)
-                : _router.Table.Successor(destination.Route);
-            destination.KeepsRoute = next is null;
-            destination.Route = next ?? destination.Route;
-            Forget(destination);
         }
-        foreach (Destination destination in All.ToList())
-        {
-            _queue.Sources.Assign(destination);
-        }
+        Route? next = destination.Head.MoveTarget is { } target ? target.RouteBy(_router)
+            : destination.Origin.NextHop.Kind == NextHopKind.Mx
+            ? _router.FixedRoute(destination.Origin.Domain) ?? _router.MxRoute(destination.Origin.Domain)
+            : _router.Table.Successor(destination.Route);
+        destination.KeepsRoute = next is null;
+        destination.Route = next ?? destination.Route;
     }
 
     private bool IsLeftNow(Destination destination) => destination.Origin.NextHop.Kind == NextHopKind.Mx
@@ -157,11 +206,7 @@ internal sealed class DestinationTable
                 continue;
             }
             Unlink(destination);
-            if (destination.IsLeft)
-            {
-                _left.Remove(destination);
-            }
-            else if (destination.Head == destination)
+            if (!destination.IsLeft && destination.Head == destination)
             {
                 destination.Tenant.Remove(destination);
             }
@@ -172,7 +217,7 @@ internal sealed class DestinationTable
             {
                 _queue.Tenants.Forget(destination.Tenant);
             }
-            _numbers.Free(destination);
+            Places.Free(destination.Number);
         }
         return false;
     }
@@ -284,11 +329,7 @@ internal sealed class DestinationTable
     /// <summary>A way from another source.</summary>
     public Destination MakeWay(Destination head, EgressSource source)
     {
-        Destination way = Make(new Destination(_numbers.Take(), head, source));
-        if (way.IsLeft)
-        {
-            _left.Add(way);
-        }
+        Destination way = Make(new Destination(Places.Take(), head, source));
         (head.Others ??= []).Add(way);
         return way;
     }
@@ -296,22 +337,22 @@ internal sealed class DestinationTable
     /// <summary>What mail that the operator moves from a head goes to.</summary>
     public Destination MakeMoved(Destination home, MoveTarget target, Route route)
     {
-        Destination made = Make(new Destination(_numbers.Take(), home, target, route));
-        _left.Add(made);
+        Destination made = Make(new Destination(Places.Take(), home, target, route));
         (home.Moved ??= []).Add(made);
         return made;
     }
 
     private Destination Make(Tenant tenant, Route route)
     {
-        Destination head = Make(new Destination(_numbers.Take(), tenant, route, _router.Table));
+        Destination head = Make(new Destination(Places.Take(), tenant, route, _router.Table));
         tenant.Add(head);
         return head;
     }
 
     private Destination Make(Destination made)
     {
-        _numbers.Set(made);
+        Places.Set(made.Number, made);
+        made.ConfigOf = _config;
         made.Tenant.Destinations++;
         Count++;
         _queue.Sources.Assign(made);

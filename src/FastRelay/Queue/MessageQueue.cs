@@ -16,6 +16,7 @@ public sealed class MessageQueue : IReplay
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly Replayer _replayer;
+    private readonly ConfigWalk _configWalk;
 
     /// <summary>Creates an empty queue. Recovery then fills it, and <see cref="Attach"/> gives it the journal.</summary>
     /// <param name="world">Loop, clocks, random.</param>
@@ -29,6 +30,7 @@ public sealed class MessageQueue : IReplay
         _loop = world.Loop;
         _queue = new QueueState(world, router, options, limits, log, counters);
         _replayer = new Replayer(_queue);
+        _configWalk = new ConfigWalk(_queue);
         Admin = new QueueAdmin(_queue, router);
         SiteAdmin = new SiteAdmin(_queue);
         Explainer = new Explainer(_queue, router);
@@ -122,11 +124,15 @@ public sealed class MessageQueue : IReplay
     }
 
     /// <summary>
-    /// Puts other schedules, rules for sites and limits in force, after <see cref="Router.Change"/>. Every plan is made anew.
+    /// Puts other schedules, rules for sites and limits in force, after <see cref="Router.Change"/>: at once for what is made from now on, and
+    /// in slices for what is there. Every plan is made anew where anything has changed that plans are made by.
     /// When a message that is queued expires was decided when it came.
     /// </summary>
-    /// <returns>Entries whose route is not in the table any more: they keep it.</returns>
-    public long Change(QueueOptions options, Limits limits)
+    /// <param name="options">In force from now on.</param>
+    /// <param name="limits">The same.</param>
+    /// <param name="plansHold">What <see cref="Router.Change"/> said.</param>
+    /// <returns>When all of it is in force: entries whose route is not in the table any more: they keep it.</returns>
+    public ValueTask<long> ChangeAsync(QueueOptions options, Limits limits, bool plansHold = false)
     {
         _loop.CheckThread();
         _queue.Options = options;
@@ -135,9 +141,9 @@ public sealed class MessageQueue : IReplay
         _queue.Sources.Change();
         _queue.Gears.Change();
         _queue.Warner.Change();
-        _queue.Destinations.Change();
-        _queue.Sites.Change();
-        return _queue.Destinations.EntriesKept;
+        _queue.Destinations.Change(plansHold);
+        _queue.Sites.PlansOf += plansHold ? 0 : 1;
+        return _configWalk.RunAsync();
     }
 
     /// <summary>Gives the journal, after it has replayed into this queue and before the loop runs.</summary>

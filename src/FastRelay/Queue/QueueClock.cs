@@ -10,12 +10,19 @@ namespace FastRelay.Queue;
 /// </summary>
 internal sealed class QueueClock : LoopItem
 {
-    /// <summary>Entries touched in one turn.</summary>
-    public const int Slice = 256;
+    // Entries that are moved down the wheel, or taken out of it, between two looks at the clock.
+    private const int DueBudget = 64;
 
-    private const int SweepSlice = 2_048;
+    // What becomes ready is linked into its destination, and that into its site.
+    private const int DueCost = 4;
+
+    // One that is neither ready nor old is looked at in order of memory, which is cheap.
+    private const int SweepSteps = 2_048;
+    private const int ReadyCost = 4;
+    private const int ForgetBudget = 32;
     private const int OverdueSeconds = 3_600;
     private readonly QueueState _queue;
+    private readonly Slice _slice;
     private readonly LoopTimer _timer;
     private readonly LoopTimer _sweepTimer;
     private readonly Sweep _sweep;
@@ -23,6 +30,7 @@ internal sealed class QueueClock : LoopItem
     public QueueClock(QueueState queue)
     {
         _queue = queue;
+        _slice = new Slice(queue.World.Loop);
         _timer = new LoopTimer(queue.World.Loop, this);
         _sweep = new Sweep(this);
         _sweepTimer = new LoopTimer(queue.World.Loop, _sweep);
@@ -48,8 +56,26 @@ internal sealed class QueueClock : LoopItem
 
     protected override void Run()
     {
-        int budget = Slice;
         int now = _queue.NowSeconds;
+        int budget;
+        do
+        {
+            budget = DueBudget;
+            Take(now, ref budget);
+        }
+        while (budget <= 0 && _slice.Spend(DueCost * DueBudget));
+        if (budget <= 0)
+        {
+            _queue.World.Loop.Enqueue(this);
+        }
+        else
+        {
+            Arm();
+        }
+    }
+
+    private void Take(int now, ref int budget)
+    {
         while (_queue.Wheel.TryNext(now, ref budget, out int handle))
         {
             _queue.TakenOut(handle, EntryState.Deferred);
@@ -62,33 +88,27 @@ internal sealed class QueueClock : LoopItem
             _queue.Sources.Again(handle);
             _queue.MakeReady(handle);
         }
-        if (budget <= 0)
-        {
-            _queue.World.Loop.Enqueue(this);
-        }
-        else
-        {
-            Arm();
-        }
     }
 
     private sealed class Sweep(QueueClock clock) : LoopItem
     {
+        private readonly Slice _slice = new(clock._queue.World.Loop, SweepSteps);
         private int _at = 1;
 
         protected override void Run()
         {
             QueueState queue = clock._queue;
             int now = queue.NowSeconds;
-            int end = Math.Min(_at + SweepSlice, queue.Slab.End);
-            for (; _at < end; _at++)
+            for (; _at < queue.Slab.End && !_slice.IsOver; _at++)
             {
                 ref Entry entry = ref queue.Slab[_at];
                 queue.Warner.Look(in entry, now);
                 if (entry.State != EntryState.Ready)
                 {
+                    _slice.Spend();
                     continue;
                 }
+                _slice.Spend(ReadyCost);
                 if (entry.ExpireSeconds <= now && IsStuck(queue, in entry, now))
                 {
                     queue.TakeOut(_at);
@@ -99,7 +119,13 @@ internal sealed class QueueClock : LoopItem
                     Watch(queue, queue.Destinations[entry.Destination]);
                 }
             }
-            if (_at < queue.Slab.End || queue.Destinations.ForgetEmpty(Slice))
+            bool more = true;
+            while (more && !_slice.IsOver)
+            {
+                more = queue.Destinations.ForgetEmpty(ForgetBudget);
+                _slice.Spend(ReadyCost * ForgetBudget);
+            }
+            if (more || _at < queue.Slab.End)
             {
                 queue.World.Loop.Enqueue(this);
                 return;

@@ -14,9 +14,15 @@ namespace FastRelay.Queue;
 internal sealed class Settler
 {
     private const long IoRetryMs = 60_000;
+
+    // A record, lines of the log and of the event stream, and whoever is told.
+    private const int SettleCost = 16;
+
+    // Of a destination that has nothing to settle any more.
+    private const int PassCost = 1;
     private readonly QueueState _queue;
     private readonly Signal<bool> _wake;
-    private readonly Signal<bool> _turn;
+    private readonly Slice _slice;
     private EntryList _entries;
     private Destination? _first;
     private Destination? _last;
@@ -32,7 +38,7 @@ internal sealed class Settler
     {
         _queue = queue;
         _wake = new Signal<bool>(queue.World.Loop);
-        _turn = new Signal<bool>(queue.World.Loop);
+        _slice = new Slice(queue.World.Loop);
     }
 
     /// <summary>An entry to settle for itself.</summary>
@@ -93,25 +99,26 @@ internal sealed class Settler
     {
         try
         {
-            int budget = QueueClock.Slice;
+            bool goesOn = false;
             while (true)
             {
                 // Also the first time: never from inside the call that added the entry.
-                if (budget == QueueClock.Slice || budget <= 0)
+                if (!goesOn)
                 {
-                    budget = QueueClock.Slice;
-                    await _turn.YieldAsync(true);
+                    await _slice.NextAsync();
                 }
-                if (!TryNext(out Delivery delivery, out bool byPlan))
+                goesOn = false;
+                if (TryNext(out Delivery delivery, out bool byPlan))
+                {
+                    Settled++;
+                    await SettleAsync(delivery, byPlan);
+                    goesOn = _slice.Spend(SettleCost);
+                }
+                else if (!_slice.IsOver)
                 {
                     _idle = true;
                     await _wake.WaitAsync();
-                    budget = QueueClock.Slice;
-                    continue;
                 }
-                budget--;
-                Settled++;
-                await SettleAsync(delivery, byPlan);
             }
         }
         catch (Exception e)
@@ -120,6 +127,7 @@ internal sealed class Settler
         }
     }
 
+    /// <returns>False when there is nothing to settle, or the turn takes no more.</returns>
     private bool TryNext(out Delivery delivery, out bool byPlan)
     {
         byPlan = false;
@@ -149,6 +157,10 @@ internal sealed class Settler
             _last = _first is null ? null : _last;
             destination.NextToSettle = null;
             destination.Settling = false;
+            if (!_slice.Spend(PassCost))
+            {
+                break;
+            }
         }
         delivery = default;
         return false;

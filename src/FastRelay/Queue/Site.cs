@@ -16,15 +16,18 @@ public sealed class Site
 
     private readonly SiteTable _table;
 
-    internal Site(SiteTable table, Plan plan, string key)
+    internal Site(SiteTable table, Plan plan, string key, int number)
     {
         _table = table;
         Plan = plan;
         Key = key;
+        Number = number;
     }
 
     /// <summary>Name of its set of hosts, or the route's text; with a slash and the source behind it where there is one.</summary>
     public string Key { get; }
+
+    internal int Number { get; }
 
     /// <summary>Who we are to its hosts; null for what <c>[deliver]</c> says.</summary>
     public EgressSource? Source
@@ -172,6 +175,17 @@ public sealed class Site
     /// <summary>Destinations that are linked to it.</summary>
     public int Destinations { get; internal set; }
 
+    /// <summary>Their entries, in all states.</summary>
+    public long Entries
+    {
+        get => _entries;
+        internal set
+        {
+            Budget.Entries += value - _entries;
+            _entries = value;
+        }
+    }
+
     /// <summary>Its last answer to a final dot came at once; busy connections may be left more until then, on the loop's scale.</summary>
     public long QuickUntilMs { get; internal set; }
 
@@ -180,6 +194,7 @@ public sealed class Site
     private int _idle;
     private int _inFlight;
     private int _stacked;
+    private long _entries;
     private LinkedListNode<Site>? _idleNode;
 
     /// <summary>Sessions at work or about to be.</summary>
@@ -209,8 +224,8 @@ public sealed class Site
     /// <summary>Connections that count already and are still to be dialled.</summary>
     internal int DialsAhead { get; set; }
 
-    /// <summary>Its plan was made before the configuration changed: the next one takes its place, however long it holds.</summary>
-    internal bool IsPlanOld { get; set; }
+    /// <summary>The number of the configuration that its plan was made by, see <see cref="SiteTable.PlansOf"/>.</summary>
+    internal int PlanOf { get; set; }
 
     /// <summary>Has the site looked at again, at the earliest of the times that were asked for.</summary>
     internal LoopTimer? LookTimer { get; set; }
@@ -266,6 +281,7 @@ public sealed class Site
             budget.Idle += sign * _idle;
             budget.InFlight += sign * _inFlight;
             budget.Stacked += sign * _stacked;
+            budget.Entries += sign * _entries;
             budget.Starved += Place == SitePlace.Room ? sign : 0;
         }
     }

@@ -11,12 +11,16 @@ namespace FastRelay.Queue;
 internal sealed class SiteTable : LoopItem
 {
     private const long RoomLookMs = 20;
+
+    // A look may put a session to work, which is some system calls.
+    private const int LookCost = 8;
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly Dictionary<string, Site> _sites = new(StringComparer.Ordinal);
     private WokenSites _woken;
     private SiteQueue _starved = new(SitePlace.Room);
     private readonly LoopTimer _roomTimer;
+    private readonly Slice _slice;
     private bool _room;
 
     public SiteTable(QueueState queue)
@@ -24,6 +28,7 @@ internal sealed class SiteTable : LoopItem
         _queue = queue;
         _loop = queue.World.Loop;
         _roomTimer = new LoopTimer(_loop, new RoomLook(this));
+        _slice = new Slice(_loop);
         Budgets = new BudgetTable(queue);
     }
 
@@ -38,7 +43,17 @@ internal sealed class SiteTable : LoopItem
 
     public int Count => _sites.Count;
 
-    public Dictionary<string, Site>.ValueCollection All => _sites.Values;
+    /// <summary>All of them by number.</summary>
+    public Places<Site> Places { get; } = new();
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<Site> All => Places.All;
+
+    /// <summary>
+    /// The number of the configuration that plans are made by. A plan of an earlier one is old: the next one takes its place, however
+    /// long it holds.
+    /// </summary>
+    public int PlansOf { get; set; }
 
     public Site? Find(string key) => _sites.GetValueOrDefault(key);
 
@@ -49,14 +64,15 @@ internal sealed class SiteTable : LoopItem
         if (_sites.TryGetValue(key, out Site? site))
         {
             site.Source = source;
-            if (site.IsPlanOld || plan.ExpiresMs >= site.Plan.ExpiresMs)
+            bool isOld = site.PlanOf != PlansOf;
+            if (isOld || plan.ExpiresMs >= site.Plan.ExpiresMs)
             {
-                bool renewed = site.IsPlanOld && !(plan.Credentials?.IsSame(site.Plan.Credentials) ?? site.Plan.Credentials is null);
+                bool renewed = isOld && !(plan.Credentials?.IsSame(site.Plan.Credentials) ?? site.Plan.Credentials is null);
                 site.Plan = plan;
-                if (site.IsPlanOld)
+                if (isOld)
                 {
                     // Its hosts may be another provider's now.
-                    site.IsPlanOld = false;
+                    site.PlanOf = PlansOf;
                     Budgets.Reassign(site);
                     // And so is what a suspension of that provider is for.
                     _queue.Gears.Recall(site);
@@ -70,7 +86,8 @@ internal sealed class SiteTable : LoopItem
             }
             return site;
         }
-        site = new Site(this, plan, key) { Source = source };
+        site = new Site(this, plan, key, Places.Take()) { Source = source, PlanOf = PlansOf };
+        Places.Set(site.Number, site);
         _sites.Add(key, site);
         Budgets.Assign(site);
         _queue.Gears.Recall(site);
@@ -78,16 +95,11 @@ internal sealed class SiteTable : LoopItem
     }
 
     /// <summary>Rules and limits have changed. A budget keeps what it has learned; where its rates are others now, it begins with full buckets.</summary>
-    public void Change()
+    public void Change(Site site)
     {
-        foreach (Site site in _sites.Values)
-        {
-            site.IsPlanOld = true;
-            Budgets.Reassign(site);
-            site.Lanes.Change();
-            Wake(site);
-        }
-        RoomAgain();
+        Budgets.Reassign(site);
+        site.Lanes.Change();
+        Wake(site);
     }
 
     /// <summary>Looks, in this turn's run queue, whether the site wants another session.</summary>
@@ -129,7 +141,7 @@ internal sealed class SiteTable : LoopItem
 
     public void WakeAll()
     {
-        foreach (Site site in _sites.Values)
+        foreach (Site site in All)
         {
             Wake(site);
         }
@@ -137,21 +149,23 @@ internal sealed class SiteTable : LoopItem
 
     protected override void Run()
     {
-        Site? site = _woken.TakeAll();
-        while (site is not null)
+        // Those that these looks wake are looked at in the next turn.
+        for (int left = _woken.Count; left > 0 && !_slice.IsOver; left--)
         {
-            Site? next = site.NextToWake;
-            site.NextToWake = null;
-            site.WakeQueued = false;
-            Look(site);
-            site = next;
+            Look(_woken.Take());
+            _slice.Spend(LookCost);
         }
-        while (_room && _starved.First is { } starved)
+        while (_room && !_slice.IsOver && _starved.First is { } starved)
         {
             Leave(starved);
             Look(starved);
+            _slice.Spend(LookCost);
         }
-        _room = false;
+        _room &= _starved.First is not null;
+        if (_room || _woken.Count > 0)
+        {
+            _loop.Enqueue(this);
+        }
     }
 
     private void Look(Site site)
@@ -214,6 +228,7 @@ internal sealed class SiteTable : LoopItem
             if (Find(site.Key) == site)
             {
                 _sites.Remove(site.Key);
+                Places.Free(site.Number);
                 if (--budget.Sites == 0)
                 {
                     Budgets.Forget(budget);
@@ -247,6 +262,13 @@ internal sealed class SiteTable : LoopItem
         budget.Binds = BudgetBind.None;
         while (!_queue.Stopping && Dispatcher is not null && Next(budget) is { } site)
         {
+            if (_slice.IsOver)
+            {
+                // A hundred thousand sites of a provider may wait, and a rule may give them hundreds of sessions.
+                Wake(site);
+                return;
+            }
+            _slice.Spend(LookCost);
             if (!Wants(site))
             {
                 budget.Leave(site);
@@ -258,7 +280,7 @@ internal sealed class SiteTable : LoopItem
                 budget.WaitToDial(site);
                 continue;
             }
-            if (!mayDial || !MayServe(budget, site))
+            if (!mayDial || !Budgets.MayServe(budget, site))
             {
                 return;
             }
@@ -279,37 +301,6 @@ internal sealed class SiteTable : LoopItem
             LookAgain(budget, dialMs);
         }
         return budget.Next(mayDial: dialMs == 0);
-    }
-
-    /// <summary>Asks all that a budget has to say. When that is no, whatever changes it has the budget looked at again.</summary>
-    private bool MayServe(SiteBudget budget, Site site)
-    {
-        if (_queue.Gears.NextEndMs(budget) is > 0 and long endMs)
-        {
-            LookAgain(budget, endMs);
-        }
-        int most = Budgets.LimitOf(budget);
-        budget.Binds = _loop.NowMs < budget.Brake.UntilMs ? BudgetBind.Gear
-            : budget.Active >= most || (site.Idle == 0 && budget.Sessions >= most) ? BudgetBind.Session
-            : !Shaper.MayBegin(site) ? BudgetBind.Rate
-            : BudgetBind.None;
-        if (budget.Binds == BudgetBind.Session && budget.Active < most && budget.Closing < budget.Waiting && budget.IdleSites?.First is { } idle)
-        {
-            // What an idle connection of another site has to make room for is worth more.
-            budget.Closing++;
-            Dispatcher!.CloseIdle(idle.Value);
-        }
-        if (budget.Binds != BudgetBind.None || !budget.IsPaced || budget.Coming < Queue.Shaper.Ahead(budget))
-        {
-            return budget.Binds == BudgetBind.None;
-        }
-        // Those that are on their way take what the rate lets go; for one that is long on its way another is sent.
-        long waitMs = budget.SentAtMs + SiteBudget.TurnMs - _loop.NowMs;
-        if (waitMs > 0)
-        {
-            LookAgain(budget, waitMs);
-        }
-        return waitMs <= 0;
     }
 
     /// <summary>Puts a session to work for a site whose turn it is.</summary>

@@ -33,7 +33,7 @@ public sealed class Router
         _limits = limits;
         _options = options;
         _log = log;
-        Table = new RouteTable(options.Rules);
+        Table = options.Table ?? new RouteTable(options.Rules);
         NameOurselves();
         Cache = new ResolverCache(world.Resolver, world.Loop, limits);
     }
@@ -45,17 +45,18 @@ public sealed class Router
     /// Puts other options and limits in force for plans that are made from now on; the queue then makes
     /// all of them anew.
     /// </summary>
-    public void Change(RouterOptions options, Limits limits)
+    /// <returns>True when routes and plans that are there need not be made anew: all that they are made by is the same.</returns>
+    public bool Change(RouterOptions options, Limits limits)
     {
         _world.Loop.CheckThread();
+        bool hold = options.PlansAs(_options) && limits.MxHosts == _limits.MxHosts;
         _options = options;
         _limits = limits;
         Cache.Limits = limits;
         NameOurselves();
-        if (!Table.IsSame(options.Rules))
-        {
-            Table = new RouteTable(options.Rules);
-        }
+        RouteTable before = Table;
+        Table = options.Table ?? (Table.IsSame(options.Rules) ? Table : new RouteTable(options.Rules));
+        return hold && Table == before;
     }
 
     /// <summary>Which addresses of hosts are asked for, and in which order they are tried.</summary>

@@ -9,6 +9,9 @@ public sealed record RouterOptions
     /// <summary>The route table; the first row that matches a recipient's domain wins, MX delivery when none does.</summary>
     public IReadOnlyList<RouteRule> Rules { get; init; } = [];
 
+    /// <summary>The table of <see cref="Rules"/> where it was made already: thousands of rows take their time, which the loop has not. Null when it was not.</summary>
+    public RouteTable? Table { get; init; }
+
     /// <summary>Remote port of MX delivery and of routes that name none.</summary>
     public int RemotePort { get; init; } = 25;
 
@@ -35,4 +38,12 @@ public sealed record RouterOptions
 
     /// <summary>Where this relay listens; an address may be <c>0.0.0.0</c> or <c>::</c>.</summary>
     public IReadOnlyList<IPEndPoint> Listening { get; init; } = [];
+
+    /// <summary>True when other options make the same plans of the same routes.</summary>
+    internal bool PlansAs(RouterOptions other) =>
+        (this with { Rules = other.Rules, Table = other.Table, Sites = other.Sites, Providers = other.Providers, OwnNames = other.OwnNames, Listening = other.Listening }) == other
+        && Sites.Select(static site => (site.Match, site.Tls)).SequenceEqual(other.Sites.Select(static site => (site.Match, site.Tls)))
+        && Providers.SequenceEqual(other.Providers)
+        && OwnNames.SequenceEqual(other.OwnNames)
+        && Listening.SequenceEqual(other.Listening);
 }

@@ -4,6 +4,7 @@ using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
 using FastRelay.Queue;
+using FastRelay.Routing;
 
 namespace FastRelay.Storm;
 
@@ -92,7 +93,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
                 await relay.Queue.Admin.RetryAsync(new QueueFilter());
                 break;
             case 8:
-                Reload();
+                await ReloadAsync();
                 break;
             default:
                 host.Universe.Faults.Hit("operator: retry");
@@ -103,7 +104,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
     }
 
     /// <summary>Another table with the same ways, tighter bounds, or back to what it was: what is queued must not notice.</summary>
-    private void Reload()
+    private async ValueTask ReloadAsync()
     {
         host.Universe.Faults.Hit("operator: reload");
         Limits limits = _usual.Limits;
@@ -112,8 +113,9 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
             Routes = [new RouteConfig($"{random.Next(3)}.test", "discard:", DeliverTls.None), .. _usual.Routes],
             Limits = limits with { MessagesPerConnection = 1 + random.Next(limits.MessagesPerConnection), SendSessionsPerSite = 1 + random.Next(limits.SendSessionsPerSite), SendSessions = 1 + random.Next(limits.SendSessions) },
         };
-        string? wrong = relay.Reload(next, relay.Receiver.Tls, null, null, StormSettings.Login, out long kept);
-        host.Universe.Require(wrong is null && kept == 0 || relay.Queue.Stopping, $"a reload changed too much: {wrong}, {kept} kept their route");
+        string? wrong = Relay.Routes(next, StormSettings.Login, null, relay.Router.Table, out RouteTable? routes);
+        long kept = wrong is null ? await relay.ReloadAsync(next, routes!, relay.Receiver.Tls, null, null) : 0;
+        host.Universe.Require((wrong is null && kept == 0) || relay.Queue.Stopping, $"a reload changed too much: {wrong}, {kept} kept their route");
     }
 
     private async ValueTask SetHoldAsync(MailMessage message, QueueFilter only, bool hold)

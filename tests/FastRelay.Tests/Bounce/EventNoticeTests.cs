@@ -7,6 +7,7 @@ using FastRelay.Queue;
 using FastRelay.Smtp;
 using FastRelay.Tests.Deliver.Rig;
 using FastRelay.Tests.Queue;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Bounce;

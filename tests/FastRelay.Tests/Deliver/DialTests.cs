@@ -7,6 +7,7 @@ using FastRelay.Deliver;
 using FastRelay.Queue;
 using FastRelay.Routing;
 using FastRelay.Tests.Deliver.Rig;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Deliver;

@@ -4,6 +4,7 @@ using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Tests.Deliver.Rig;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Deliver;

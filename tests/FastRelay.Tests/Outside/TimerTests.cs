@@ -43,6 +43,33 @@ public sealed class TimerTests
     }
 
     [Fact]
+    public void Timers_that_are_due_together_fire_over_some_turns_each_once()
+    {
+        using var rig = new ClockRig();
+        var items = new List<Item>();
+        for (int i = 0; i < (2 * TimerWheel.PerTurn) + 10; i++)
+        {
+            items.Add(new Item(rig.Loop));
+            items[^1].Timer.After(1_000);
+        }
+        var late = new Item(rig.Loop);
+        late.Timer.After(1_000 + (2 * TickMs));
+        rig.Advance(1_000 + TickMs);
+        Assert.Equal(TimerWheel.PerTurn, items.Count(static item => item.RanAtMs >= 0));
+        // One that is cancelled while others fire does not run.
+        Item cancelled = items.First(static item => item.RanAtMs < 0);
+        cancelled.Timer.Cancel();
+        rig.Advance(0);
+        Assert.Equal(0, rig.LastWaitMs);
+        rig.Advance(0);
+        Assert.Equal(items.Count - 1, items.Count(static item => item.RanAtMs >= 0));
+        Assert.True(cancelled.RanAtMs < 0 && late.RanAtMs < 0);
+        rig.Advance(TickMs);
+        rig.Advance(TickMs);
+        Assert.True(late.RanAtMs >= 0);
+    }
+
+    [Fact]
     public void After_a_long_sleep_all_that_is_due_runs_and_nothing_else()
     {
         using var rig = new ClockRig();
@@ -58,6 +85,11 @@ public sealed class TimerTests
             (early ? due : notDue).Add(item);
         }
         rig.Advance(Sleep);
+        // A turn looks at some of them.
+        for (int turn = 0; turn <= 2_000 / TimerWheel.PerTurn; turn++)
+        {
+            rig.Advance(0);
+        }
         Assert.All(due, item => Assert.True(item.RanAtMs >= 0));
         Assert.All(notDue, item => Assert.True(item.RanAtMs < 0));
         for (int i = 0; i < 3 * RoundMs / 1_000; i++)

@@ -112,7 +112,20 @@ public sealed class QueueRig
         return message;
     }
 
+    /// <summary>Commits; <see cref="Add"/> is the caller's, who may have the queue at work in between.</summary>
+    public MessageHandle Store(string from, params string[] to) => Store(from, NotifyOn.Unspecified, to);
+
+    /// <summary>Adds what was committed last.</summary>
+    public void Add(MessageHandle message) => Queue.Add(message, _envelope.View);
+
     private MessageHandle Commit(string from, NotifyOn notify, params string[] to)
+    {
+        MessageHandle message = Store(from, notify, to);
+        Add(message);
+        return message;
+    }
+
+    private MessageHandle Store(string from, NotifyOn notify, params string[] to)
     {
         _envelope.Start(Encoding.UTF8.GetBytes(from), EnvelopeFlags.None, "192.0.2.1:4711"u8, "client.test"u8);
         _envelope.SetTenant(Encoding.ASCII.GetBytes(Tenant));
@@ -126,7 +139,6 @@ public sealed class QueueRig
         _writer.Advance(20);
         CommitResult result = Loop.Wait(_writer.CommitAsync(_envelope));
         Assert.Equal(JournalStatus.Ok, result.Status);
-        Queue.Add(result.Message, _envelope.View);
         return result.Message;
     }
 

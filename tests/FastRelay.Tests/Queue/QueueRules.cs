@@ -88,7 +88,9 @@ internal static class QueueRules
         foreach (Site site in state.Sites.All)
         {
             Assert.Equal(readyOf.GetValueOrDefault(site), site.Ready + site.Capped + site.Stopped);
-            HoldLanes(site, [.. state.Destinations.All.Where(destination => destination.Site == site)]);
+            List<Destination> destinations = [.. state.Destinations.All.Where(destination => destination.Site == site)];
+            HoldLanes(site, destinations);
+            Assert.Equal(destinations.Sum(static destination => (long)destination.Entries), site.Entries);
             Assert.True(site.Sessions <= state.Limits.SendSessionsPerSite);
             bool waits = site.Ready > 0 && site.Active == 0 && state.World.Loop.NowMs >= site.Brake.UntilMs;
             Assert.True(!waits || site.Place != SitePlace.None || site.WakeQueued || state.Sites.Dispatcher is null, "a site with work that no turn will come to");
@@ -98,6 +100,7 @@ internal static class QueueRules
             SiteBudget budget = of.Key;
             Assert.Equal((of.Count(), of.Sum(static site => site.Sessions), of.Sum(static site => site.Idle)), (budget.Sites, budget.Sessions, budget.Idle));
             Assert.Equal((of.Sum(static site => site.InFlight), of.Sum(static site => site.Stacked)), (budget.InFlight, budget.Stacked));
+            Assert.Equal(of.Sum(static site => site.Entries), budget.Entries);
             Assert.Equal(of.Count(static site => site.Place is SitePlace.Guest or SitePlace.Fresh or SitePlace.Again or SitePlace.More or SitePlace.Dial), budget.Waiting);
             Assert.Equal(of.Count(static site => site.Place == SitePlace.Room), budget.Starved);
             Assert.Equal(budget.IsShared ? of.Count(static site => site.Idle > 0) : 0, budget.IdleSites?.Count ?? 0);

@@ -1,6 +1,7 @@
 using FastRelay.Config;
 using FastRelay.Queue;
 using FastRelay.Routing;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;

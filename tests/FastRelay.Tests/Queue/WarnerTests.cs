@@ -1,6 +1,7 @@
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Smtp;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;

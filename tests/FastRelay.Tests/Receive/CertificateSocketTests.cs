@@ -73,9 +73,9 @@ public sealed class CertificateSocketTests : IDisposable
     public async Task Certificates_by_name_are_renewed_when_their_files_change()
     {
         RelayConfig named = _rig.Relay.Config with { Tls = _tls, UsersFile = null };
-        await AdminRequest<string?>.AskAsync(
+        await AdminRequest<long>.AskAsync(
             _rig.Relay.World.Loop,
-            () => new ValueTask<string?>(_rig.Relay.Reload(named, TlsFiles.Server(_tls, asks: true), null, null, null, out _)),
+            () => _rig.Relay.ReloadAsync(named, _rig.Relay.Router.Table, TlsFiles.Server(_tls, asks: true), null, null),
             TimeSpan.FromMinutes(1));
         using SmtpTalk old = _rig.Talk(1).Secure("mail.other.test");
         old.Hello();

@@ -170,6 +170,27 @@ public class ResolverCacheTests
     }
 
     [Fact]
+    public void What_a_lower_bound_leaves_over_goes_some_with_each_answer()
+    {
+        ResolverCache cache = Make();
+        for (int i = 0; i < 500; i++)
+        {
+            Ask(cache, $"{i}");
+        }
+        cache.Limits = new Limits { DnsCacheEntries = 16 };
+        var counts = new List<int> { cache.Count };
+        while (counts[^1] > 16)
+        {
+            Ask(cache, $"more{counts.Count}");
+            counts.Add(cache.Count);
+        }
+        // A question and its answer trim once each.
+        Assert.All(counts.Zip(counts.Skip(1)), static pair => Assert.InRange(pair.First - pair.Second, 1, 128));
+        Ask(cache, "one");
+        Assert.Equal(16, cache.Count);
+    }
+
+    [Fact]
     public void Large_answers_make_room_by_their_octets()
     {
         string Hosts(int domain, int count) => string.Join(", ", Enumerable.Range(0, count).Select(i => $"10 {new string((char)('a' + domain), 60)}{i}.test"));

@@ -6,7 +6,22 @@ namespace FastRelay.Tests.Support;
 public sealed class PlainDisk(Loop loop) : Disk
 {
     private readonly Dictionary<string, Content> _files = [];
+    private readonly List<DiskJob> _held = [];
     private Loop _loop = loop;
+
+    /// <summary>Jobs wait for <see cref="LetGo"/>.</summary>
+    public bool Hold { get; set; }
+
+    /// <summary>Jobs that were held are done, and those that come are not held.</summary>
+    public void LetGo()
+    {
+        Hold = false;
+        foreach (DiskJob job in _held)
+        {
+            Submit(job, DiskLane.Write);
+        }
+        _held.Clear();
+    }
 
     /// <summary>What every write and sync comes to.</summary>
     public DiskError Fault { get; set; }
@@ -74,6 +89,11 @@ public sealed class PlainDisk(Loop loop) : Disk
 
     public override void Submit(DiskJob job, DiskLane lane)
     {
+        if (Hold)
+        {
+            _held.Add(job);
+            return;
+        }
         Execute(job);
         _loop.Enqueue(job);
     }

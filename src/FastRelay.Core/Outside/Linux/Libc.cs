@@ -37,6 +37,7 @@ internal static unsafe partial class Libc
 
     private const int EFD_CLOEXEC = 0x80000;
     private const int EFD_NONBLOCK = 0x800;
+    private const int CLOCK_THREAD_CPUTIME_ID = 3;
 
     static Libc()
     {
@@ -81,6 +82,14 @@ internal static unsafe partial class Libc
         return Checked(poll(&entry, 1, timeoutMs));
     }
 
+    /// <summary>Processor time of the calling thread, ns; 0 when the kernel does not say.</summary>
+    public static long ThreadCpuNs()
+    {
+        // struct timespec { time_t tv_sec; long tv_nsec; }
+        long* time = stackalloc long[2];
+        return clock_gettime(CLOCK_THREAD_CPUTIME_ID, time) == 0 ? (time[0] * 1_000_000_000) + time[1] : 0;
+    }
+
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int close(int fd);
 
@@ -95,4 +104,7 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "poll")]
     private static partial int poll(void* entries, nuint count, int timeoutMs);
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int clock_gettime(int clock, void* time);
 }

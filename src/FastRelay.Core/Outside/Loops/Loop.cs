@@ -25,6 +25,7 @@ public sealed class Loop
     private int _count;
     private LoopItem? _posted;
     private long _nowMs;
+    private long _began;
     private bool _inTurn;
     private int _sleeping;
     private int _threadId;
@@ -67,7 +68,7 @@ public sealed class Loop
         bool before = _inTurn;
         if (!before)
         {
-            UpdateNow();
+            _began = UpdateNow();
         }
         _inTurn = true;
         try
@@ -85,6 +86,15 @@ public sealed class Loop
 
     /// <summary>The longest turn so far, polling and sleeping not counted, in microseconds: what everybody else waited for one.</summary>
     public long LongestTurnUs { get; private set; }
+
+    /// <summary>
+    /// The most of the processor that one turn has used so far, in microseconds; 0 where nobody knows. The rest of <see cref="LongestTurnUs"/> is
+    /// what the host did meanwhile.
+    /// </summary>
+    public long LongestTurnCpuUs { get; private set; }
+
+    /// <summary>How long the turn under way has lasted, in microseconds; 0 between turns.</summary>
+    public long TurnUs => _inTurn ? (long)_time.GetElapsedTime(_began).TotalMicroseconds : 0;
 
     /// <summary>Turns that took longer than <see cref="StallUs"/>.</summary>
     public long Stalls { get; private set; }
@@ -176,7 +186,8 @@ public sealed class Loop
         Turns++;
         _poller.Poll(this, SleepTime(canSleep));
         Volatile.Write(ref _sleeping, 0);
-        long began = UpdateNow();
+        _began = UpdateNow();
+        long cpuNs = _poller.CpuNs;
         _inTurn = true;
         _timers.Fire(this, _nowMs);
         TakePosted();
@@ -190,7 +201,7 @@ public sealed class Loop
             item.Run();
         }
         _inTurn = false;
-        Judge(began);
+        Judge(cpuNs);
         return batch > 0;
     }
 
@@ -221,10 +232,14 @@ public sealed class Loop
         return now;
     }
 
-    private void Judge(long began)
+    private void Judge(long cpuNs)
     {
-        long tookUs = (long)_time.GetElapsedTime(began).TotalMicroseconds;
+        long tookUs = (long)_time.GetElapsedTime(_began).TotalMicroseconds;
         LongestTurnUs = Math.Max(LongestTurnUs, tookUs);
+        if (tookUs > LongestTurnCpuUs)
+        {
+            LongestTurnCpuUs = Math.Max(LongestTurnCpuUs, (_poller.CpuNs - cpuNs) / 1_000);
+        }
         Stalls += tookUs > StallUs ? 1 : 0;
     }
 

@@ -10,6 +10,10 @@ internal sealed class TimerWheel
 {
     private const int TickMs = 16;
     private const int Slots = 4096;
+
+    /// <summary>Timers that one turn looks at: a hundred thousand suspensions may end in the same moment. The others are a turn later.</summary>
+    internal const int PerTurn = 512;
+
     private readonly LoopTimer?[] _slots = new LoopTimer?[Slots];
     private readonly ulong[] _used = new ulong[Slots / 64];
     private long _nextTick;
@@ -77,26 +81,26 @@ internal sealed class TimerWheel
             // After a long sleep every slot is looked at once, not once a round.
             _nextTick = lastTick - Slots + 1;
         }
+        int budget = PerTurn;
         for (; _nextTick <= lastTick; _nextTick++)
         {
-            int slot = (int)(_nextTick & (Slots - 1));
-            if ((_used[slot >> 6] & (1UL << (slot & 63))) != 0)
+            if (!FireSlot(loop, (int)(_nextTick & (Slots - 1)), nowMs, ref budget))
             {
-                FireSlot(loop, slot, nowMs);
+                return;
             }
         }
     }
 
-    private void FireSlot(Loop loop, int slot, long nowMs)
+    /// <returns>False when the budget did not suffice.</returns>
+    private bool FireSlot(Loop loop, int slot, long nowMs, ref int budget)
     {
-        LoopTimer? timer = _slots[slot];
-        _slots[slot] = null;
-        _used[slot >> 6] &= ~(1UL << (slot & 63));
-        while (timer is not null)
+        while (_slots[slot] is { } timer)
         {
-            LoopTimer? next = timer.Next;
-            timer.Next = timer.Previous = null;
-            timer.Slot = -1;
+            if (budget-- == 0)
+            {
+                return false;
+            }
+            Unlink(timer);
             if (timer.DueMs <= nowMs)
             {
                 timer.DueMs = long.MaxValue;
@@ -108,8 +112,8 @@ internal sealed class TimerWheel
                 long tick = Math.Max((timer.DueMs + TickMs - 1) / TickMs, _nextTick + 1);
                 Link(timer, (int)(Math.Min(tick, _nextTick + Slots - 1) & (Slots - 1)));
             }
-            timer = next;
         }
+        return true;
     }
 
     private void Link(LoopTimer timer, int slot)

@@ -16,7 +16,10 @@ internal sealed class Flusher : LoopItem
     private readonly CommitJob _job;
     private readonly LoopTimer _retry;
     private readonly SyncMode _sync;
+    private readonly Slice _slice;
     private bool _busy;
+    private bool _applying;
+    private int _placed;
     private bool _failedSinceCommit;
 
     public Flusher(World world, JournalOptions options, SegmentStore store, GroupResult result)
@@ -25,6 +28,7 @@ internal sealed class Flusher : LoopItem
         _store = store;
         _result = result;
         _sync = options.Sync;
+        _slice = new Slice(world.Loop);
         _job = new CommitJob(options.Sync, OnCommitted);
         _retry = new LoopTimer(world.Loop, this);
         store.Opened = OnOpened;
@@ -51,7 +55,7 @@ internal sealed class Flusher : LoopItem
     /// <summary>The group at hand finds no segment.</summary>
     public bool Starved { get; private set; }
 
-    /// <summary>A group or segment header is with the disk.</summary>
+    /// <summary>A group or segment header is with the disk, or the index is being told of one.</summary>
     public bool IsBusy => _busy;
 
     /// <summary>Records are staged and nothing brings them to the disk: not a write under way, nor a retry, nor room that is waited for. No longer than one turn of the loop.</summary>
@@ -84,6 +88,11 @@ internal sealed class Flusher : LoopItem
     /// <summary>Next group, unless one is under way or a retry is not due yet.</summary>
     protected override void Run()
     {
+        if (_applying)
+        {
+            Apply();
+            return;
+        }
         if (_busy || _retry.IsArmed)
         {
             return;
@@ -139,6 +148,33 @@ internal sealed class Flusher : LoopItem
 
     private void OnCommitted()
     {
+        if (_job.Error.Ok)
+        {
+            (_applying, _placed) = (true, 0);
+            Apply();
+        }
+        else
+        {
+            End();
+        }
+    }
+
+    // A group may hold ten thousand outcomes. It counts as under way until the index knows of all of them: nothing is reclaimed by a part.
+    private void Apply()
+    {
+        if (_result.Apply(_job.Group!, _store.Active!, _store.Active!.End, ref _placed, _slice))
+        {
+            _applying = false;
+            End();
+        }
+        else
+        {
+            _world.Loop.Enqueue(this);
+        }
+    }
+
+    private void End()
+    {
         _busy = false;
         GroupBuffer group = _job.Group!;
         if (_job.Error.Ok)
@@ -156,7 +192,6 @@ internal sealed class Flusher : LoopItem
     private void Succeed(GroupBuffer group)
     {
         SegmentFile segment = _store.Active!;
-        long at = segment.End;
         segment.End += group.PaddedBytes;
         _store.WrittenBytes += group.PaddedBytes;
         DurableGroup = group.Number;
@@ -164,7 +199,6 @@ internal sealed class Flusher : LoopItem
         Groups++;
         Records += group.Records;
         _failedSinceCommit = false;
-        _result.Apply(group, segment, at);
         Staging.Retire(group);
     }
 

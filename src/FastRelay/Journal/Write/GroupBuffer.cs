@@ -12,7 +12,8 @@ internal sealed unsafe class GroupBuffer
     public const int Capacity = 1 << 20;
 
     private readonly byte* _memory = (byte*)NativeMemory.AlignedAlloc(Capacity, SegmentHeader.Block);
-    private StagedRecord[] _staged = new StagedRecord[64];
+    // A move of half a million messages fills groups with ten thousand of them: in pages, so that none is copied to make room, and not the collector's.
+    private readonly Slab<StagedRecord> _staged = new();
     private int _stagedCount;
 
     ~GroupBuffer() => NativeMemory.AlignedFree(_memory);
@@ -43,8 +44,11 @@ internal sealed unsafe class GroupBuffer
     /// <summary>Bytes on disk.</summary>
     public long PaddedBytes => GroupHeader.Pad(Length);
 
-    /// <summary>News for the index, in order.</summary>
-    public Span<StagedRecord> Staged => _staged.AsSpan(0, _stagedCount);
+    /// <summary>News for the index.</summary>
+    public int StagedCount => _stagedCount;
+
+    /// <summary>A piece of news, by its place in the order.</summary>
+    public ref StagedRecord Staged(int index) => ref _staged[index];
 
     /// <summary>Nothing to write.</summary>
     public bool IsEmpty => Records == 0 && Flags == GroupFlags.None;
@@ -85,9 +89,9 @@ internal sealed unsafe class GroupBuffer
     /// <summary>Notes what the index must hear.</summary>
     public void Note(in StagedRecord record)
     {
-        if (_stagedCount == _staged.Length)
+        if (_stagedCount == _staged.Bound)
         {
-            Array.Resize(ref _staged, _staged.Length * 2);
+            _staged.Allocate();
         }
         _staged[_stagedCount++] = record;
     }
@@ -112,6 +116,16 @@ internal sealed unsafe class GroupBuffer
     {
         MessageWriter? first = FirstWaiter;
         FirstWaiter = LastWaiter = null;
+        return first;
+    }
+
+    /// <summary>Takes the first waiter; only while there is one.</summary>
+    public MessageWriter TakeWaiter()
+    {
+        MessageWriter first = FirstWaiter!;
+        FirstWaiter = first.NextWaiter;
+        LastWaiter = FirstWaiter is null ? null : LastWaiter;
+        first.NextWaiter = null;
         return first;
     }
 

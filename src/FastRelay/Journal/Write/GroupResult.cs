@@ -1,36 +1,59 @@
+using FastRelay.Outside;
+
 namespace FastRelay.Journal;
 
 /// <summary>Tells the index and the waiting sessions what became of a group.</summary>
 internal sealed class GroupResult(MessageIndex index)
 {
+    // An outcome touches its message, its node, the node before it and their segments.
+    private const int PlaceCost = 3;
+    private const int AnswerCost = 1;
+
     /// <summary>Records copied forward.</summary>
     public long Moved { get; private set; }
 
-    /// <summary>The group is durable at a place: records get their places, then waiters their answers, in order.</summary>
-    public void Apply(GroupBuffer group, SegmentFile segment, long at)
+    /// <summary>The group is durable at a place: records get their places, then waiters their answers, in order and a slice a turn.</summary>
+    /// <param name="group">The group.</param>
+    /// <param name="segment">Where it lies.</param>
+    /// <param name="at">Where in it.</param>
+    /// <param name="placed">Records that have their places; counted up.</param>
+    /// <param name="slice">Of the turn.</param>
+    /// <returns>False when there is more to do in another turn.</returns>
+    public bool Apply(GroupBuffer group, SegmentFile segment, long at, ref int placed, Slice slice)
     {
-        foreach (ref StagedRecord record in group.Staged)
+        while (placed < group.StagedCount)
         {
+            if (slice.IsOver)
+            {
+                return false;
+            }
+            ref StagedRecord record = ref group.Staged(placed++);
             ref IndexEntry entry = ref index[record.Slot];
             if (entry.Id == record.Id)
             {
                 Place(record, ref entry, group, segment.Slot, at + record.Offset);
             }
+            slice.Spend(PlaceCost);
         }
-        MessageWriter? next;
-        for (MessageWriter? writer = group.TakeWaiters(); writer is not null; writer = next)
+        while (group.FirstWaiter is not null)
         {
-            next = writer.NextWaiter;
-            writer.NextWaiter = null;
+            if (slice.IsOver)
+            {
+                return false;
+            }
+            MessageWriter writer = group.TakeWaiter();
             writer.Finish(JournalStatus.Ok, Commit(writer, segment.Slot, at));
+            slice.Spend(AnswerCost);
         }
+        return true;
     }
 
     /// <summary>The group is not durable: mail in it fails, and so does every open message with a chunk in it; what is owed stays.</summary>
     public void Fail(GroupBuffer group, Staging staging)
     {
-        foreach (ref StagedRecord record in group.Staged)
+        for (int i = 0; i < group.StagedCount; i++)
         {
+            ref StagedRecord record = ref group.Staged(i);
             if (record.Kind == StagedKind.Chunk && index[record.Slot].Id == record.Id)
             {
                 index[record.Slot].Flags |= EntryFlags.Failed;

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
@@ -13,19 +12,15 @@ namespace FastRelay.Queue;
 /// </summary>
 public sealed class QueueAdmin
 {
-    private const int ReadsPerTurn = 32;
-
     // An entry that changes its state costs some eight looks at a slot; a hold is a journal record besides.
-    private const int ChangesPerTurn = 128;
+    private const int ChangeCost = 8;
 
-    // A recipient whose destination is looked up costs about an eighth of a look at a slot, one whose bit is looked at much less.
-    private const int RecipientsPerLook = 8;
+    // A recipient whose destination is looked up costs about a quarter of a look at a slot, one whose bit is looked at much less.
+    private const int RecipientsPerLook = 4;
     private const int PendingPerLook = 128;
 
     /// <summary>After so many turns it stays with the oldest message that was known: a queue that changes faster than it is looked through must not keep a probe waiting.</summary>
-    private const int OldestTurns = 500;
-
-    private const int RecipientsShown = 100;
+    private const int OldestTurns = 1_000;
     private const long RoomLookMs = 20;
 
     // A disk that takes nothing for longer fails: the walk ends, and says where.
@@ -75,9 +70,10 @@ public sealed class QueueAdmin
     {
         var found = new List<QueuedMessage>();
         var scan = new QueueScan(_queue, filter, from, slots);
+        var viewer = new MessageViewer(_queue, scan);
         while (found.Count < max && await scan.NextAsync())
         {
-            if (await ReadAsync(scan) is { } message)
+            if (await viewer.ViewAsync() is { } message)
             {
                 found.Add(message);
             }
@@ -174,20 +170,11 @@ public sealed class QueueAdmin
         var scan = new QueueScan(_queue, filter with { Before = before }, from, slots);
         while (await scan.NextAsync())
         {
-            if (filter.Sender is not null && await ReadAsync(scan) is null)
+            if (filter.Sender is not null && !await IsFromAsync(scan))
             {
                 continue;
             }
-            count++;
-            picked.Clear();
-            for (int handle = _queue.Messages[scan.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
-            {
-                if (scan.Selects(handle))
-                {
-                    picked.Add(handle);
-                }
-            }
-            await ChangeAsync(deed, scan, picked);
+            count += deed == QueueDeed.Look || await ChangeAsync(deed, scan, picked) ? 1 : 0;
             if (deed.IsRecorded && !await RoomAsync())
             {
                 break;
@@ -204,7 +191,7 @@ public sealed class QueueAdmin
     public async ValueTask<long> ChangeAsync(QueueDeed deed, IReadOnlyList<MessageId> ids, List<MessageId> missing)
     {
         long count = 0;
-        var pace = new QueueScan(_queue, new QueueFilter(), 0, 0);
+        var slice = new Slice(_loop);
         foreach (MessageId id in ids)
         {
             long changed = (await PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Count;
@@ -213,7 +200,7 @@ public sealed class QueueAdmin
             {
                 missing.Add(id);
             }
-            await pace.PaceAsync(QueueScan.SlotsPerTurn / ChangesPerTurn);
+            await slice.PaceAsync(ChangeCost);
             if (_queue.Stopping)
             {
                 break;
@@ -234,43 +221,46 @@ public sealed class QueueAdmin
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
-    private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
+    /// <returns>False when the filter selects nothing of it any more, or its envelope cannot be read.</returns>
+    private async ValueTask<bool> ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
     {
-        BodyReader? body = null;
+        picked.Clear();
+        bool paused = await scan.PickAsync(picked);
+        if (picked.Count == 0)
+        {
+            return false;
+        }
         int slot = scan.Slot;
-        MessageId id = _queue.Journal.IdOf(new MessageHandle(slot));
-        int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
-        bool paused = false;
+        BodyReader? body = null;
+        int cost = ChangeCost;
         if (deed.ReadsEnvelope)
         {
             int recipients = _queue.Journal.RecipientCount(new MessageHandle(slot));
-            if (picked.Exists(handle => (_queue.Slab[handle].Flags & EntryFlags.Shared) != 0))
+            if ((_queue.Slab[_queue.Messages[slot]].Flags & EntryFlags.Shared) != 0)
             {
                 (paused, body) = (true, await OpenAsync(slot));
                 if (body is null)
                 {
-                    return;
+                    return false;
                 }
                 cost += recipients / RecipientsPerLook;
             }
             cost += recipients / PendingPerLook;
         }
-        int spent = 0;
         foreach (int handle in picked)
         {
-            if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(handle, slot) && scan.Selects(handle)))
+            if (paused && !scan.StillSelects(handle))
             {
                 continue;
             }
-            if (deed.Do(_queue, handle, body) && (spent += cost) >= QueueScan.SlotsPerTurn)
+            if (deed.Do(_queue, handle, body) && !scan.Spend(cost))
             {
-                await scan.PaceAsync(spent);
-                spent = 0;
+                await scan.PauseAsync();
                 paused = true;
             }
         }
         body?.Close();
-        await scan.PaceAsync(spent);
+        return true;
     }
 
     /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>
@@ -288,90 +278,20 @@ public sealed class QueueAdmin
 
     private async ValueTask<long> WholeAsync(QueueDeed deed, QueueFilter filter) => (await PartAsync(deed, filter, 0, int.MaxValue)).Count;
 
-    /// <summary>Reads the envelope of the message at hand; null when it is gone meanwhile or its sender is another.</summary>
+    /// <summary>Reads the envelope of the message at hand; false when it is gone meanwhile or its sender is another. Allocates nothing: it is asked of each message.</summary>
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<QueuedMessage?> ReadAsync(QueueScan scan)
+    private async ValueTask<bool> IsFromAsync(QueueScan scan)
     {
-        var handle = new MessageHandle(scan.Slot);
-        MessageId id = _queue.Journal.IdOf(handle);
         BodyReader body = _queue.Journal.OpenBody();
-        body.Start(handle);
-        BodyStatus status = await body.PrepareAsync();
-        bool there = status != BodyStatus.IoError && body.HasEnvelope && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id;
-        QueuedMessage? view = there && scan.SelectsSender(body.Envelope.ReversePath) ? View(scan, handle, id, body.Envelope) : null;
+        body.Start(new MessageHandle(scan.Slot));
+        bool isFrom = await body.PrepareAsync() != BodyStatus.IoError && body.HasEnvelope && scan.SelectsSender(body.Envelope.ReversePath);
         body.Close();
-        await scan.PaceAsync(QueueScan.SlotsPerTurn / ReadsPerTurn);
+        if (!scan.Spend(QueueScan.ReadCost))
+        {
+            await scan.PauseAsync();
+        }
         // A pause is a chance to be delivered: what is acted upon must be there still.
-        return view is not null && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id ? view : null;
-    }
-
-    private QueuedMessage? View(QueueScan scan, MessageHandle message, MessageId id, in Envelope envelope)
-    {
-        string sender = Encoding.UTF8.GetString(envelope.ReversePath);
-        List<QueuedDestination> destinations = [];
-        for (int handle = _queue.Messages[message.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
-        {
-            if (scan.Selects(handle))
-            {
-                destinations.Add(View(handle, message, envelope));
-            }
-        }
-        return destinations.Count == 0 ? null
-            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations) { Tenant = Encoding.ASCII.GetString(envelope.Tenant), Priority = envelope.Priority };
-    }
-
-    private QueuedDestination View(int handle, MessageHandle message, in Envelope envelope)
-    {
-        Entry entry = _queue.Slab[handle];
-        Destination destination = _queue.Destinations[entry.Destination];
-        EntryExtra? extra = _queue.ExtraOrNone(handle);
-        var recipients = new List<string>();
-        foreach (EnvelopeRecipient recipient in envelope)
-        {
-            if (recipients.Count < RecipientsShown
-                && _queue.Journal.IsPending(message, recipient.Index)
-                && extra?.Failed.Contains(recipient.Index) != true
-                && destination.Serves(recipient.Mailbox))
-            {
-                recipients.Add(Encoding.UTF8.GetString(recipient.Mailbox));
-            }
-        }
-        RecordedMove moved = _queue.Moves.NoteOf(handle);
-        long nowMs = _loop.NowMs;
-        long unixMs = _queue.UnixMs;
-        bool ready = entry.State == EntryState.Ready;
-        string reason = Encoding.UTF8.GetString(_queue.Reasons.Text(entry.Reason));
-        long next = entry.State == EntryState.Deferred ? entry.DueSeconds * 1000L : 0;
-        if (ready && destination.DnsReason.Length > 0)
-        {
-            reason = destination.DnsReason;
-            next = destination.DnsRetryMs == long.MaxValue ? 0 : destination.DnsRetryMs;
-        }
-        else if (ready && destination.Tenant is { IsSuspended: true } tenant)
-        {
-            reason = tenant.SuspendReason;
-            next = tenant.SuspendedUntilMs == long.MaxValue ? 0 : tenant.SuspendedUntilMs;
-        }
-        else if (ready && destination.Site is { } site && _queue.Gears.Of(site) is SiteGear.Backoff or SiteGear.Suspended && _queue.Gears.EndOf(site) is var end && end > nowMs)
-        {
-            reason = _queue.Gears.ReasonOf(site);
-            next = end == long.MaxValue ? 0 : end;
-        }
-        return new QueuedDestination(
-            destination.Key,
-            destination.Site?.Key ?? "",
-            StateOf(entry.State),
-            entry.Attempts,
-            next == 0 ? 0 : unixMs + (next - nowMs),
-            unixMs + ((entry.ExpireSeconds * 1000L) - nowMs),
-            reason,
-            recipients,
-            entry.Pending)
-        {
-            MovedTo = Encoding.UTF8.GetString(moved.Target),
-            MovedUnixMs = moved.UnixMs,
-            Of = destination,
-        };
+        return isFrom && scan.IsThere;
     }
 
     internal static QueuedState StateOf(EntryState state) => state switch

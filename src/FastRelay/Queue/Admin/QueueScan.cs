@@ -12,17 +12,15 @@ namespace FastRelay.Queue;
 /// </summary>
 internal sealed class QueueScan
 {
-    /// <summary>Looks at a slot that one turn may cost.</summary>
-    public const int SlotsPerTurn = 1_024;
+    /// <summary>An envelope is brought in and read.</summary>
+    public const int ReadCost = 32;
 
     private readonly QueueState _queue;
-    private readonly Signal<bool> _turn;
-    // Not their numbers: one that is forgotten meanwhile leaves its number to another.
-    private HashSet<Destination>? _destinations;
+    private readonly Slice _slice;
+    private readonly DomainMail? _domain;
     private readonly long _stop;
     // Compared as octets: a string for each of a million messages kept the collector busy, and the loop waits for it (5.9 ms in one turn).
     private readonly byte[]? _sender;
-    private int _budget = SlotsPerTurn;
 
     /// <summary>Begins before a slot.</summary>
     public QueueScan(QueueState queue, QueueFilter filter, int from, int slots)
@@ -31,9 +29,10 @@ internal sealed class QueueScan
         _queue = queue;
         Filter = filter;
         Slot = from - 1;
+        _domain = filter.Domain is { } domain ? new DomainMail(domain.ToLowerInvariant().TrimEnd('.')) : null;
         _sender = filter.Sender is { } sender ? Encoding.UTF8.GetBytes(sender == "<>" ? "" : sender) : null;
         _stop = (long)from + slots;
-        _turn = new Signal<bool>(queue.World.Loop);
+        _slice = new Slice(queue.World.Loop);
     }
 
     public QueueFilter Filter { get; }
@@ -41,18 +40,35 @@ internal sealed class QueueScan
     /// <summary>The message at hand; at the end of a part the last slot that was looked at.</summary>
     public int Slot { get; private set; }
 
+    /// <summary>Its id: the slot may be another's after a pause.</summary>
+    public MessageId Id { get; private set; }
+
     /// <summary>There are no more.</summary>
     public bool Ended { get; private set; }
+
+    /// <summary>The message at hand is still there.</summary>
+    public bool IsThere => _queue.Messages[Slot] != 0 && _queue.Journal.IdOf(new MessageHandle(Slot)) == Id;
 
     /// <summary>True when the filter selects an entry.</summary>
     public bool Selects(int handle)
     {
         ref Entry entry = ref _queue.Slab[handle];
-        return (_destinations?.Contains(_queue.Destinations[entry.Destination]) != false)
-            && (Filter.State is null || QueueAdmin.StateOf(entry.State) == Filter.State)
-            && (Filter.Tenant is null || _queue.Destinations[entry.Destination].Tenant.Name == Filter.Tenant)
-            && (Filter.Site is null || (_queue.Destinations[entry.Destination].Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
+        if (Filter.State is not null && QueueAdmin.StateOf(entry.State) != Filter.State)
+        {
+            return false;
+        }
+        if (_domain is null && Filter.Tenant is null && Filter.Site is null)
+        {
+            return true;
+        }
+        Destination destination = _queue.Destinations[entry.Destination];
+        return _domain?.Has(destination) != false
+            && (Filter.Tenant is null || destination.Tenant.Name == Filter.Tenant)
+            && (Filter.Site is null || (destination.Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
     }
+
+    /// <summary>An entry of the message at hand that the filter selects is still there.</summary>
+    public bool StillSelects(int handle) => IsThere && _queue.IsOf(handle, Slot) && Selects(handle);
 
     /// <summary>True when the filter selects this sender's mail. Only ASCII letters fold.</summary>
     public bool SelectsSender(ReadOnlySpan<byte> reversePath) => _sender is null || AsciiWord.Equals(reversePath, _sender);
@@ -61,13 +77,8 @@ internal sealed class QueueScan
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<bool> NextAsync()
     {
-        if (Filter.Domain is { } domain && _destinations is null)
+        if (Ended)
         {
-            _destinations = [.. await new QueueWalk(_queue).AllOfAsync(domain.ToLowerInvariant().TrimEnd('.'))];
-        }
-        if (Ended || _destinations?.Count == 0)
-        {
-            Ended = true;
             return false;
         }
         if (Filter.Id is { } id)
@@ -78,7 +89,7 @@ internal sealed class QueueScan
                 return false;
             }
             Slot = message.Slot;
-            return SelectsSlot();
+            return IsCandidate() && (Selects(_queue.Messages[Slot]) || await FirstAsync() != 0);
         }
         while (Slot + 1 < _queue.Messages.End)
         {
@@ -88,8 +99,11 @@ internal sealed class QueueScan
             }
             Slot++;
             // Before the look: nothing may happen between it and what is done about it.
-            await PaceAsync(1);
-            if (SelectsSlot())
+            if (!_slice.Spend())
+            {
+                await _slice.NextAsync();
+            }
+            if (IsCandidate() && (Selects(_queue.Messages[Slot]) || await FirstAsync() != 0))
             {
                 return true;
             }
@@ -98,32 +112,68 @@ internal sealed class QueueScan
         return false;
     }
 
-    /// <summary>Spends work, and goes to the end of the run queue when the slice is used up.</summary>
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
-    public async ValueTask PaceAsync(int work)
+    /// <summary>All entries of the message at hand that the filter selects.</summary>
+    /// <param name="into">Gets them; after a pause some may be gone.</param>
+    /// <returns>True when there was a pause.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    public async ValueTask<bool> PickAsync(List<int> into)
     {
-        _budget -= work;
-        if (_budget <= 0)
-        {
-            _budget = SlotsPerTurn;
-            await _turn.YieldAsync(true);
-        }
-    }
-
-    private bool SelectsSlot()
-    {
-        int first = _queue.Messages[Slot];
-        if (first == 0 || (Filter.Before is { } before && _queue.Journal.IdOf(new MessageHandle(Slot)).Value >= before.Value) || (Filter.ArrivedByUnixMs > 0 && _queue.Journal.ArrivalUnixMs(new MessageHandle(Slot)) > Filter.ArrivedByUnixMs))
-        {
-            return false;
-        }
-        for (int handle = first; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
+        bool paused = false;
+        for (int handle = _queue.Messages[Slot]; handle != 0;)
         {
             if (Selects(handle))
             {
-                return true;
+                into.Add(handle);
+            }
+            handle = _queue.Slab[handle].NextOfMessage;
+            if (handle != 0 && !_slice.Spend())
+            {
+                await _slice.NextAsync();
+                paused = true;
+                if (!IsThere || !_queue.IsOf(handle, Slot))
+                {
+                    // The one that is next has gone, and with it the way to those behind it.
+                    into.Clear();
+                    handle = IsThere ? _queue.Messages[Slot] : 0;
+                }
             }
         }
-        return false;
+        return paused;
+    }
+
+    /// <summary>Spends steps.</summary>
+    /// <returns>False when the turn takes no more: <see cref="PauseAsync"/>.</returns>
+    public bool Spend(int cost) => _slice.Spend(cost);
+
+    /// <summary>Goes on in the next turn: nothing that was seen is sure.</summary>
+    public ValueTask<bool> PauseAsync() => _slice.NextAsync();
+
+    private bool IsCandidate()
+    {
+        if (_queue.Messages[Slot] == 0)
+        {
+            return false;
+        }
+        Id = _queue.Journal.IdOf(new MessageHandle(Slot));
+        return !(Filter.Before is { } before && Id.Value >= before.Value)
+            && !(Filter.ArrivedByUnixMs > 0 && _queue.Journal.ArrivalUnixMs(new MessageHandle(Slot)) > Filter.ArrivedByUnixMs);
+    }
+
+    /// <summary>The first entry that the filter selects; 0 when there is none. A message may have thousands.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<int> FirstAsync()
+    {
+        int handle = _queue.Messages[Slot];
+        while (handle != 0 && !Selects(handle))
+        {
+            handle = _queue.Slab[handle].NextOfMessage;
+            if (handle != 0 && !_slice.Spend())
+            {
+                await _slice.NextAsync();
+                // Begins again where this one went meanwhile.
+                handle = !IsThere ? 0 : _queue.IsOf(handle, Slot) ? handle : _queue.Messages[Slot];
+            }
+        }
+        return handle;
     }
 }

@@ -5,8 +5,7 @@ namespace FastRelay.Queue;
 /// <summary>What the operator can do to whole sites and tenants. Loop thread only.</summary>
 public sealed class SiteAdmin
 {
-    /// <summary>Comparisons of a site with a suspension that one turn may cost.</summary>
-    private const int LooksPerTurn = 4_096;
+    private const int LookCost = 4;
 
     private readonly QueueState _queue;
     private readonly Loop _loop;
@@ -20,11 +19,19 @@ public sealed class SiteAdmin
     /// <summary>Suspensions of sites and tenants that are in force.</summary>
     public IReadOnlyList<Suspension> Suspensions => _queue.Gears.Suspensions.All;
 
-    /// <summary>That of all mail from a source; null when it is not suspended.</summary>
-    public Suspension? SuspensionOf(EgressSource source)
+    /// <summary>Those of all mail from a source, by its name in any case: a thousand sources are not each looked for among a thousand.</summary>
+    public IReadOnlyDictionary<string, Suspension> OfSources()
     {
-        string name = "source:" + source.Name;
-        return _queue.Gears.Suspensions.All.FirstOrDefault(one => string.Equals(one.Name, name, StringComparison.OrdinalIgnoreCase));
+        const string prefix = "source:";
+        var all = new Dictionary<string, Suspension>(StringComparer.OrdinalIgnoreCase);
+        foreach (Suspension one in Suspensions)
+        {
+            if (one.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+            {
+                all.TryAdd(one.Name[prefix.Length..], one);
+            }
+        }
+        return all;
     }
 
     /// <summary>The name of a suspension as it is kept: in lower case, but for a tenant's, which are told apart by case.</summary>
@@ -83,27 +90,18 @@ public sealed class SiteAdmin
         {
             return;
         }
-        SiteBudget[] budgets = [.. _queue.Sites.Budgets.Shared];
-        Site[] sites = [.. _queue.Sites.All];
-        var turn = new Signal<bool>(_loop);
-        int work = 0;
-        for (int i = 0; i < budgets.Length + sites.Length; i++)
+        foreach (SiteBudget budget in _queue.Sites.Budgets.Shared.ToList())
         {
-            if (i < budgets.Length)
-            {
-                _queue.Gears.Recall(budgets[i]);
-            }
-            else
-            {
-                _queue.Gears.Recall(sites[i - budgets.Length]);
-            }
-            // Each suspension is compared with each site.
-            work += 1 + _queue.Gears.Suspensions.Count;
-            if (work > LooksPerTurn)
-            {
-                work = 0;
-                await turn.YieldAsync(true);
-            }
+            _queue.Gears.Recall(budget);
         }
+        // Each suspension is compared with each site.
+        await new QueueWalk(_queue).EachAsync(
+            _queue.Sites.Places,
+            site =>
+            {
+                _queue.Gears.Recall(site);
+                return true;
+            },
+            LookCost + _queue.Gears.Suspensions.Count);
     }
 }

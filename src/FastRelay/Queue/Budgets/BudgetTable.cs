@@ -112,6 +112,37 @@ internal sealed class BudgetTable(QueueState queue)
     public bool CanRun(Site site) => !queue.Stopping && _loop.NowMs >= Math.Max(site.Brake.UntilMs, site.Budget.Brake.UntilMs)
         && site.Budget.Active < LimitOf(site.Budget) && (site.Active == 0 || !IsTried(site));
 
+    /// <summary>Asks all that a budget has to say. When that is no, whatever changes it has the budget looked at again.</summary>
+    public bool MayServe(SiteBudget budget, Site site)
+    {
+        if (queue.Gears.NextEndMs(budget) is > 0 and long endMs)
+        {
+            queue.Sites.LookAgain(budget, endMs);
+        }
+        int most = LimitOf(budget);
+        budget.Binds = _loop.NowMs < budget.Brake.UntilMs ? BudgetBind.Gear
+            : budget.Active >= most || (site.Idle == 0 && budget.Sessions >= most) ? BudgetBind.Session
+            : !queue.Shaper.MayBegin(site) ? BudgetBind.Rate
+            : BudgetBind.None;
+        if (budget.Binds == BudgetBind.Session && budget.Active < most && budget.Closing < budget.Waiting && budget.IdleSites?.First is { } idle)
+        {
+            // What an idle connection of another site has to make room for is worth more.
+            budget.Closing++;
+            queue.Sites.Dispatcher!.CloseIdle(idle.Value);
+        }
+        if (budget.Binds != BudgetBind.None || !budget.IsPaced || budget.Coming < Shaper.Ahead(budget))
+        {
+            return budget.Binds == BudgetBind.None;
+        }
+        // Those that are on their way take what the rate lets go; for one that is long on its way another is sent.
+        long waitMs = budget.SentAtMs + SiteBudget.TurnMs - _loop.NowMs;
+        if (waitMs > 0)
+        {
+            queue.Sites.LookAgain(budget, waitMs);
+        }
+        return waitMs <= 0;
+    }
+
     /// <summary>Sessions that it may have just now when it bears them: fewer than <see cref="MostOf"/> while a rule slows it.</summary>
     public int CeilingOf(SiteBudget budget) => _loop.NowMs < budget.SlowUntilMs ? Math.Min(budget.SlowMost, MostOf(budget)) : MostOf(budget);
 

@@ -76,6 +76,9 @@ public sealed class SiteBudget
     /// <summary>Sites that have it.</summary>
     internal int Sites { get; set; }
 
+    /// <summary>Entries of their destinations, in all states.</summary>
+    internal long Entries { get; set; }
+
     /// <summary>See <see cref="Site.Stacked"/>.</summary>
     internal int Stacked { get; set; }
 
@@ -120,6 +123,9 @@ public sealed class SiteBudget
 
     /// <summary>By the number of a rule that takes several replies: when the first came, and how many.</summary>
     internal Dictionary<int, (long SinceMs, int Count)>? RuleCounts { get; set; }
+
+    /// <summary>Whose numbers those are: a change of the rules begins anew.</summary>
+    internal ReplyRules? RuleCountsOf { get; set; }
 
     /// <summary>The rates of its rule; null when it has none.</summary>
     internal SitePace? Pace { get; set; }

@@ -50,7 +50,7 @@ internal sealed class Warner
     {
         if (entry.State is not (EntryState.Ready or EntryState.Deferred)
             || (entry.Flags & (EntryFlags.Warned | EntryFlags.NullReversePath)) != 0
-            || nowSeconds >= entry.ExpireSeconds || _queue.Destinations[entry.Destination].Tenant.TellsByEvent || _waiting.Count == WaitingMax || !IsLate(entry, nowSeconds)
+            || nowSeconds >= entry.ExpireSeconds || !IsLate(entry, nowSeconds) || _waiting.Count == WaitingMax || _queue.Destinations[entry.Destination].Tenant.TellsByEvent
             || !IsOld(entry, nowSeconds, _queue.Journal.ArrivalUnixMs(new MessageHandle(entry.Message))))
         {
             return;

@@ -39,13 +39,13 @@ public sealed class Explainer
     public async ValueTask<Explanation> OfDomainAsync(string domain)
     {
         _loop.CheckThread();
-        Destination? destination = Busiest(await _walk.HeadsOfAsync(domain));
+        Destination? destination = await _walk.BusiestHeadAsync(domain);
         Route route = destination?.Route ?? _router.FixedRoute(domain) ?? _router.MxRoute(domain);
         if ((PlanInForce(destination) ?? PlanToCome(destination)) is not { } plan)
         {
             plan = await _router.PlanAsync(route);
             // Asking takes its time, in which mail may have come or gone.
-            destination = Busiest(await _walk.HeadsOfAsync(domain));
+            destination = await _walk.BusiestHeadAsync(domain);
         }
         return Explain(route, destination, plan, _router.PatternOf(domain), null);
     }
@@ -54,14 +54,13 @@ public sealed class Explainer
     public async ValueTask<IReadOnlyList<Explanation>> OthersOfAsync(string domain)
     {
         _loop.CheckThread();
-        List<Destination> all = await _walk.AllOfAsync(domain);
-        Destination? shown = Busiest(all.Where(static one => !one.IsLeft && one.Head == one));
-        return [.. all.Where(other => other != shown && other.Entries > 0 && other.Plan is not null)
-            .Take(WaysShown).Select(other => Explain(other.Route, other, other.Plan!, _router.PatternOf(domain), null))];
+        Destination? shown = await _walk.BusiestHeadAsync(domain);
+        List<Destination> others = await _walk.SomeOfAsync(domain, WaysShown, other => other != shown && other.Entries > 0 && other.Plan is not null);
+        return [.. others.Where(static other => other.Plan is not null).Select(other => Explain(other.Route, other, other.Plan!, _router.PatternOf(domain), null))];
     }
 
     /// <summary>True for a domain that mail is known for, or that a row of the route table sends somewhere.</summary>
-    public async ValueTask<bool> KnowsAsync(string domain) => _router.FixedRoute(domain) is not null || (await _walk.HeadsOfAsync(domain)).Count > 0;
+    public async ValueTask<bool> KnowsAsync(string domain) => _router.FixedRoute(domain) is not null || await _walk.KnowsAsync(domain);
 
     /// <summary>The site of a name, or for a provider's the one of its sites that has most to do; null when there is none.</summary>
     public async ValueTask<Explanation?> OfSiteAsync(string key)
@@ -102,8 +101,6 @@ public sealed class Explainer
         }
         return new ExplainedMessage(message, ways);
     }
-
-    private static Destination? Busiest(IEnumerable<Destination> heads) => heads.MaxBy(static head => head.Entries);
 
     // What the queue itself would go by: an expired plan is renewed before anything is done by it, and while DNS fails
     // the failure is what is waited for.

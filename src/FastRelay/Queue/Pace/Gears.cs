@@ -59,15 +59,7 @@ internal sealed class Gears
     }
 
     /// <summary>The rules have changed: counts toward them begin anew, what they have set off goes on.</summary>
-    public void Change()
-    {
-        _rules = new ReplyRules(_queue.Options.ReplyRules);
-        foreach (Site site in _queue.Sites.All)
-        {
-            // Kept by the number of the rule, which is another one's now.
-            site.Budget.RuleCounts = null;
-        }
-    }
+    public void Change() => _rules = new ReplyRules(_queue.Options.ReplyRules);
 
     /// <summary>What the operator has suspended.</summary>
     public Suspensions Suspensions { get; }
@@ -173,7 +165,7 @@ internal sealed class Gears
         return rule.Action == ReplyAction.Slow ? ReplyEffect.Slowed : ReplyEffect.Stopped;
     }
 
-    /// <summary>The list of suspensions has changed.</summary>
+    /// <summary>The list of suspensions was read, before the loop runs.</summary>
     public void Recall()
     {
         foreach (SiteBudget budget in _queue.Sites.Budgets.Shared)

@@ -46,11 +46,15 @@ internal sealed class ReplyRules(IReadOnlyList<ReplyRuleConfig> rules)
     }
 
     // The window begins with its first reply; one that is over is begun anew.
-    private static bool IsEnough(SiteBudget budget, int index, ReplyRuleConfig rule, long nowMs)
+    private bool IsEnough(SiteBudget budget, int index, ReplyRuleConfig rule, long nowMs)
     {
         if (rule.Count == 1)
         {
             return true;
+        }
+        if (budget.RuleCountsOf != this)
+        {
+            (budget.RuleCountsOf, budget.RuleCounts) = (this, null);
         }
         budget.RuleCounts ??= [];
         (long since, int count) = budget.RuleCounts.GetValueOrDefault(index);

@@ -13,6 +13,7 @@ public sealed class EgressSource
     /// <param name="before">The one of the same name until now, whose counts go on; null when there was none.</param>
     internal EgressSource(SourceConfig config, EgressSource? before)
     {
+        Config = config;
         Counts = before?.Counts ?? new SourceCounts();
         Name = config.Name;
         Ipv4 = config.Ipv4;
@@ -36,6 +37,8 @@ public sealed class EgressSource
 
     /// <summary>What came of its deliveries, and what it has in use; those of its name go on over a reload.</summary>
     public SourceCounts Counts { get; }
+
+    internal SourceConfig Config { get; }
 
     internal int Weight { get; }
 

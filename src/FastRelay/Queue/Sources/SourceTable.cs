@@ -16,7 +16,8 @@ internal sealed class SourceTable
         _usual = options.Source;
         foreach (SourceConfig source in options.Sources)
         {
-            _pools.Add(source.Name, [new EgressSource(source, before?.Find(source.Name))]);
+            EgressSource? known = before?.Find(source.Name);
+            _pools.Add(source.Name, [known?.Config == source ? known : new EgressSource(source, known)]);
         }
         All = [.. options.Sources.Select(source => _pools[source.Name][0])];
         foreach (PoolConfig pool in options.Pools)

@@ -10,13 +10,14 @@ internal sealed class BusyTenants(QueueState queue)
     {
         queue.World.Loop.CheckThread();
         var best = new PriorityQueue<Tenant, long>();
-        await new QueueWalk(queue).EachAsync([.. queue.Tenants.All], tenant =>
+        await new QueueWalk(queue).EachAsync(queue.Tenants.Places, tenant =>
         {
             best.Enqueue(tenant, tenant.Entries);
             if (best.Count > max)
             {
                 best.Dequeue();
             }
+            return true;
         });
         var busiest = new List<TenantState>(best.Count);
         while (best.TryDequeue(out Tenant? tenant, out _))

@@ -10,9 +10,10 @@ public sealed class Tenant
     private readonly Dictionary<string, Destination>.AlternateLookup<ReadOnlySpan<char>> _lookup;
     private readonly Dictionary<Route, Destination> _byRoute = [];
 
-    internal Tenant(string name)
+    internal Tenant(string name, int number)
     {
         Name = name;
+        Number = number;
         Utf8Name = System.Text.Encoding.Latin1.GetBytes(name);
         _lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
     }
@@ -40,6 +41,8 @@ public sealed class Tenant
 
     internal byte[] Utf8Name { get; }
 
+    internal int Number { get; }
+
     /// <summary>Until when it gets nothing, on the loop's scale; <see cref="long.MaxValue"/> until the operator resumes it, 0 when it is not suspended.</summary>
     internal long SuspendedUntilMs { get; set; }
 
@@ -50,9 +53,6 @@ public sealed class Tenant
 
     /// <summary>Destinations that are its own, also those that get no new mail.</summary>
     internal int Destinations { get; set; }
-
-    /// <summary>Those that get its new mail.</summary>
-    internal IEnumerable<Destination> Current => _byDomain.Values.Concat(_byRoute.Values).SelectMany(static head => head.All);
 
     internal void Set(TenantConfig? config, QueueOptions options)
     {

@@ -8,9 +8,6 @@ namespace FastRelay.Queue;
 /// </summary>
 internal sealed class TenantStops : LoopItem
 {
-    /// <summary>Destinations that one turn looks at: each is likely a miss of the cache.</summary>
-    private const int PerTurn = 1_024;
-
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly LoopTimer _timer;
@@ -27,8 +24,9 @@ internal sealed class TenantStops : LoopItem
     public void Start()
     {
         HashSet<Tenant> changed = [.. _queue.Tenants.All.Where(Recall)];
-        for (int from = 1; Apply(changed, from); from += PerTurn)
+        foreach (Destination destination in changed.Count > 0 ? _queue.Destinations.All : [])
         {
+            Apply(changed, destination);
         }
     }
 
@@ -44,12 +42,9 @@ internal sealed class TenantStops : LoopItem
                 changed.Add(tenant);
             }
         }
-        var turn = new Signal<bool>(_loop);
-        for (int from = 1; changed.Count > 0 && Apply(changed, from); from += PerTurn)
+        if (changed.Count > 0)
         {
-            ValueTask<bool> next = turn.WaitAsync();
-            turn.Set(true);
-            await next;
+            await new QueueWalk(_queue).EachAsync(_queue.Destinations.Places, destination => Apply(changed, destination));
         }
     }
 
@@ -85,19 +80,13 @@ internal sealed class TenantStops : LoopItem
         return before != tenant.IsSuspended;
     }
 
-    /// <returns>True while there is more to look at.</returns>
-    private bool Apply(HashSet<Tenant> changed, int from)
+    private bool Apply(HashSet<Tenant> changed, Destination destination)
     {
-        ReadOnlySpan<Destination?> places = _queue.Destinations.Places;
-        int end = Math.Min(from + PerTurn, places.Length);
-        for (int i = from; i < end; i++)
+        if (destination is { Lane: { } lane, Site: { } site } && changed.Contains(lane.Tenant))
         {
-            if (places[i] is { Lane: { } lane, Site: { } site } && changed.Contains(lane.Tenant))
-            {
-                site.Lanes.Change(lane);
-                _queue.Sites.Wake(site);
-            }
+            site.Lanes.Change(lane);
+            _queue.Sites.Wake(site);
         }
-        return end < places.Length;
+        return true;
     }
 }

@@ -11,22 +11,26 @@ internal sealed class TenantTable
 {
     private readonly Dictionary<string, Tenant> _tenants = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Tenant>.AlternateLookup<ReadOnlySpan<char>> _lookup;
-    private readonly Tenant _default = new("");
+    private readonly Tenant _default;
     private Dictionary<string, TenantConfig> _rules = [];
     private QueueOptions _options = new();
 
     public TenantTable(QueueOptions options)
     {
         _lookup = _tenants.GetAlternateLookup<ReadOnlySpan<char>>();
-        _tenants.Add("", _default);
+        _default = Add("");
         Change(options);
+        Set(_default);
     }
 
     /// <summary>Told of one that is new.</summary>
     public Action<Tenant>? Made { get; set; }
 
-    /// <summary>All of them, the default one too.</summary>
-    public Dictionary<string, Tenant>.ValueCollection All => _tenants.Values;
+    /// <summary>All of them by number, the default one too.</summary>
+    public Places<Tenant> Places { get; } = new();
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<Tenant> All => Places.All;
 
     /// <summary>The tenant of a name as an envelope has it; made when it is new.</summary>
     public Tenant Of(ReadOnlySpan<byte> name)
@@ -42,9 +46,8 @@ internal sealed class TenantTable
         {
             return known;
         }
-        var made = new Tenant(text[..length].ToString());
-        made.Set(_rules.GetValueOrDefault(made.Name), _options);
-        _tenants.Add(made.Name, made);
+        Tenant made = Add(text[..length].ToString());
+        Set(made);
         Made?.Invoke(made);
         return made;
     }
@@ -58,17 +61,25 @@ internal sealed class TenantTable
         if (tenant != _default)
         {
             _tenants.Remove(tenant.Name);
+            Places.Free(tenant.Number);
         }
     }
 
-    /// <summary>Puts other weights and bounds in force.</summary>
+    /// <summary>Other weights and bounds hold for tenants that are made, and for each that is <see cref="Set"/>.</summary>
     public void Change(QueueOptions options)
     {
         _options = options;
         _rules = options.Tenants.ToDictionary(static rule => rule.Name, StringComparer.Ordinal);
-        foreach (Tenant tenant in _tenants.Values)
-        {
-            tenant.Set(_rules.GetValueOrDefault(tenant.Name), options);
-        }
+    }
+
+    /// <summary>Gives a tenant what the options say of it.</summary>
+    public void Set(Tenant tenant) => tenant.Set(_rules.GetValueOrDefault(tenant.Name), _options);
+
+    private Tenant Add(string name)
+    {
+        var made = new Tenant(name, Places.Take());
+        Places.Set(made.Number, made);
+        _tenants.Add(name, made);
+        return made;
     }
 }

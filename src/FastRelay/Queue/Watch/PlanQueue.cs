@@ -12,7 +12,11 @@ namespace FastRelay.Queue;
 /// <param name="apply">Takes each.</param>
 internal sealed class PlanQueue(QueueState queue, Router router, Action<Destination, Plan> apply) : LoopItem
 {
+    // A plan that DNS need not be asked for is made at once, and is some microseconds.
+    private const int PlanCost = 16;
+
     private readonly Loop _loop = queue.World.Loop;
+    private readonly Slice _slice = new(queue.World.Loop);
     private Destination? _first;
     private Destination? _last;
     private int _inFlight;
@@ -74,6 +78,12 @@ internal sealed class PlanQueue(QueueState queue, Router router, Action<Destinat
     {
         while (_first is { } destination && _inFlight < queue.Limits.DnsQueries)
         {
+            if (_slice.IsOver)
+            {
+                _loop.Enqueue(this);
+                return;
+            }
+            _slice.Spend(PlanCost);
             _first = destination.NextToPlan;
             _last = _first is null ? null : _last;
             destination.NextToPlan = null;
@@ -91,13 +101,14 @@ internal sealed class PlanQueue(QueueState queue, Router router, Action<Destinat
         {
             Plan plan;
             int change;
+            Route route;
             do
             {
                 // A plan by what was in force before is worth nothing.
-                change = _changes;
-                plan = await router.PlanAsync(destination.Route);
+                (change, route) = (_changes, destination.Route);
+                plan = await router.PlanAsync(route);
             }
-            while (change != _changes);
+            while (change != _changes || route != destination.Route);
             if (number != destination.PlanNumber)
             {
                 return;

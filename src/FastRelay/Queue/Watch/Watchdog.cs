@@ -11,8 +11,10 @@ namespace FastRelay.Queue;
 /// </summary>
 internal sealed class Watchdog : LoopItem
 {
-    /// <summary>Deliveries or destinations looked at in one turn.</summary>
-    private const int Slice = 512;
+    private const int LookCost = 2;
+
+    // Each of the sessions is asked about a delivery that was taken long ago.
+    private const int AskCost = 256;
 
     /// <summary>
     /// While anything is asked of DNS, a plan may be waiting for its turn to ask: 256 plans of 20 hosts each, behind servers
@@ -23,6 +25,7 @@ internal sealed class Watchdog : LoopItem
     private readonly QueueState _queue;
     private readonly Loop _loop;
     private readonly LoopTimer _timer;
+    private readonly Slice _slice;
     private int _place = 1;
     private int _destination = 1;
     private int _round;
@@ -36,6 +39,7 @@ internal sealed class Watchdog : LoopItem
         _queue = queue;
         _loop = queue.World.Loop;
         _timer = new LoopTimer(_loop, this);
+        _slice = new Slice(_loop);
     }
 
     private long BoundMs => _queue.Limits.WatchdogMs;
@@ -61,20 +65,20 @@ internal sealed class Watchdog : LoopItem
             Again();
             return;
         }
-        int budget = Slice;
-        while (_place < _queue.Flights.End && budget-- > 0)
+        while (_place < _queue.Flights.End && !_slice.IsOver)
         {
-            LookAtDelivery(_place++);
+            _slice.Spend(LookAtDelivery(_place++));
         }
-        ReadOnlySpan<Destination?> all = _queue.Destinations.Places;
-        while (_destination < all.Length && budget-- > 0)
+        Places<Destination> all = _queue.Destinations.Places;
+        while (_destination < all.End && !_slice.IsOver)
         {
             if (all[_destination++] is { } destination)
             {
                 Look(destination);
             }
+            _slice.Spend(LookCost);
         }
-        if (_place < _queue.Flights.End || _destination < all.Length)
+        if (_place < _queue.Flights.End || _destination < all.End)
         {
             _loop.Enqueue(this);
             return;
@@ -98,16 +102,22 @@ internal sealed class Watchdog : LoopItem
     }
 
     /// <summary>A delivery that no session works at: its message waits its retry interval, as the next hop may have it.</summary>
-    private void LookAtDelivery(int place)
+    /// <returns>What the look cost.</returns>
+    private int LookAtDelivery(int place)
     {
         Flight flight = _queue.Flights[place];
         long age = _loop.NowMs - flight.TakenMs;
-        if (flight.Entry == 0 || age <= BoundMs || _queue.Sites.Dispatcher?.MayHold(flight.Site!, flight.TakenMs) != false)
+        if (flight.Entry == 0 || age <= BoundMs)
         {
-            return;
+            return 1;
+        }
+        if (_queue.Sites.Dispatcher?.MayHold(flight.Site!, flight.TakenMs) != false)
+        {
+            return AskCost;
         }
         Found("delivering"u8, _queue.Journal.IdOf(new MessageHandle(_queue.Slab[flight.Entry].Message)).ToString(), age);
         _queue.Reporter.GiveUp(place);
+        return AskCost;
     }
 
     private void Look(Destination destination)

@@ -6,6 +6,9 @@ internal struct WokenSites
     private Site? _first;
     private Site? _last;
 
+    /// <summary>How many there are.</summary>
+    public int Count { get; private set; }
+
     /// <summary>Puts a site at the end, where it is not in the list yet.</summary>
     /// <returns>False when it was.</returns>
     public bool Add(Site site)
@@ -15,6 +18,7 @@ internal struct WokenSites
             return false;
         }
         site.WakeQueued = true;
+        Count++;
         if (_last is null)
         {
             _first = site;
@@ -27,12 +31,16 @@ internal struct WokenSites
         return true;
     }
 
-    /// <summary>Takes the list, linked by <see cref="Site.NextToWake"/>, and begins another.</summary>
-    public Site? TakeAll()
+    /// <summary>Takes the first out; only while there is one.</summary>
+    public Site Take()
     {
-        Site? first = _first;
-        _first = _last = null;
-        return first;
+        Site site = _first!;
+        _first = site.NextToWake;
+        _last = _first is null ? null : _last;
+        site.NextToWake = null;
+        site.WakeQueued = false;
+        Count--;
+        return site;
     }
 
     /// <summary>Walks the list: true when a site is in it, whatever it says itself.</summary>

@@ -17,6 +17,9 @@ public sealed class ResolverCache
     /// <summary>A stale answer holds this long before servers are asked again, ms (RFC 8767 section 4: 30 seconds).</summary>
     public const int StaleRetryMs = 30_000;
 
+    // A reload may leave a hundred thousand answers over a lower bound: they go some with each that comes.
+    private const int TrimMost = 64;
+
     private readonly Resolver _resolver;
     private readonly Loop _loop;
     private readonly Dictionary<Key, Entry> _entries = [];
@@ -74,7 +77,7 @@ public sealed class ResolverCache
     public void Clear()
     {
         _loop.CheckThread();
-        Trim(0, 0);
+        Trim(0, 0, int.MaxValue);
     }
 
     /// <summary>
@@ -234,15 +237,16 @@ public sealed class ResolverCache
         Bytes += entry.Bytes;
     }
 
-    /// <summary>Drops the least recently used entries beyond a bound; those being asked stay.</summary>
-    private void Trim(int entries, long bytes)
+    /// <summary>Drops the least recently used entries beyond a bound; those being asked stay. What a lower bound leaves over goes with the next answers.</summary>
+    private void Trim(int entries, long bytes, int most = TrimMost)
     {
         Entry? entry = _oldest;
-        while ((_entries.Count > entries || Bytes > bytes) && entry is not null)
+        while ((_entries.Count > entries || Bytes > bytes) && entry is not null && most > 0)
         {
             Entry? newer = entry.Newer;
             if (!entry.Asking && !entry.HasWaiters)
             {
+                most--;
                 Unlink(entry);
                 _entries.Remove(entry.Key);
                 Bytes -= entry.Bytes;

@@ -1,4 +1,5 @@
 using FastRelay.Queue;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;

@@ -7,6 +7,7 @@ using FastRelay.Outside;
 using FastRelay.Queue;
 using FastRelay.Routing;
 using FastRelay.Smtp;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;

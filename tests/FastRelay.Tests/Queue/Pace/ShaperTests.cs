@@ -2,6 +2,7 @@ using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Smtp;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;

@@ -4,6 +4,7 @@ using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
 using FastRelay.Routing;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;
@@ -102,7 +103,7 @@ public class SourceTests
             ["mx.a.test/alone", "mx.a.test/blue", "mx.routed.test/green", "smtp:[192.0.2.9]:25 source=blue/blue"],
             rig.Queue.State.Sites.All.Select(static site => site.Key).Order(StringComparer.Ordinal));
         Assert.Equal(2, rig.SiteOf("mx.routed.test/green").Ready);
-        Assert.Null(new SourceTable(new QueueOptions()).Of(rig.Router.MxRoute("a.test"), new Tenant("")));
+        Assert.Null(new SourceTable(new QueueOptions()).Of(rig.Router.MxRoute("a.test"), new Tenant("", 1)));
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Text;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
+using FastRelay.Tests.Support;
 using Xunit;
 
 namespace FastRelay.Tests.Queue;

@@ -56,6 +56,9 @@ public sealed unsafe class EpollPoller : Poller
     }
 
     /// <inheritdoc/>
+    public override long CpuNs => Libc.ThreadCpuNs();
+
+    /// <inheritdoc/>
     public override void Wake() => _wake.Wake();
 
     /// <inheritdoc/>

@@ -9,19 +9,10 @@ internal sealed class BusySites(QueueState queue)
     public async ValueTask<IReadOnlyList<SiteView>> ListAsync(int max)
     {
         queue.World.Loop.CheckThread();
-        var walk = new QueueWalk(queue);
-        Dictionary<SiteBudget, long> entries = [];
-        await walk.EachDestinationAsync(destination =>
-        {
-            if (destination is { Site: { } site, Entries: > 0 })
-            {
-                entries[site.Budget] = entries.GetValueOrDefault(site.Budget) + destination.Entries;
-            }
-            return true;
-        });
+        // Of providers there are few; a place for each site would be garbage by the megabyte.
         Dictionary<SiteBudget, Waiting> shared = [];
         var best = new PriorityQueue<(SiteBudget Budget, Site? Only), long>();
-        await walk.EachAsync([.. queue.Sites.All], site =>
+        await new QueueWalk(queue).EachAsync(queue.Sites.Places, site =>
         {
             if (site.Budget.IsShared)
             {
@@ -31,6 +22,7 @@ internal sealed class BusySites(QueueState queue)
             {
                 Offer(site.Budget, site, site.Ready);
             }
+            return true;
         });
         foreach ((SiteBudget budget, Waiting waiting) in shared)
         {
@@ -40,14 +32,14 @@ internal sealed class BusySites(QueueState queue)
         while (best.TryDequeue(out (SiteBudget Budget, Site? Only) one, out _))
         {
             SiteView shown = one.Only is { } site ? View(site) : View(one.Budget, shared[one.Budget]);
-            busiest.Add(shown with { Deferred = Math.Max(0, entries.GetValueOrDefault(one.Budget) - shown.Ready - one.Budget.InFlight) });
+            busiest.Add(shown with { Deferred = Math.Max(0, one.Budget.Entries - shown.Ready - one.Budget.InFlight) });
         }
         busiest.Reverse();
         return busiest;
 
         void Offer(SiteBudget budget, Site? only, int ready)
         {
-            best.Enqueue((budget, only), Math.Max(entries.GetValueOrDefault(budget), ready + budget.InFlight));
+            best.Enqueue((budget, only), Math.Max(budget.Entries, ready + budget.InFlight));
             if (best.Count > max)
             {
                 best.Dequeue();
