@@ -23,6 +23,9 @@ public readonly record struct RelayStartResult(Relay? Relay, string Error);
 /// </summary>
 public sealed class Relay : LoopItem
 {
+    /// <summary>At the stop, for the last events to be written.</summary>
+    private const long EventsTimeoutMs = 1_000;
+
     private readonly Sleeper _drainTimer;
     private bool _stopping;
 
@@ -78,6 +81,7 @@ public sealed class Relay : LoopItem
     /// <param name="users">Who may authenticate; null when nobody may.</param>
     /// <param name="credentials">Reads the password of a route that has a user.</param>
     /// <param name="certificates">Who we are to hosts that ask, by the file that a route names.</param>
+    /// <param name="events">Opens the event stream, once the spool is ours; null for none.</param>
     public static RelayStartResult Start(
         World world,
         RelayConfig config,
@@ -85,10 +89,11 @@ public sealed class Relay : LoopItem
         X509Certificate2Collection? authorities = null,
         UserTable? users = null,
         Func<RouteConfig, Credentials?>? credentials = null,
-        IReadOnlyDictionary<string, ClientCertificate>? certificates = null)
+        IReadOnlyDictionary<string, ClientCertificate>? certificates = null,
+        Func<Relay, EventStream>? events = null)
     {
         var relay = new Relay(world, config);
-        string error = Routes(config, credentials, certificates, null, out RouteTable? routes) ?? relay.Build(routes!, serverTls, authorities, users);
+        string error = Routes(config, credentials, certificates, null, out RouteTable? routes) ?? relay.Build(routes!, serverTls, authorities, users, events);
         return new RelayStartResult(error.Length == 0 ? relay : null, error);
     }
 
@@ -143,7 +148,7 @@ public sealed class Relay : LoopItem
         }
     }
 
-    private string Build(RouteTable routes, ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users)
+    private string Build(RouteTable routes, ServerTls? serverTls, X509Certificate2Collection? authorities, UserTable? users, Func<Relay, EventStream>? events)
     {
         Limits limits = Config.Limits;
         Router = new Router(World, limits, RoutingOf(Config, routes), Log);
@@ -152,7 +157,8 @@ public sealed class Relay : LoopItem
         SyncMode sync = Config.Sync == SyncKind.Group ? SyncMode.Group : SyncMode.None;
         long began = World.Time.GetTimestamp();
         // Every start is a recovery: the journal replays what is live into the queue.
-        JournalOpenResult opened = MessageJournal.Open(World, new JournalOptions { Path = Config.Spool, Sync = sync, Limits = limits }, Queue);
+        var options = new JournalOptions { Path = Config.Spool, Sync = sync, Limits = limits, Events = events is null ? null : () => Log.Events = events(this) };
+        JournalOpenResult opened = MessageJournal.Open(World, options, Queue);
         if (opened.Journal is null)
         {
             return opened.Error;
@@ -253,6 +259,10 @@ public sealed class Relay : LoopItem
         }
         Receiver.Abort();
         await Bouncer.DrainAsync(began + Config.Limits.DrainTimeoutMs);
+        if (Journal.EventCursor is { } cursor)
+        {
+            await cursor.CloseAsync(World.Loop.NowMs + EventsTimeoutMs);
+        }
         await Journal.CloseAsync();
         Log.Line("stopped"u8).AddSeconds("drain"u8, World.Loop.NowMs - began).Add("queued"u8, Journal.Stats.Messages).Write();
         World.Loop.Stop();

@@ -23,4 +23,15 @@ public abstract class Output
 
     /// <summary>Those of <see cref="Taken"/> that are out of the process's hands: with the system, which keeps them when the process dies, or dropped for their age; any thread.</summary>
     public virtual long Passed => 0;
+
+    /// <summary>
+    /// Those of <see cref="Taken"/> that a power cut would not lose either, when <see cref="MakeDurable"/> was asked since; where lines go to
+    /// no file of ours, those that are <see cref="Passed"/>. Any thread.
+    /// </summary>
+    public virtual long Kept => Passed;
+
+    /// <summary>Asks that the lines taken so far be made durable; does not wait, and may be asked again. Any thread.</summary>
+    public virtual void MakeDurable()
+    {
+    }
 }

@@ -140,6 +140,7 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("links", "Connections open, both ways.", s => s.World.Network.OpenLinks),
         new("events_total", "Lines of the event stream.", s => s.Counters.Events),
         new("events_lost_total", "Events that are missing in the stream: its disk or reader was too slow.", s => s.Counters.EventsLost),
+        new("events_recovered_total", "Events that the start told again from the journal, because a kill may have taken them.", s => s.Counters.EventsRecovered),
         new("log_lines_dropped_total", "Log lines lost to a reader that was too slow.", s => s.World.Output.Dropped),
         new("gc_allocated_bytes_total", "Octets allocated by managed code since the start.", _ => GC.GetTotalAllocatedBytes()),
         new("gc_heap_bytes", "Octets on the managed heap.", _ => GC.GetTotalMemory(forceFullCollection: false)),

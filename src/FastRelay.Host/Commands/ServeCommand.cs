@@ -100,13 +100,27 @@ public static class ServeCommand
             error.WriteLine($"{path ?? "fastrelay"}: {problem}");
             return ExitCode.BadConfig;
         }
-        RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _), certificates);
-        if (started.Relay is not { } relay)
+        AppendFile? events = null;
+        Func<Relay, EventStream>? open = config.EventsFile is { } file ? relay => OpenEvents(file, relay, error, out events) : null;
+        try
         {
+            RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _), certificates, open);
+            if (started.Relay is { } relay)
+            {
+                return Run(world, relay, path, files, screen, error, seen, token, events);
+            }
             error.WriteLine($"fastrelay: {started.Error}");
             return ExitCode.Failure;
         }
-        using AppendFile? events = OpenEvents(config, relay, error);
+        finally
+        {
+            events?.Dispose();
+        }
+    }
+
+    private static int Run(World world, Relay relay, string? path, long files, StartScreen screen, TextWriter error, string seen, string? token, AppendFile? events)
+    {
+        RelayConfig config = relay.Config;
         // The doors are open: everything below may take its time, nobody waits for it.
         string[] listening = [.. relay.Receiver.EndPoints.Select(e => e.ToString())];
         var source = new FigureSource(world, relay.Counters, relay.Queue, relay.Journal, relay.Router);
@@ -155,14 +169,10 @@ public static class ServeCommand
         }
     }
 
-    private static AppendFile? OpenEvents(RelayConfig config, Relay relay, TextWriter error)
+    private static EventStream OpenEvents(string path, Relay relay, TextWriter error, out AppendFile? file)
     {
-        if (config.EventsFile is not { } path)
-        {
-            return null;
-        }
-        EventAge? age = path == "-" ? null : new EventAge(relay.World.Time, config.EventsAgeMs);
-        AppendFile? file = age is null ? null : new AppendFile(path, Limits.EventBytes, age);
+        EventAge? age = path == "-" ? null : new EventAge(relay.World.Time, relay.Config.EventsAgeMs);
+        file = age is null ? null : new AppendFile(path, Limits.EventBytes, age);
         if (file is { Errno: not 0 })
         {
             // Mail goes on: events wait, and the file is tried again until it opens.
@@ -170,8 +180,7 @@ public static class ServeCommand
             error.WriteLine($"warning: {problem}");
             relay.Log.Warn("events_failed"u8).Add("error"u8, problem).Write();
         }
-        relay.Log.Events = new EventStream(file ?? relay.World.Output, relay.World.Time, relay.Counters, relay.Log, age);
-        return file;
+        return new EventStream(file ?? relay.World.Output, relay.World.Time, relay.Counters, relay.Log, age);
     }
 
     private static async Task OpenAdminAsync(AdminServer admin, Relay relay, TextWriter error)

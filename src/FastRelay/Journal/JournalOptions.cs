@@ -1,3 +1,5 @@
+using FastRelay.Observe;
+
 namespace FastRelay.Journal;
 
 /// <summary>Where and how a journal is kept.</summary>
@@ -11,6 +13,9 @@ public sealed record JournalOptions
 
     /// <summary>Bounds: QueueEntries, QueueBytes, FreeBytesFloor, SegmentBytes.</summary>
     public Limits Limits { get; init; } = new();
+
+    /// <summary>Opens the event stream, under the spool's lock: a start tells again what a kill may have kept from it (docs/decisions/0035). Null for none.</summary>
+    public Func<EventStream>? Events { get; init; }
 }
 
 /// <summary>What opening a journal came to.</summary>

@@ -113,6 +113,9 @@ public sealed class MessageJournal
 
     internal GroupResult Result { get; }
 
+    /// <summary>How far the event stream has told it; null without one.</summary>
+    internal EventCursor? EventCursor { get; private set; }
+
     /// <summary>
     /// Records what an attempt came to; never waits. Delivered and Dropped settle; when no recipient is left the message
     /// is settled as a whole and its handle is free for another.
@@ -149,11 +152,7 @@ public sealed class MessageJournal
     public int PendingCount(MessageHandle message) => Index.IsLive(message.Slot) ? Index.PendingCount(message.Slot) : 0;
 
     /// <summary>The message's id.</summary>
-    public MessageId IdOf(MessageHandle message)
-    {
-        CheckLive(message);
-        return new MessageId(Index[message.Slot].Id);
-    }
+    public MessageId IdOf(MessageHandle message) => new(Live(message).Id);
 
     /// <summary>Finds a live message.</summary>
     public bool TryFind(MessageId id, out MessageHandle message)
@@ -166,18 +165,10 @@ public sealed class MessageJournal
     }
 
     /// <summary>Recipients of its envelope, settled ones too.</summary>
-    public int RecipientCount(MessageHandle message)
-    {
-        CheckLive(message);
-        return Index[message.Slot].Recipients;
-    }
+    public int RecipientCount(MessageHandle message) => Live(message).Recipients;
 
     /// <summary>When it was committed, Unix ms.</summary>
-    public long ArrivalUnixMs(MessageHandle message)
-    {
-        CheckLive(message);
-        return Index[message.Slot].ArrivalMs;
-    }
+    public long ArrivalUnixMs(MessageHandle message) => Live(message).ArrivalMs;
 
     /// <summary>The message that arrived first, held ones too; <see cref="MessageHandle.None"/> when nothing is queued.</summary>
     /// <returns>False when more of the index has to be looked at than one turn of the loop may: ask again in another.</returns>
@@ -189,18 +180,10 @@ public sealed class MessageJournal
     }
 
     /// <summary>Octets of the body in stored form.</summary>
-    public long BodyLength(MessageHandle message)
-    {
-        CheckLive(message);
-        return Index[message.Slot].BodyLength;
-    }
+    public long BodyLength(MessageHandle message) => Live(message).BodyLength;
 
     /// <summary>The operator holds it.</summary>
-    public bool IsHeld(MessageHandle message)
-    {
-        CheckLive(message);
-        return (Index[message.Slot].Flags & EntryFlags.Hold) != 0;
-    }
+    public bool IsHeld(MessageHandle message) => (Live(message).Flags & EntryFlags.Hold) != 0;
 
     /// <summary>Holds or releases a message; recorded.</summary>
     public void SetHold(MessageHandle message, bool hold)
@@ -276,8 +259,9 @@ public sealed class MessageJournal
         return false;
     }
 
-    internal void Start()
+    internal void Start(EventRecovery? events = null)
     {
+        EventCursor = events?.End(_store, _flusher);
         _store.Tend();
         _reclaimer.Step();
     }
@@ -329,6 +313,12 @@ public sealed class MessageJournal
         }
     }
 
+    private ref IndexEntry Live(MessageHandle message)
+    {
+        CheckLive(message);
+        return ref Index[message.Slot];
+    }
+
     private void CheckLive(MessageHandle message)
     {
         _world.Loop.CheckThread();
@@ -349,6 +339,7 @@ public sealed class MessageJournal
             ServeRoom();
             _reclaimer.Step();
         }
+        EventCursor?.Advanced();
         _store.RecycleDead(_flusher.DurableGroup);
         GoOnClosing();
     }
@@ -359,6 +350,7 @@ public sealed class MessageJournal
         _flusher.Kick();
         _store.RecycleDead(_flusher.DurableGroup);
         _reclaimer.Step();
+        EventCursor?.Advanced();
         GoOnClosing();
     }
 

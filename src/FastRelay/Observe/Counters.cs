@@ -9,6 +9,9 @@ public sealed class Counters
     /// <summary>Events that found no room.</summary>
     public long EventsLost { get; set; }
 
+    /// <summary>Events that the start told again from the journal.</summary>
+    public long EventsRecovered { get; set; }
+
     /// <summary>Connections accepted.</summary>
     public long ConnectionsIn { get; set; }
 

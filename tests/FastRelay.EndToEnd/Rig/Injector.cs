@@ -27,6 +27,9 @@ public sealed class Injector
     /// <summary>Message-Ids that were answered 250. Read when the client has ended.</summary>
     public List<string> Acknowledged { get; } = [];
 
+    /// <summary>The relay's ids of those messages, as its 250 gave them. Read when the client has ended.</summary>
+    public List<string> QueueIds { get; } = [];
+
     /// <summary>Message-Ids whose last dot was sent and not answered. Read when the client has ended.</summary>
     public List<string> Unanswered { get; } = [];
 
@@ -94,6 +97,7 @@ public sealed class Injector
         if (IsTaken(answer, out bool gone))
         {
             Acknowledged.Add(id);
+            QueueIds.Add(answer[(answer.LastIndexOf(' ') + 1)..].TrimEnd());
             Volatile.Write(ref _acknowledged, Acknowledged.Count);
         }
         return !gone;

@@ -8,7 +8,8 @@ namespace FastRelay.Storm;
 /// <summary>
 /// The invariants of a relay, from outside: what clients were told, what sinks took, what notifications and the log say.
 /// The numbers that messages begin with are those of the design: 1 nothing acknowledged is lost, 2 nothing settled is sent again, 3 no
-/// 250 before its group is durable, 4 bytes out are bytes in, 5 nobody outside the envelope, 6 limits, 7 the queue drains.
+/// 250 before its group is durable, 4 bytes out are bytes in, 5 nobody outside the envelope, 6 limits, 7 the queue drains, 8 no event
+/// is missing (<see cref="EventChecker"/>).
 /// </summary>
 internal sealed partial class MailChecker(SimUniverse universe)
 {

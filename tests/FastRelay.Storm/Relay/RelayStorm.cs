@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Security;
 using System.Text;
 using FastRelay.Config;
+using FastRelay.Observe;
 using FastRelay.Outside;
 
 namespace FastRelay.Storm;
@@ -27,6 +28,7 @@ internal sealed class RelayStorm
     private readonly MailChecker _checker;
     private readonly QueueAudit _audit;
     private readonly StormDamage _damage;
+    private readonly SimEvents? _events;
     private SimHost _host = null!;
     private Relay? _relay;
     private SimOutput _output = null!;
@@ -34,6 +36,7 @@ internal sealed class RelayStorm
     private int _messagesMade;
     private int _clients;
     private bool _drained;
+    private bool _cursorFailed;
     private long _stillSinceMs = long.MaxValue;
 
     public RelayStorm(ulong seed, Func<DiskProfile, DiskProfile>? disk = null)
@@ -53,6 +56,9 @@ internal sealed class RelayStorm
         _checker = checker!;
         _audit = new QueueAudit(_universe, _checker);
         _damage = new StormDamage(_universe, _storage, _checker, _random.Fork("damage"));
+        // By chance of their own: the seeds without events stay what they were.
+        SimRandom chance = new SimRandom(seed).Fork("events");
+        _events = chance.OneIn(2) ? new SimEvents(_universe, chance) : null;
     }
 
     public SimUniverse Universe => _universe;
@@ -130,8 +136,12 @@ internal sealed class RelayStorm
         try
         {
             World world = _host.World(new SimDisk(_host, _storage), _resolver, _output);
-            RelayStartResult started = Relay.Start(world, _settings.Config, new ServerTls(new SslServerAuthenticationOptions()), credentials: StormSettings.Login);
+            SimHost host = _host;
+            Func<Relay, EventStream>? events = _events is null ? null : relay => new EventStream(_events.Open(host), world.Time, relay.Counters, relay.Log);
+            RelayStartResult started = Relay.Start(world, _settings.Config, new ServerTls(new SslServerAuthenticationOptions()), credentials: StormSettings.Login, events: events);
             _relay = started.Relay;
+            // A cursor that this start could not make or set back: what is lost until it can is nobody's to tell.
+            _cursorFailed |= _output.Lines.Any(static line => line.Contains("event=event_cursor", StringComparison.Ordinal));
             if (_relay is null)
             {
                 _universe.Faults.Hit("relay: start failed");
@@ -205,6 +215,7 @@ internal sealed class RelayStorm
         _relay = null;
         bool keepsCache = _random.OneIn(3);
         _storage.PowerOff(keepsCache);
+        _events?.PowerOff(keepsCache);
         _universe.RemoveHost(_host);
         if (hadRelay && !keepsCache && _universe.Faults.On)
         {
@@ -306,8 +317,13 @@ internal sealed class RelayStorm
         _checker.CheckEnd();
         _universe.ThrowIfFailed();
         Stop();
-        // Nothing that was settled comes back.
+        // Nothing that was settled comes back, and what was not told is.
         Start();
+        if (_events is not null)
+        {
+            RunUntilCut(static () => false, HourMs / 60);
+            EventChecker.Check(_universe, _events.Lines, _checker, _cursorFailed);
+        }
         _universe.ThrowIfFailed();
         Stop();
     }

@@ -119,6 +119,49 @@ public sealed class AppendFileTests : IDisposable
         Assert.Equal(kept, lines[^kept.Length..]);
     }
 
+    [Fact]
+    public void What_is_to_be_kept_is_synced_and_lines_go_on_meanwhile_also_over_a_rename()
+    {
+        using var file = new AppendFile(PathOf("events"), 4_096);
+        Assert.Equal(0, file.Kept);
+        for (int turn = 0; turn < 5; turn++)
+        {
+            for (int i = 0; i < 50; i++)
+            {
+                byte[] line = Line($"line {i}");
+                Until(() => file.TryWrite(line));
+            }
+            long mark = file.Taken;
+            Assert.True(file.Kept < mark);
+            Until(() =>
+            {
+                file.MakeDurable();
+                return file.Kept >= mark;
+            });
+            Assert.True(file.Passed >= mark);
+            File.Move(PathOf("events"), PathOf($"events.{turn}"));
+            file.Reopen();
+            Until(() => File.Exists(PathOf("events")));
+        }
+    }
+
+    [Fact]
+    public void What_is_not_written_is_not_kept_and_a_device_has_nothing_to_sync()
+    {
+        using (var full = new AppendFile("/dev/full", 1_024))
+        {
+            Assert.True(full.TryWrite(Line("line")));
+            full.MakeDurable();
+            Until(() => full.Errno == 28);
+            full.MakeDurable();
+            Assert.Equal(0, full.Kept);
+        }
+        using var nothing = new AppendFile("/dev/null", 1_024);
+        Assert.True(nothing.TryWrite(Line("line")));
+        nothing.MakeDurable();
+        Until(() => nothing.Kept == 5);
+    }
+
     private sealed class Numbered : StaleLines
     {
         private int _missing;

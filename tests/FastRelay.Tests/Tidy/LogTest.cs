@@ -17,7 +17,7 @@ public sealed partial class LogTest
     private static readonly Dictionary<string, string> s_levels = new() { ["Line"] = "info", ["Warn"] = "warn", ["Error"] = "error" };
 
     /// <summary>Methods that add a field whose name is their own.</summary>
-    private static readonly Dictionary<string, string> s_named = new() { ["AddTenant"] = "tenant", ["AddPriority"] = "priority" };
+    private static readonly Dictionary<string, string> s_named = new() { ["AddTenant"] = "tenant", ["AddPriority"] = "priority", ["AddRecovered"] = "recovered" };
 
     // Binding names takes seconds, and each is asked for twice.
     private static readonly Lazy<Written[]> s_lines = new(static () => [.. FindLines()]);

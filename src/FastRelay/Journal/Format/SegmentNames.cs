@@ -34,6 +34,9 @@ internal static class SegmentNames
     /// <summary>The queue's list of the sites that the operator has suspended; a new one is made beside it as <c>suspensions.new</c>.</summary>
     public const string Suspensions = "suspensions";
 
+    /// <summary>How far the event stream has told the journal; a new one is made beside it as <c>events.cursor.new</c>.</summary>
+    public const string EventCursor = "events.cursor";
+
     private const int Digits = 16;
 
     /// <summary>As in <c>0000000000000042.seg</c>.</summary>
@@ -52,7 +55,7 @@ internal static class SegmentNames
     public static SpoolFile Parse(string name, out ulong number)
     {
         number = 0;
-        if (name is Lock or Suspensions or Suspensions + ".new" or RelayConfig.SocketName)
+        if (name is Lock or Suspensions or Suspensions + ".new" or EventCursor or EventCursor + ".new" or RelayConfig.SocketName)
         {
             return SpoolFile.Beside;
         }

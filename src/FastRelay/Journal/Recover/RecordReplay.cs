@@ -7,6 +7,9 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
     private int _lastChunk;
     private int _lastNode;
 
+    /// <summary>Tells the event stream what it may have missed; null for nothing.</summary>
+    public EventReplay? Events { get; init; }
+
     /// <summary>Ids at or above it were never seen.</summary>
     public ulong NextSequence { get; private set; } = 1;
 
@@ -46,6 +49,7 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
         if (bytes > 0)
         {
             segment.Damaged = true;
+            Events?.Unreadable();
             report.UnreadableRecords++;
             report.Note($"{segment.Path}: {bytes} bytes at {at} hold a record that cannot be read; what it was is not known");
         }
@@ -114,6 +118,10 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
     {
         SawSequence(header.Sequence + 1);
         int slot = header.Sequence == 0 ? -1 : index.Find(header.Sequence);
+        if (header.Kind is RecordKind.Outcome or RecordKind.Settled)
+        {
+            Events?.Outcome(slot, record, header);
+        }
         switch (header.Kind)
         {
             case RecordKind.Chunk:
@@ -176,6 +184,7 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
         {
             SetHold(slot, (header.Flags & RecordHeader.HoldFlag) != 0);
         }
+        Events?.Accepted(record, header, facts, slot);
         int original = facts.Settles == 0 ? -1 : index.Find(facts.Settles);
         if (index.IsLive(original))
         {

@@ -17,6 +17,7 @@ internal sealed class Recovery
     private SegmentStore _store = null!;
     private MessageIndex _index = null!;
     private RecordReplay _replay = null!;
+    private EventRecovery? _events;
 
     private Recovery(World world, JournalOptions options)
     {
@@ -102,7 +103,7 @@ internal sealed class Recovery
         }
         var opened = new MessageJournal(_world, _options, held, _store, _index, segments.NextGroup, FirstSequence());
         _world.Loop.AtOneMoment(() => Tell(opened, replay));
-        opened.Start();
+        opened.Start(_events);
         journal = opened;
         return "";
     }
@@ -121,7 +122,8 @@ internal sealed class Recovery
         _folder.Aside.ForEach(_store.Aside.Add);
         _store.Probe.Space = space;
         _index = new MessageIndex(_store.Table);
-        _replay = new RecordReplay(_index, _report);
+        _events = EventRecovery.Begin(_world, _options, _folder, _index, _store.Table);
+        _replay = new RecordReplay(_index, _report) { Events = _events?.Replay };
         NoteSurroundings(space);
     }
 

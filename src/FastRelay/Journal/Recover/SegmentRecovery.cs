@@ -88,7 +88,10 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         };
         store.SawEpoch(found.Epoch);
         store.AddSegment(file);
-        report.Segments++;
+        if (report.Segments++ == 0)
+        {
+            replay.Events?.StartsAt(first);
+        }
         long sealedEnd = chained ? (long)next!.Header.PreviousEnd : 0;
         LastGroupAt = 0;
         var scanner = new SegmentScanner(found.File, found.Epoch, sealedEnd, Math.Max(first, NextGroup), window, strict: !ReadOnly);
@@ -96,6 +99,10 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         if (!scanner.Error.Ok)
         {
             return SpoolFolder.CannotBeRead(found, scanner.ErrorAt, scanner.Error);
+        }
+        if (next is { Finding: HeaderFinding.Good } && !chained)
+        {
+            replay.Events?.Missing(NextGroup);
         }
         if (sealedEnd > 0)
         {
@@ -140,6 +147,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
                 continue;
             }
             GroupHeader group = scanner.Header;
+            replay.Events?.Group(group.Number);
             report.Groups++;
             report.CleanEnd = (group.Flags & GroupFlags.CleanEnd) != 0;
             LastGroupAt = scanner.Position;
@@ -158,6 +166,7 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         {
             file.Damaged = true;
             report.DamagedGroups++;
+            replay.Events?.Missing(scanner.Expected);
             report.Note($"{file.Path}: acknowledged groups from {scanner.Position} on cannot be read");
         }
         file.End = scanner.End;
@@ -196,10 +205,12 @@ internal sealed class SegmentRecovery(JournalOptions options, SpoolFolder folder
         {
             case RecoveryAction.SkipHole:
                 report.DamagedGroups++;
+                replay.Events?.Missing(scanner.Expected);
                 report.Note($"{file.Path}: no group can be read from {scanner.Position} to {scanner.End}");
                 break;
             case RecoveryAction.AcceptAfterGap:
                 report.DamagedGroups++;
+                replay.Events?.Missing(scanner.Header.Number - 1);
                 report.Note($"{file.Path}: groups before number {scanner.Header.Number} at {scanner.Position} are missing");
                 break;
             case RecoveryAction.Salvage:

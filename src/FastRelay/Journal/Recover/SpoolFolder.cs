@@ -40,6 +40,9 @@ internal sealed class SpoolFolder(Disk disk, string path)
     /// <summary>Damaged segments that an earlier run kept for the operator.</summary>
     public List<string> Aside { get; } = [];
 
+    /// <summary>A cursor of the event stream is there.</summary>
+    public bool HasEventCursor { get; private set; }
+
     /// <summary>Names that are not ours.</summary>
     public List<string> Foreign { get; } = [];
 
@@ -130,6 +133,7 @@ internal sealed class SpoolFolder(Disk disk, string path)
                 MaxNumber = Math.Max(MaxNumber, number);
                 break;
             case SpoolFile.Beside:
+                HasEventCursor |= name == SegmentNames.EventCursor;
                 break;
             default:
                 Foreign.Add(name);

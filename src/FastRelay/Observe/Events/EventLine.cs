@@ -62,6 +62,13 @@ public ref struct EventLine
         return Add(key, utf8[..written]);
     }
 
+    /// <summary>Says that a start tells it again, from the journal: it may have been told before.</summary>
+    public EventLine AddRecovered()
+    {
+        _cut |= !Raw(",\"recovered\":true"u8);
+        return this;
+    }
+
     /// <summary>Adds how urgent it is; nothing for an empty word.</summary>
     public EventLine AddPriority(scoped ReadOnlySpan<byte> word) => word.IsEmpty ? this : Add("priority"u8, word);
 

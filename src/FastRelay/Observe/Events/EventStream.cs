@@ -43,6 +43,27 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
     /// <summary>True when a kill of the process would not lose the lines before a <see cref="Mark"/> any more.</summary>
     public bool IsPassed(long mark) => sink.Passed >= mark;
 
+    /// <summary>No line is missing of which no gap has told yet.</summary>
+    public bool IsWhole => _lost == 0;
+
+    /// <summary>Asks that what was written so far be made durable, where it goes to a file; <see cref="IsKept"/> says when. Never waits.</summary>
+    public void Keep() => sink.MakeDurable();
+
+    /// <summary>True when neither a kill nor, where lines go to a file, a power cut would lose the lines before a <see cref="Mark"/> any more.</summary>
+    public bool IsKept(long mark) => sink.Kept >= mark;
+
+    /// <summary>The log that is told of the stream.</summary>
+    internal Log Log => log;
+
+    /// <summary>Says what a start has told again.</summary>
+    /// <param name="told">Events.</param>
+    /// <param name="gaps">Gaps among them.</param>
+    internal void Recovered(long told, long gaps)
+    {
+        counters.EventsRecovered += told;
+        log.Line("events_recovered"u8).Add("events"u8, told).Add("gaps"u8, gaps).Write();
+    }
+
     internal void Take(ReadOnlySpan<byte> line)
     {
         CountOld();

@@ -31,10 +31,13 @@ public sealed class AppendFile : Output, IDisposable
     private int _insteadEnd;
     private readonly object _gate = new();
     private readonly Thread _thread;
+    private readonly FileSyncer _syncer = new();
     private int _fd;
     private int _start;
     private int _count;
     private bool _midLine;
+    private bool _keeping;
+    private long _keepTo;
     private bool _reopening;
     private bool _reopenFailed;
     private bool _stopping;
@@ -69,6 +72,9 @@ public sealed class AppendFile : Output, IDisposable
 
     /// <inheritdoc/>
     public override long Passed => Interlocked.Read(ref _passed);
+
+    /// <inheritdoc/>
+    public override long Kept => _syncer.Kept;
 
     /// <summary>The error that writing or opening meets now; 0 while all is well. Any thread.</summary>
     public int Errno => Volatile.Read(ref _errno);
@@ -106,6 +112,17 @@ public sealed class AppendFile : Output, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public override void MakeDurable()
+    {
+        lock (_gate)
+        {
+            _keeping = true;
+            _keepTo = _taken;
+            Monitor.Pulse(_gate);
+        }
+    }
+
     /// <summary>Opens the path anew at the next line's begin: the file that was there has been renamed away. Any thread.</summary>
     public void Reopen()
     {
@@ -129,10 +146,24 @@ public sealed class AppendFile : Output, IDisposable
             Monitor.Pulse(_gate);
         }
         // A thread that is stuck in write(2) is left behind with its descriptor: the process ends anyway.
-        if (_thread.Join(FlushMs + AgainMs))
+        if (_thread.Join(FlushMs + AgainMs) && _syncer.Wait(FlushMs))
         {
             Close();
         }
+    }
+
+    /// <summary>All that was to be kept is in the file: on this thread, with the gate.</summary>
+    private bool IsKeepDue => _keeping && _passed >= _keepTo && _insteadAt == _insteadEnd && _fd >= 0 && !_syncer.IsBusy;
+
+    private void CloseOld()
+    {
+        if (_fd >= 0 && _keepTo > 0)
+        {
+            // Its last lines are told to be kept by a sync of the file that comes now.
+            _syncer.Wait();
+            _ = Libc.SyncData(_fd);
+        }
+        Close();
     }
 
     private void Close()
@@ -156,9 +187,15 @@ public sealed class AppendFile : Output, IDisposable
             int count;
             lock (_gate)
             {
-                while (_count == 0 && _insteadAt == _insteadEnd && !_reopening && !_stopping)
+                while (_count == 0 && _insteadAt == _insteadEnd && !_reopening && !_stopping && !IsKeepDue)
                 {
                     Monitor.Wait(_gate);
+                }
+                if (IsKeepDue)
+                {
+                    _keeping = false;
+                    _syncer.Begin(_fd, _passed);
+                    continue;
                 }
                 if (_stopping && ((_count == 0 && _insteadAt == _insteadEnd) || Environment.TickCount64 > endBy))
                 {
@@ -280,7 +317,7 @@ public sealed class AppendFile : Output, IDisposable
             return;
         }
         _reopenFailed = false;
-        Close();
+        CloseOld();
         _fd = fd;
     }
 
