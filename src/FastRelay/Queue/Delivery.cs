@@ -58,7 +58,32 @@ public readonly struct Delivery
 /// <param name="Index">Its number in the envelope.</param>
 /// <param name="Outcome">Delivered, deferred or failed.</param>
 /// <param name="ReplyText">What the next hop said, or our own words; read before the report returns. At most <see cref="Limits.ReplyTextBytes"/> are used.</param>
-public readonly record struct RecipientReport(int Index, Outcome Outcome, ReadOnlyMemory<byte> ReplyText);
+public readonly record struct RecipientReport(int Index, Outcome Outcome, ReadOnlyMemory<byte> ReplyText)
+{
+    /// <summary>
+    /// The first recipient that a host had no room for in a transaction in which it took others (RFC 5321 4.5.3.1.10):
+    /// it goes in the next transaction at once. Each such transaction delivers to somebody, so this ends.
+    /// </summary>
+    internal static int FirstOfTooMany(ReadOnlySpan<RecipientReport> reports)
+    {
+        int first = int.MaxValue;
+        bool delivered = false;
+        foreach (ref readonly RecipientReport report in reports)
+        {
+            delivered |= report.Outcome.Class == OutcomeClass.Delivered;
+            if (IsTooMany(report.Outcome))
+            {
+                first = Math.Min(first, report.Index);
+            }
+        }
+        return delivered ? first : int.MaxValue;
+    }
+
+    /// <summary>The host has no room for another recipient in this transaction.</summary>
+    internal static bool IsTooMany(in Outcome outcome) =>
+        outcome is { Class: OutcomeClass.Deferred, Cause: OutcomeCause.Reply, ReplyCode: 452 or 552 }
+        && (outcome.EnhancedCode.IsNone || outcome.EnhancedCode is { Subject: 5, Detail: 3 });
+}
 
 /// <summary>What an attempt was, for the log and for bounces.</summary>
 /// <param name="Host">Name of the next hop's host; empty when none was asked.</param>

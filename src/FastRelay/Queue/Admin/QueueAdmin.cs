@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Outside;
@@ -24,7 +23,6 @@ public sealed class QueueAdmin
     /// <summary>After so many turns nobody is told which message is the oldest: a queue that changes faster than it is looked through must not keep a probe waiting.</summary>
     private const int OldestTurns = 500;
 
-    private const int RecipientsShown = 100;
     private const long RoomLookMs = 20;
 
     // A disk that takes nothing for longer fails: the walk ends, and says where.
@@ -86,12 +84,17 @@ public sealed class QueueAdmin
     public async ValueTask<QueueListing> ListAsync(QueueFilter filter, int max, int from = 0, int slots = int.MaxValue)
     {
         var found = new List<QueuedMessage>();
+        var look = new MessageLook(_queue);
         var scan = new QueueScan(_queue, filter, from, slots);
         while (found.Count < max && await scan.NextAsync())
         {
-            if (await ReadAsync(scan) is { } message)
+            if (await OpenAsync(scan) is { } body)
             {
-                found.Add(message);
+                if (look.View(scan, body.Envelope) is { } message)
+                {
+                    found.Add(message);
+                }
+                body.Close();
             }
         }
         found.Sort(static (a, b) => a.Id.Value.CompareTo(b.Id.Value));
@@ -172,31 +175,32 @@ public sealed class QueueAdmin
     public async ValueTask<QueuePart> PartAsync(QueueDeed deed, QueueFilter filter, int from, int slots)
     {
         long count = 0;
-        var picked = new List<int>();
+        long left = 0;
         MessageId before = filter.Before ?? _queue.Journal.UpcomingId;
         var scan = new QueueScan(_queue, filter with { Before = before }, from, slots);
+        var pick = new QueuePick(_queue, scan);
         while (await scan.NextAsync())
         {
-            if (filter.Sender is not null && await ReadAsync(scan) is null)
+            BodyReader? body = null;
+            if (scan.ReadsEnvelope || (deed.ReadsEnvelope && (_queue.Slab[_queue.Messages[scan.Slot]].Flags & EntryFlags.Shared) != 0))
             {
-                continue;
-            }
-            count++;
-            picked.Clear();
-            for (int handle = _queue.Messages[scan.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
-            {
-                if (scan.Selects(handle))
+                body = await OpenAsync(scan);
+                if (body is null)
                 {
-                    picked.Add(handle);
+                    continue;
                 }
             }
-            await ChangeAsync(deed, scan, picked);
+            pick.Take(deed, body);
+            count += pick.Entries.Count > 0 ? 1 : 0;
+            left += pick.Left ? 1 : 0;
+            await ChangeAsync(deed, scan, pick, body);
+            body?.Close();
             if (deed.IsRecorded && !await RoomAsync())
             {
                 break;
             }
         }
-        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before };
+        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before, Left = left };
     }
 
     /// <summary>A deed to messages by their ids, a slice a turn.</summary>
@@ -237,51 +241,45 @@ public sealed class QueueAdmin
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
-    private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
+    private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, QueuePick pick, BodyReader? body)
     {
-        BodyReader? body = null;
         int slot = scan.Slot;
         MessageId id = _queue.Journal.IdOf(new MessageHandle(slot));
         int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
+        int recipients = _queue.Journal.RecipientCount(new MessageHandle(slot));
+        cost += body is null ? 0 : recipients / RecipientsPerLook;
+        cost += deed.ReadsEnvelope ? recipients / PendingPerLook : 0;
         bool paused = false;
-        if (deed.ReadsEnvelope)
+        int spent = body is null ? 0 : recipients / RecipientsPerLook;
+        foreach (PickedEntry picked in pick.Entries)
         {
-            int recipients = _queue.Journal.RecipientCount(new MessageHandle(slot));
-            if (picked.Exists(handle => (_queue.Slab[handle].Flags & EntryFlags.Shared) != 0))
-            {
-                (paused, body) = (true, await OpenAsync(slot));
-                if (body is null)
-                {
-                    return;
-                }
-                cost += recipients / RecipientsPerLook;
-            }
-            cost += recipients / PendingPerLook;
-        }
-        int spent = 0;
-        foreach (int handle in picked)
-        {
-            if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(handle, slot) && scan.Selects(handle)))
+            if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(picked.Handle, slot) && scan.Selects(picked.Handle)))
             {
                 continue;
             }
-            if (deed.Do(_queue, handle, body) && (spent += cost) >= QueueScan.SlotsPerTurn)
+            if (deed.Do(_queue, picked, body) && (spent += cost) >= QueueScan.SlotsPerTurn)
             {
                 await scan.PaceAsync(spent);
                 spent = 0;
                 paused = true;
             }
         }
-        body?.Close();
         await scan.PaceAsync(spent);
     }
 
-    /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>
-    private async ValueTask<BodyReader?> OpenAsync(int slot)
+    /// <summary>The message at hand with its envelope; null when it is gone meanwhile, cannot be read, or its sender is another.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
+    private async ValueTask<BodyReader?> OpenAsync(QueueScan scan)
     {
+        var handle = new MessageHandle(scan.Slot);
+        MessageId id = _queue.Journal.IdOf(handle);
         BodyReader body = _queue.Journal.OpenBody();
-        body.Start(new MessageHandle(slot));
-        if (await body.PrepareAsync() != BodyStatus.IoError && body.HasEnvelope)
+        body.Start(handle);
+        BodyStatus status = await body.PrepareAsync();
+        await scan.PaceAsync(QueueScan.SlotsPerTurn / ReadsPerTurn);
+        // A pause is a chance to be delivered: what is acted upon must be there still.
+        if (status != BodyStatus.IoError && body.HasEnvelope && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id
+            && scan.SelectsSender(body.Envelope.ReversePath))
         {
             return body;
         }
@@ -291,92 +289,6 @@ public sealed class QueueAdmin
 
     private async ValueTask<long> WholeAsync(QueueDeed deed, QueueFilter filter) => (await PartAsync(deed, filter, 0, int.MaxValue)).Count;
 
-    /// <summary>Reads the envelope of the message at hand; null when it is gone meanwhile or its sender is another.</summary>
-    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
-    private async ValueTask<QueuedMessage?> ReadAsync(QueueScan scan)
-    {
-        var handle = new MessageHandle(scan.Slot);
-        MessageId id = _queue.Journal.IdOf(handle);
-        BodyReader body = _queue.Journal.OpenBody();
-        body.Start(handle);
-        BodyStatus status = await body.PrepareAsync();
-        bool there = status != BodyStatus.IoError && body.HasEnvelope && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id;
-        QueuedMessage? view = there && scan.SelectsSender(body.Envelope.ReversePath) ? View(scan, handle, id, body.Envelope) : null;
-        body.Close();
-        await scan.PaceAsync(QueueScan.SlotsPerTurn / ReadsPerTurn);
-        // A pause is a chance to be delivered: what is acted upon must be there still.
-        return view is not null && _queue.Messages[scan.Slot] != 0 && _queue.Journal.IdOf(handle) == id ? view : null;
-    }
-
-    private QueuedMessage? View(QueueScan scan, MessageHandle message, MessageId id, in Envelope envelope)
-    {
-        string sender = Encoding.UTF8.GetString(envelope.ReversePath);
-        List<QueuedDestination> destinations = [];
-        for (int handle = _queue.Messages[message.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
-        {
-            if (scan.Selects(handle))
-            {
-                destinations.Add(View(handle, message, envelope));
-            }
-        }
-        return destinations.Count == 0 ? null
-            : new QueuedMessage(id, _queue.Journal.ArrivalUnixMs(message), _queue.Journal.BodyLength(message), sender, destinations) { Tenant = Encoding.ASCII.GetString(envelope.Tenant), Priority = envelope.Priority };
-    }
-
-    private QueuedDestination View(int handle, MessageHandle message, in Envelope envelope)
-    {
-        Entry entry = _queue.Slab[handle];
-        Destination destination = _queue.Destinations[entry.Destination];
-        EntryExtra? extra = _queue.ExtraOrNone(handle);
-        var recipients = new List<string>();
-        foreach (EnvelopeRecipient recipient in envelope)
-        {
-            if (recipients.Count < RecipientsShown
-                && _queue.Journal.IsPending(message, recipient.Index)
-                && extra?.Failed.Contains(recipient.Index) != true
-                && destination.Serves(recipient.Mailbox))
-            {
-                recipients.Add(Encoding.UTF8.GetString(recipient.Mailbox));
-            }
-        }
-        RecordedMove moved = _queue.Moves.NoteOf(handle);
-        long nowMs = _loop.NowMs;
-        long unixMs = _queue.UnixMs;
-        bool ready = entry.State == EntryState.Ready;
-        string reason = Encoding.UTF8.GetString(_queue.Reasons.Text(entry.Reason));
-        long next = entry.State == EntryState.Deferred ? entry.DueSeconds * 1000L : 0;
-        if (ready && destination.DnsReason.Length > 0)
-        {
-            reason = destination.DnsReason;
-            next = destination.DnsRetryMs == long.MaxValue ? 0 : destination.DnsRetryMs;
-        }
-        else if (ready && destination.Tenant is { IsSuspended: true } tenant)
-        {
-            reason = tenant.SuspendReason;
-            next = tenant.SuspendedUntilMs == long.MaxValue ? 0 : tenant.SuspendedUntilMs;
-        }
-        else if (ready && destination.Site is { } site && _queue.Gears.Of(site) is SiteGear.Backoff or SiteGear.Suspended && _queue.Gears.EndOf(site) is var end && end > nowMs)
-        {
-            reason = _queue.Gears.ReasonOf(site);
-            next = end == long.MaxValue ? 0 : end;
-        }
-        return new QueuedDestination(
-            destination.Key,
-            destination.Site?.Key ?? "",
-            StateOf(entry.State),
-            entry.Attempts,
-            next == 0 ? 0 : unixMs + (next - nowMs),
-            unixMs + ((entry.ExpireSeconds * 1000L) - nowMs),
-            reason,
-            recipients,
-            entry.Pending)
-        {
-            MovedTo = Encoding.UTF8.GetString(moved.Target),
-            MovedUnixMs = moved.UnixMs,
-            Of = destination,
-        };
-    }
-
     private DestinationView View(Destination destination) => new(
         destination.Key,
         destination.Site?.Key ?? "",
@@ -385,13 +297,4 @@ public sealed class QueueAdmin
         destination.Ready,
         destination.DnsRetryMs == long.MaxValue ? 0 : Math.Max(0, destination.DnsRetryMs - _loop.NowMs),
         destination.Plan?.Reason ?? "");
-
-    internal static QueuedState StateOf(EntryState state) => state switch
-    {
-        EntryState.Ready => QueuedState.Ready,
-        EntryState.Deferred => QueuedState.Deferred,
-        EntryState.Held => QueuedState.Held,
-        EntryState.Settling => QueuedState.Ending,
-        _ => QueuedState.InFlight,
-    };
 }

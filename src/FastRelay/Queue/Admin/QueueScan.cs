@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
 using FastRelay.Outside;
+using FastRelay.Routing;
 using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
@@ -22,6 +23,7 @@ internal sealed class QueueScan
     private readonly long _stop;
     // Compared as octets: a string for each of a million messages kept the collector busy, and the loop waits for it (5.9 ms in one turn).
     private readonly byte[]? _sender;
+    private readonly string? _domain;
     private int _budget = SlotsPerTurn;
 
     /// <summary>Begins before a slot.</summary>
@@ -32,6 +34,7 @@ internal sealed class QueueScan
         Filter = filter;
         Slot = from - 1;
         _sender = filter.Sender is { } sender ? Encoding.UTF8.GetBytes(sender == "<>" ? "" : sender) : null;
+        _domain = filter.Domain?.ToLowerInvariant().TrimEnd('.');
         _stop = (long)from + slots;
         _turn = new Signal<bool>(queue.World.Loop);
     }
@@ -49,9 +52,34 @@ internal sealed class QueueScan
     {
         ref Entry entry = ref _queue.Slab[handle];
         return (_destinations?.Contains(_queue.Destinations[entry.Destination]) != false)
-            && (Filter.State is null || QueueAdmin.StateOf(entry.State) == Filter.State)
+            && (Filter.State is null || MessageLook.StateOf(entry.State) == Filter.State)
             && (Filter.Tenant is null || _queue.Destinations[entry.Destination].Tenant.Name == Filter.Tenant)
             && (Filter.Site is null || (_queue.Destinations[entry.Destination].Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
+    }
+
+    /// <summary>True when the filter may select some recipients of an entry and not the others, as its envelope says: mail of several domains goes by one route.</summary>
+    public bool Divides(int handle) =>
+        _domain is not null && _queue.Destinations[_queue.Slab[handle].Destination].Origin.NextHop.Kind != NextHopKind.Mx;
+
+    /// <summary>True when the filter selects a recipient of an entry that it <see cref="Divides"/>: by the domain of the address, and nothing else.</summary>
+    public bool SelectsRecipient(ReadOnlySpan<byte> mailbox)
+    {
+        Span<char> domain = stackalloc char[DomainNames.MaxLength];
+        return DomainNames.DomainOf(mailbox, domain) is > 0 and int length && domain[..length].SequenceEqual(_domain);
+    }
+
+    /// <summary>True when the envelope of the message at hand says what the filter selects of it.</summary>
+    public bool ReadsEnvelope
+    {
+        get
+        {
+            bool reads = _sender is not null;
+            for (int handle = _domain is null ? 0 : _queue.Messages[Slot]; handle != 0 && !reads; handle = _queue.Slab[handle].NextOfMessage)
+            {
+                reads = Selects(handle) && Divides(handle);
+            }
+            return reads;
+        }
     }
 
     /// <summary>True when the filter selects this sender's mail. Only ASCII letters fold.</summary>
@@ -61,9 +89,9 @@ internal sealed class QueueScan
     [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<bool> NextAsync()
     {
-        if (Filter.Domain is { } domain && _destinations is null)
+        if (_domain is not null && _destinations is null)
         {
-            _destinations = [.. await new QueueWalk(_queue).AllOfAsync(domain.ToLowerInvariant().TrimEnd('.'))];
+            _destinations = [.. await new QueueWalk(_queue).AllOfAsync(_domain)];
         }
         if (Ended || _destinations?.Count == 0)
         {

@@ -130,6 +130,15 @@ internal sealed class EntryExtra
     /// <summary>Recipients that have failed and whose bounce may not be durable yet: never sent again.</summary>
     public HashSet<int> Failed { get; } = [];
 
+    /// <summary>
+    /// Recipients that the operator has struck out while others of the entry stay: what their sender is told, null where nobody is. They are
+    /// never sent again, and are settled as soon as no delivery of the entry is under way. Null for none.
+    /// </summary>
+    public Dictionary<int, byte[]?>? Struck { get; set; }
+
+    /// <summary>When the others go on then, on the loop's scale in seconds; 0 at once.</summary>
+    public int GoesOnSeconds { get; set; }
+
     /// <summary>The operator moves it when its delivery is over.</summary>
     public bool MoveWanted { get; set; }
 
@@ -145,6 +154,8 @@ internal sealed class EntryExtra
         Cursor = 0;
         NextCursor = -1;
         Failed.Clear();
+        Struck = null;
+        GoesOnSeconds = 0;
         MoveWanted = false;
         MoveTo = null;
     }
