@@ -59,12 +59,16 @@ public sealed class ReloadTests
     public void A_file_that_is_wrong_changes_nothing_and_is_told_with_its_lines()
     {
         using var sink = new Sink(Place.NewAddress());
-        using var relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint)).Start();
+        const string Token = "0123456789abcdef-secret";
+        using var relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint, "token_file = \"{folder}/token\""));
+        File.WriteAllText(Path.Combine(relay.Folder, "token"), Token + "\n");
+        relay.Start();
         string text = File.ReadAllText(relay.ConfigFile);
         File.WriteAllText(relay.ConfigFile, text + "[limits]\nhops = 0\nidel_timeout = \"5m\"\n");
         // The command reads the file too; the request itself is what a relay answers.
         using var http = new HttpClient();
         using var body = new StringContent("{}", null, "application/json");
+        http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
         using HttpResponseMessage answer = http.PostAsync(new Uri($"http://127.0.0.1:{relay.AdminPort}/api/reload"), body).GetAwaiter().GetResult();
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
         string said = answer.Content.ReadAsStringAsync().GetAwaiter().GetResult();

@@ -17,7 +17,7 @@ public sealed class AdminClientException(string message, bool unreachable) : Exc
 
 /// <summary>
 /// Asks a running relay by its admin, at an address or a unix socket. It connects by address: no name is ever resolved. Where both
-/// are there the socket is asked when nobody answers at the address, or does not know the token.
+/// are there the socket is asked when nobody answers at the address, or it does not know the token or wants one for a change.
 /// </summary>
 public sealed class AdminClient : IDisposable
 {
@@ -162,7 +162,8 @@ public sealed class AdminClient : IDisposable
         try
         {
             refused = await _http.SendAsync(first, HttpCompletionOption.ResponseHeadersRead);
-            if (refused.StatusCode != HttpStatusCode.Unauthorized || !HasOther)
+            // A token that is not its own, or none where a change needs one.
+            if (refused.StatusCode is not (HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) || !HasOther)
             {
                 return refused;
             }

@@ -65,6 +65,18 @@ public abstract class AdminDesk
     /// <param name="problem">The exception; holds no token.</param>
     public abstract void Failed(string path, string problem);
 
+    /// <summary>An operator has had something done. Any thread.</summary>
+    public abstract void Acted(OperatorAct act);
+
+    /// <summary>A request has shown a token that is not the admin's. Any thread.</summary>
+    /// <param name="peer">Address and port of whoever asked.</param>
+    /// <param name="path">What was asked for, without its query.</param>
+    public abstract void WrongToken(string peer, string path);
+
+    /// <summary>All connections of the admin are in use: one was closed to make room, or a new one turned away. Any thread.</summary>
+    /// <param name="peer">For whom a place was wanted, address and port; empty at the socket.</param>
+    public abstract void Crowded(string peer);
+
     /// <summary>The configuration in force, as TOML.</summary>
     public abstract string Config();
 

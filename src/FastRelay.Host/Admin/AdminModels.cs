@@ -9,7 +9,7 @@ public sealed record QueueQuery
     /// <summary>The reverse-path, any case; <c>&lt;&gt;</c> for the null path.</summary>
     public string? Sender { get; init; }
 
-    /// <summary>Domain of a recipient, any case.</summary>
+    /// <summary>Domain of a recipient's address, any case.</summary>
     public string? Domain { get; init; }
 
     /// <summary>A site's key.</summary>
@@ -26,6 +26,14 @@ public sealed record QueueQuery
 
     /// <summary>It arrived so many seconds ago, or earlier.</summary>
     public long? OlderSeconds { get; init; }
+
+    /// <summary>The query itself.</summary>
+    /// <exception cref="AdminException">A condition is empty: a variable that was not set would else mean mail that nobody meant.</exception>
+    internal QueueQuery Checked() =>
+        Sender is "" ? throw new AdminException("sender is empty: leave it out, or write <> for the null reverse-path")
+        : Domain is "" ? throw new AdminException("domain is empty: leave it out, or name one")
+        : Site is "" ? throw new AdminException("site is empty: leave it out, or name one")
+        : this;
 
     /// <summary>True when nothing narrows.</summary>
     [JsonIgnore]
@@ -92,7 +100,10 @@ public sealed record QueueCount(long Count);
 /// <summary>What a change is about: ids, or a filter; everything only when it is said.</summary>
 public sealed record QueueSelection
 {
-    /// <summary>Ids; not null selects these and nothing else.</summary>
+    /// <summary>Ids of one request.</summary>
+    internal const int IdsMax = 1_000;
+
+    /// <summary>Ids, at most 1000; not null selects these and nothing else.</summary>
     public IReadOnlyList<string>? Ids { get; init; }
 
     /// <summary>As in <see cref="QueueQuery"/>; ids do not stand here.</summary>
@@ -122,6 +133,9 @@ public sealed record QueueSelection
 /// <param name="Missing">Ids that are not in the queue (any more).</param>
 public sealed record QueueChange(long Count, IReadOnlyList<string> Missing)
 {
+    /// <summary>Messages of which something was not moved, because its recipients of other domains go the same way; null for none.</summary>
+    public long? Left { get; init; }
+
     /// <summary>Where the next part begins; null at the end.</summary>
     public int? Next { get; init; }
 
@@ -225,6 +239,18 @@ public sealed record ReloadOrder;
 /// <summary>Why a request was refused.</summary>
 /// <param name="Error">For people.</param>
 public sealed record ErrorView(string Error);
+
+/// <summary>Names of a recipient's states.</summary>
+public static class QueueStates
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = ["ready", "delivering", "deferred", "held", "ending"];
+
+    /// <summary>The name itself.</summary>
+    /// <exception cref="AdminException">It is none of them.</exception>
+    public static string Checked(string state) =>
+        All.Contains(state) ? state : throw new AdminException($"\"{state}\" is no state: {string.Join(", ", All)}");
+}
 
 /// <summary>JSON by generated code: the published file has no reflection to fall back on.</summary>
 [JsonSourceGenerationOptions(

@@ -30,6 +30,8 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
 
     private readonly Loop _loop = source.World.Loop;
     private readonly QueueAdmin _queue = source.Queue.Admin;
+    private readonly RareLine _wrongTokens = new(source.World.Time);
+    private readonly RareLine _crowded = new(source.World.Time);
     private readonly DateTimeOffset _started = source.World.Time.GetUtcNow();
 
     /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
@@ -93,11 +95,11 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
                 {
                     await CheckAsync(selection.From == 0 ? target : null);
                     QueuePart part = await _queue.PartAsync(deed, filter, selection.From, selection.Slots ?? int.MaxValue);
-                    return new QueueChange(part.Count, []) { Next = part.Next < 0 ? null : part.Next, End = part.End, Before = part.Before.ToString() };
+                    return new QueueChange(part.Count, []) { Left = part.Left > 0 ? part.Left : null, Next = part.Next < 0 ? null : part.Next, End = part.End, Before = part.Before.ToString() };
                 },
                 s_walk);
         }
-        List<MessageId> ids = [.. selection.Ids.Select(IdOf)];
+        List<MessageId> ids = [.. selection.Ids.Select(IdOf).Distinct()];
         return AdminRequest<QueueChange>.AskAsync(
             _loop,
             async () =>
@@ -171,6 +173,40 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <inheritdoc/>
     public override void Failed(string path, string problem) =>
         Log?.Error("admin_error"u8).Add("path"u8, path).Add("error"u8, Encoding.UTF8.GetBytes(problem)).Write();
+
+    /// <inheritdoc/>
+    public override void Acted(OperatorAct act)
+    {
+        if (Log is { } log)
+        {
+            LogLine line = log.Line("operator"u8).Add("act"u8, act.Act).Add("by"u8, act.By).Add("peer"u8, act.Peer).Add("target"u8, act.Target).Add("error"u8, act.Error);
+            if (act.Count is { } count)
+            {
+                line = line.Add("count"u8, count);
+            }
+            line.Write();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void WrongToken(string peer, string path)
+    {
+        source.Counters.CountWrongToken();
+        if (_wrongTokens.Happened() is > 0 and long count)
+        {
+            Log?.Warn("admin_token"u8).Add("peer"u8, peer).Add("path"u8, path).Add("count"u8, count).Write();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Crowded(string peer)
+    {
+        source.Counters.CountCrowded();
+        if (_crowded.Happened() is > 0 and long count)
+        {
+            Log?.Warn("admin_crowded"u8).Add("peer"u8, peer).Add("count"u8, count).Write();
+        }
+    }
 
     /// <inheritdoc/>
     public override string Config() => effective();

@@ -36,9 +36,15 @@ public static class CommandLine
             ProcessTerminationTimeout = null,
         };
         ParseResult result = Build().Parse(arguments);
-        if (result.Action is not ParseErrorAction)
+        // Help for a command that does not exist would be another one's.
+        bool lost = result.Action is TeachingHelp && result.UnmatchedTokens.Count > 0;
+        if (result.Action is not ParseErrorAction && !lost)
         {
             return result.Invoke(invocation);
+        }
+        if (lost)
+        {
+            error.WriteLine($"fastrelay: \"{result.UnmatchedTokens[0]}\" is not understood");
         }
         foreach (var problem in result.Errors)
         {

@@ -49,6 +49,11 @@ public static class UserFile
         byte[] octets = Encoding.ASCII.GetBytes(password);
         string line = $"{name}:{ScramVerifier.Make(octets, RandomNumberGenerator.GetBytes(ScramVerifier.SaltBytes), ScramVerifier.UsualIterations)}";
         CryptographicOperations.ZeroMemory(octets);
+        return SafeReplace.Alone(path, () => SetLine(path, name, line));
+    }
+
+    private static bool SetLine(string path, string name, string line)
+    {
         List<string> lines = File.Exists(path) ? [.. File.ReadAllLines(path)] : [];
         if (!lines.Exists(static l => l.TrimStart().StartsWith(UserTable.SecretMark, StringComparison.Ordinal)))
         {

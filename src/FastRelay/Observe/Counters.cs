@@ -66,6 +66,24 @@ public sealed class Counters
     /// <summary>What kept those recipients from being delivered, by class.</summary>
     public TroubleCounts Troubles { get; } = new();
 
+    private long _wrongTokens;
+    private long _crowded;
+
+    /// <summary>Requests that showed the admin a wrong token; any thread.</summary>
+    public long WrongTokens => Interlocked.Read(ref _wrongTokens);
+
+    /// <summary>Connections of the admin that made room for others, or found none; any thread.</summary>
+    public long AdminCrowded => Interlocked.Read(ref _crowded);
+
+    /// <summary>One more of <see cref="WrongTokens"/>; any thread.</summary>
+    public void CountWrongToken() => Interlocked.Increment(ref _wrongTokens);
+
+    /// <summary>One more of <see cref="AdminCrowded"/>; any thread.</summary>
+    public void CountCrowded() => Interlocked.Increment(ref _crowded);
+
+    /// <summary>Recipients that the operator removed.</summary>
+    public long Removed { get; set; }
+
     /// <summary>Bounces written, those that say "relayed" included.</summary>
     public long Bounced { get; set; }
 

@@ -127,6 +127,13 @@ public ref struct LogLine
         _log.Write(_buffer[.._length]);
     }
 
+    /// <summary>
+    /// False for what would change how text is shown and is no text: controls, which 8-bit terminals obey, and what turns the writing
+    /// direction (UAX #9), behind which a line reads as another one.
+    /// </summary>
+    public static bool IsShown(Rune rune) =>
+        rune.Value is >= 0x20 and < 0x7F or > 0x9F and not (0x061C or 0x200E or 0x200F or (>= 0x202A and <= 0x202E) or (>= 0x2066 and <= 0x2069));
+
     /// <summary>Writes <c>1.2.3.4:25</c> or <c>[::1]:25</c>; at most 64 octets.</summary>
     public static int Format(IPEndPoint value, Span<byte> into)
     {
@@ -184,8 +191,8 @@ public ref struct LogLine
             byte b = value[i];
             if (b >= 0x80)
             {
-                // Text of strangers: only what is UTF-8 and no control character, which 8-bit terminals obey, passes as it is.
-                bool shown = Rune.DecodeFromUtf8(value[i..], out Rune rune, out int octets) == OperationStatus.Done && rune.Value > 0x9F;
+                // Text of strangers: only what is UTF-8 and no control passes as it is.
+                bool shown = Rune.DecodeFromUtf8(value[i..], out Rune rune, out int octets) == OperationStatus.Done && IsShown(rune);
                 for (int last = i + octets; i < last; i++)
                 {
                     Octet(value[i], shown);

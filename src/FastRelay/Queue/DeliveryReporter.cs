@@ -27,7 +27,8 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool expired = queue.NowSeconds >= entry.ExpireSeconds;
         bool noNotice = (entry.Flags & EntryFlags.NullReversePath) != 0 || entry.IsDropped;
         int nextRound = expired ? int.MaxValue : NextRound.FirstOf(reports);
-        int attempts = Math.Min(ushort.MaxValue, entry.Attempts + 1);
+        // What is settled without a host was not attempted.
+        int attempts = Math.Min(ushort.MaxValue, entry.Attempts + (delivery.SiteOrNone is null ? 0 : 1));
         bool byEvent = delivery.Destination.Tenant.TellsByEvent;
         // Who is told by event needs no bounce, and waits for no rate of them.
         bool untold = !noNotice && (byEvent ? queue.Bounces is { HasRoom: false, IsStuck: true } : queue.Bounces?.PutsOff(delivery.Destination.Tenant.Name) == true);
@@ -49,6 +50,7 @@ internal sealed class DeliveryReporter(QueueState queue)
             {
                 outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired) with { ReplyCode = outcome.ReplyCode };
             }
+            bool silent = noNotice || StruckMail.IsRemoved(queue, delivery.Entry, report.Index);
             judged |= report.Outcome is { Cause: OutcomeCause.Reply, Reach: Reach.Recipient or Reach.Message };
             switch (outcome.Class)
             {
@@ -57,18 +59,15 @@ internal sealed class DeliveryReporter(QueueState queue)
                     entry.Pending--;
                     Deliver(envelope, report, outcome, attempt, noNotice || byEvent);
                     break;
-                case OutcomeClass.Failed when (untold || (byEvent && !noNotice && queue.Log.Events is { HasRoom: false })) && WantsFailures(envelope, report.Index):
+                case OutcomeClass.Failed when !silent && (untold || (byEvent && queue.Log.Events is { HasRoom: false })) && WantsFailures(envelope, report.Index):
                     // Nobody can be told just now, so nothing is recorded: it is tried again, and fails again. Of a report with
                     // more lines than the stream holds, those that find room are told now and the others next time.
-                    outcome = outcome with { Class = OutcomeClass.Deferred, Cause = OutcomeCause.Untold };
-                    queue.Counters.Deferred++;
-                    queue.Counters.BouncesPutOff++;
-                    _whyPutOff = later ? _whyPutOff : WhyPutOff(report.ReplyText.Span);
+                    outcome = PutOff(outcome, report.ReplyText.Span, first: !later);
                     later = true;
                     break;
                 case OutcomeClass.Failed:
                     entry.Pending--;
-                    Fail(in entry, report, outcome, attempt, noNotice, wantsNone: !noNotice && !WantsFailures(envelope, report.Index), byEvent);
+                    Fail(in entry, report, outcome, attempt, silent, wantsNone: !silent && !WantsFailures(envelope, report.Index), byEvent);
                     break;
                 default:
                     queue.Counters.Deferred++;
@@ -95,9 +94,17 @@ internal sealed class DeliveryReporter(QueueState queue)
         HandOver(delivery);
     }
 
-    /// <summary>Why an entry waits although it has failed: for its sender to be told.</summary>
-    private byte[] WhyPutOff(ReadOnlySpan<byte> reply) =>
-        [.. queue.Bounces is { IsPaced: true } ? "waits for the rate of bounces: "u8 : "waits until its sender can be told: "u8, .. Cut(reply)];
+    /// <summary>A failure whose sender cannot be told: it is a deferral, and the first of an entry says why that waits although it has failed.</summary>
+    private Outcome PutOff(in Outcome failed, ReadOnlySpan<byte> reply, bool first)
+    {
+        queue.Counters.Deferred++;
+        queue.Counters.BouncesPutOff++;
+        if (first)
+        {
+            _whyPutOff = [.. queue.Bounces is { IsPaced: true } ? "waits for the rate of bounces: "u8 : "waits until its sender can be told: "u8, .. Cut(reply)];
+        }
+        return failed with { Class = OutcomeClass.Deferred, Cause = OutcomeCause.Untold };
+    }
 
     /// <summary>Those who failed wait to be told of; a message with a damaged envelope is looked at.</summary>
     private void HandOver(in Delivery delivery)
@@ -217,6 +224,11 @@ internal sealed class DeliveryReporter(QueueState queue)
         {
             queue.Extra(handle).Failed.Add(told);
         }
+        if (StruckMail.Settled(queue, handle, _outcomes.AsSpan(0, _outcomeCount)) && !asked)
+        {
+            StruckMail.GoOn(queue, handle, later ? UntoldRetryMs : 0);
+            return;
+        }
         int next = Math.Min(nextRound, NextCursor(handle));
         if (next != int.MaxValue)
         {
@@ -334,10 +346,11 @@ internal sealed class DeliveryReporter(QueueState queue)
 
     private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool wantsNone, bool byEvent)
     {
-        queue.Counters.Failed++;
+        queue.Counters.Failed += outcome.Cause == OutcomeCause.Removed ? 0 : 1;
+        queue.Counters.Removed += outcome.Cause == OutcomeCause.Removed ? 1 : 0;
         if (noNotice || wantsNone)
         {
-            if (!entry.IsDropped)
+            if (!entry.IsDropped && outcome.Cause != OutcomeCause.Removed)
             {
                 // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it. Nor does a
                 // message whose sender asked for none (RFC 3461 4.1).

@@ -159,6 +159,10 @@ internal sealed class QueueState
     public void MakeReady(int handle, ReadyPlace place = ReadyPlace.Last)
     {
         ref Entry entry = ref Slab[handle];
+        if (StruckMail.GoFirst(this, handle, 0))
+        {
+            return;
+        }
         Move(ref entry, EntryState.InFlight, EntryState.Ready);
         entry.DueSeconds = NowSeconds;
         Destination destination = Destinations[entry.Destination];
@@ -180,15 +184,27 @@ internal sealed class QueueState
     public void Defer(int handle, long delayMs, bool pastExpiry = false)
     {
         ref Entry entry = ref Slab[handle];
-        Move(ref entry, EntryState.InFlight, EntryState.Deferred);
         long due = (World.Loop.NowMs + delayMs + 999) / 1000;
+        if (!pastExpiry && StruckMail.GoFirst(this, handle, (int)due))
+        {
+            return;
+        }
+        Move(ref entry, EntryState.InFlight, EntryState.Deferred);
         entry.DueSeconds = (int)(pastExpiry ? due : Math.Min(due, Math.Max(entry.ExpireSeconds, NowSeconds + 1)));
         Wheel.Add(handle);
         Clock.Arm();
     }
 
     /// <summary>From nowhere to the operator's hold.</summary>
-    public void Hold(int handle) => Move(ref Slab[handle], EntryState.InFlight, EntryState.Held);
+    public void Hold(int handle)
+    {
+        if (StruckMail.GoFirst(this, handle, 0))
+        {
+            Slab[handle].Flags |= EntryFlags.Holding;
+            return;
+        }
+        Move(ref Slab[handle], EntryState.InFlight, EntryState.Held);
+    }
 
     /// <summary>From nowhere to the list of those that are settled without an attempt.</summary>
     public void Settle(int handle)
@@ -295,15 +311,8 @@ internal sealed class QueueState
         Destination destination = Destinations[entry.Destination];
         TenantLane? lane = site is null ? null : destination.Lane;
         int flight = site is null ? 0 : Flights.Begin(handle, site, lane!, World.Loop.NowMs);
-        return new Delivery(
-            handle,
-            new MessageHandle(entry.Message),
-            destination,
-            site,
-            lane,
-            entry.Attempts,
-            Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L,
-            World.Loop.NowMs)
+        long waitedMs = Math.Max(0, NowSeconds - entry.DueSeconds) * 1000L;
+        return new Delivery(handle, new MessageHandle(entry.Message), destination, site, lane, entry.Attempts, waitedMs, World.Loop.NowMs)
         {
             Flight = flight,
             FlightNumber = flight == 0 ? 0 : Flights[flight].Number,
@@ -330,7 +339,7 @@ internal sealed class QueueState
             int index = recipient.Index;
             if (index < from
                 || !Journal.IsPending(delivery.Message, index)
-                || (extra is not null && extra.Failed.Contains(index))
+                || (extra is not null && (extra.Failed.Contains(index) || extra.Struck?.ContainsKey(index) == true))
                 || ((flags & EntryFlags.Shared) != 0 && !delivery.Destination.Serves(recipient.Mailbox)))
             {
                 continue;

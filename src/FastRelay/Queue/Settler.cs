@@ -206,6 +206,11 @@ internal sealed class Settler
         }
         int handle = delivery.Entry;
         ref Entry entry = ref _queue.Slab[handle];
+        if (_queue.ExtraOrNone(handle)?.Struck is { } struck)
+        {
+            SettleStruck(delivery, envelope, struck);
+            return;
+        }
         (Outcome outcome, string text) = Verdict(in entry, delivery.Destination);
         byte[] reply = Encoding.ASCII.GetBytes(text);
         int count = _queue.CollectRecipients(delivery, envelope, _indexes, out _);
@@ -216,13 +221,27 @@ internal sealed class Settler
         _queue.Reporter.Report(delivery, envelope, default(AttemptInfo) with { Host = "" }, _reports.AsSpan(0, count));
     }
 
+    /// <summary>Those whom the operator has struck out, or as many as one report takes; the others of the entry go on.</summary>
+    private void SettleStruck(in Delivery delivery, in Envelope envelope, Dictionary<int, byte[]?> struck)
+    {
+        int count = 0;
+        foreach ((int index, byte[]? text) in struck)
+        {
+            if (count == _reports.Length)
+            {
+                break;
+            }
+            (Outcome outcome, string said) = text is null ? Removed : Bounced(text);
+            _reports[count++] = new RecipientReport(index, outcome, Encoding.ASCII.GetBytes(said));
+        }
+        _queue.Reporter.Report(delivery, envelope, default(AttemptInfo) with { Host = "" }, _reports.AsSpan(0, count));
+    }
+
     private (Outcome Outcome, string Text) Verdict(in Entry entry, Destination destination)
     {
         if ((entry.Flags & EntryFlags.Removing) != 0)
         {
-            return entry.IsDropped
-                ? (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator), "removed by the operator")
-                : Bounced(_queue.Reasons.Text(entry.Reason));
+            return entry.IsDropped ? Removed : Bounced(_queue.Reasons.Text(entry.Reason));
         }
         if (destination.IsSettledByPlan && destination.Plan is { } plan)
         {
@@ -240,6 +259,8 @@ internal sealed class Settler
         string text = last.Length == 0 ? "waited too long in the queue" : "waited too long in the queue; last: " + last;
         return (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired), text);
     }
+
+    private static (Outcome Outcome, string Text) Removed => (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Removed), "removed by the operator");
 
     // The operator's own words, unless thousands of other texts have come since.
     private static (Outcome Outcome, string Text) Bounced(ReadOnlySpan<byte> text)

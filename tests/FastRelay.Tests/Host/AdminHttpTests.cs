@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using FastRelay.Host.Admin;
 
 namespace FastRelay.Tests.Host;
 
@@ -13,11 +14,11 @@ public sealed class AdminHttpTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     /// <summary>Sends a request as bytes, so that every header is exactly what the test says; HTTP/1.0, so that the answer has no chunks.</summary>
-    private async Task<(int Status, string Body)> SendAsync(string request)
+    private async Task<(int Status, string Body)> SendAsync(string request, bool bySocket = false)
     {
-        using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, _admin.Port);
-        NetworkStream stream = client.GetStream();
+        using var client = bySocket ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(bySocket ? new UnixDomainSocketEndPoint(_admin.SocketPath) : new IPEndPoint(IPAddress.Loopback, _admin.Port));
+        await using var stream = new NetworkStream(client);
         await stream.WriteAsync(Encoding.UTF8.GetBytes(request.Replace("\n", "\r\n", StringComparison.Ordinal)));
         using var reader = new StreamReader(stream, Encoding.UTF8);
         string answer = await reader.ReadToEndAsync();
@@ -28,8 +29,8 @@ public sealed class AdminHttpTests : IAsyncLifetime
     private Task<(int Status, string Body)> GetAsync(string path, string host = "localhost") =>
         SendAsync($"GET {path} HTTP/1.0\nHost: {host}\nConnection: close\n\n");
 
-    private Task<(int Status, string Body)> PostAsync(string path, string json, string headers = "Content-Type: application/json\n") =>
-        SendAsync($"POST {path} HTTP/1.0\nHost: localhost\nConnection: close\n{headers}Content-Length: {json.Length}\n\n{json}");
+    private Task<(int Status, string Body)> PostAsync(string path, string json, string headers = "Content-Type: application/json\n", bool bySocket = true) =>
+        SendAsync($"POST {path} HTTP/1.0\nHost: localhost\nConnection: close\n{headers}Content-Length: {json.Length}\n\n{json}", bySocket);
 
     [Fact]
     public async Task Health_metrics_and_status_are_there()
@@ -58,10 +59,10 @@ public sealed class AdminHttpTests : IAsyncLifetime
         Assert.All(lines, line => Assert.Matches(@"^(# (HELP|TYPE) (fastrelay|process)_[a-z_]+ \S.*|process_[a-z_]+ [0-9.]+|fastrelay_[a-z_]+(\{[a-z]+=""[^""]*""(,[a-z]+=""[^""]*"")*\})? [\d.]+)$", line));
         string[] types = [.. lines.Where(static line => line.StartsWith("# TYPE ", StringComparison.Ordinal)).Select(static line => line.Split(' ')[2])];
         Assert.Equal(types, lines.Where(static line => line.StartsWith("# HELP ", StringComparison.Ordinal)).Select(static line => line.Split(' ')[2]));
-        Assert.Empty(FastRelay.Host.Admin.Figure.All.Select(static figure => "fastrelay_" + figure.Name).Except(types));
+        Assert.Empty(Figure.All.Select(static figure => "fastrelay_" + figure.Name).Except(types));
         Assert.Contains("fastrelay_certificate_expires_seconds{file=\"/etc/relay.crt\"} 1000", lines);
         Assert.Contains(lines, static line => line.StartsWith("fastrelay_site_waiting{site=", StringComparison.Ordinal));
-        Assert.Equal(FastRelay.Host.Admin.Figure.All.Count, FastRelay.Host.Admin.Figure.All.Select(f => f.Name).Distinct().Count());
+        Assert.Equal(Figure.All.Count, Figure.All.Select(f => f.Name).Distinct().Count());
     }
 
     [Fact]
@@ -73,7 +74,7 @@ public sealed class AdminHttpTests : IAsyncLifetime
         Assert.DoesNotMatch("(src|href)=|https?://|innerHTML|insertAdjacent|document.write|eval", body.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal));
         string script = body[(body.IndexOf("<script>", StringComparison.Ordinal) + 8)..body.IndexOf("</script>", StringComparison.Ordinal)];
         string digest = Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(script)));
-        Assert.Contains($"script-src 'sha256-{digest}'", FastRelay.Host.Admin.StatusPage.Policy);
+        Assert.Contains($"script-src 'sha256-{digest}'", StatusPage.Policy);
         Assert.Single(System.Text.RegularExpressions.Regex.Matches(body, "<script"));
         Assert.Contains("\"gear\":\"backoff\"", (await GetAsync("/api/sites")).Body);
     }
@@ -82,7 +83,7 @@ public sealed class AdminHttpTests : IAsyncLifetime
     public async Task The_page_asks_a_site_for_nothing_that_the_api_does_not_send()
     {
         (_, string body) = await GetAsync("/");
-        HashSet<string> sent = [.. typeof(FastRelay.Host.Admin.ExplainSite).GetProperties().Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..])];
+        HashSet<string> sent = [.. typeof(ExplainSite).GetProperties().Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..])];
         HashSet<string> asked = [.. System.Text.RegularExpressions.Regex.Matches(body, @"\bsite\.([a-zA-Z]+)").Select(m => m.Groups[1].Value)];
         Assert.Contains("gearSeconds", asked);
         Assert.Subset(sent, asked);
@@ -115,13 +116,15 @@ public sealed class AdminHttpTests : IAsyncLifetime
         Assert.Contains("\"id\":\"0000000000003\"", body);
         Assert.DoesNotContain("\"next\"", body);
         Assert.Equal("{\"count\":1}", (await GetAsync("/api/queue?count=only&state=held&domain=two.test")).Body);
-        Assert.Equal("{\"count\":1}", (await GetAsync("/api/queue?count=only&sender=")).Body);
     }
 
     [Theory]
     [InlineData("/api/queue?staet=held", 400, "unknown parameter")]
     [InlineData("/api/queue?state=lost", 400, "is no state: ready, delivering")]
     [InlineData("/api/queue?limit=0", 400, "limit must be 1 to 10000")]
+    [InlineData("/api/queue?sender=", 400, "sender is empty: leave it out, or write")]
+    [InlineData("/api/queue?count=only&domain=", 400, "domain is empty: leave it out")]
+    [InlineData("/api/queue?site=&domain=a.test", 400, "site is empty: leave it out")]
     [InlineData("/api/queue?from=-1", 400, "from must be 0 to")]
     [InlineData("/api/queue/0000000000009", 404, "no message 0000000000009 in the queue")]
     [InlineData("/api/queue/xyz", 400, "is no id")]
@@ -186,6 +189,9 @@ public sealed class AdminHttpTests : IAsyncLifetime
     [InlineData("{\"all\":true,\"filter\":{\"domain\":\"a\"}}")]
     [InlineData("{\"filter\":{\"id\":\"0000000000001\"}}")]
     [InlineData("{\"filter\":{\"state\":\"lost\"}}")]
+    [InlineData("{\"filter\":{\"domain\":\"\"}}")]
+    [InlineData("{\"filter\":{\"sender\":\"\",\"state\":\"held\"}}")]
+    [InlineData("{\"filter\":{\"site\":\"\",\"tenant\":\"\"}}")]
     [InlineData("{\"al\":true}")]
     [InlineData("{\"ids\":7}")]
     public async Task A_change_without_one_clear_selection_changes_nothing(string json)
@@ -221,20 +227,79 @@ public sealed class AdminHttpTests : IAsyncLifetime
         Assert.Equal(expected, (await GetAsync("/api/queue", host)).Status);
 
     [Theory]
-    [InlineData("Content-Type: application/json; charset=utf-8\n", 200)]
-    [InlineData("Content-Type: application/json\nOrigin: http://localhost\n", 200)]
-    [InlineData("Content-Type: application/json\nOrigin: http://evil.example\n", 403)]
-    [InlineData("Content-Type: application/json\nOrigin: null\n", 403)]
-    [InlineData("Content-Type: application/json\nOrigin: https://localhost\n", 403)]
-    [InlineData("Content-Type: text/plain\n", 415)]
-    [InlineData("Content-Type: application/x-www-form-urlencoded\n", 415)]
-    [InlineData("", 415)]
-    public async Task A_page_of_another_site_can_change_nothing(string headers, int expected)
+    [InlineData("/api/queue/retry", "Content-Type: application/json\n")]
+    [InlineData("/api/queue/remove", "Content-Type: application/json\nOrigin: http://localhost\n")]
+    [InlineData("/api/sites/suspend", "Content-Type: application/json\nOrigin: http://evil.example\n")]
+    [InlineData("/api/reload", "Content-Type: application/json\nAuthorization: Bearer guessed-guessed-guessed\n")]
+    [InlineData("/", "Content-Type: text/plain\n")]
+    public async Task Without_a_token_everybody_here_reads_and_nobody_changes_anything(string path, string headers)
     {
-        (int status, _) = await PostAsync("/api/queue/retry", "{\"all\":true}", headers);
-        Assert.Equal(expected, status);
-        Assert.Equal(expected == 200 ? 1 : 0, _admin.Desk.Asked.Count);
+        (int status, string body) = await PostAsync(path, "{\"all\":true}", headers, bySocket: false);
+        Assert.Equal(403, status);
+        Assert.Contains("set admin.token_file, or ask by its socket (admin.socket)", System.Text.RegularExpressions.Regex.Unescape(body), StringComparison.Ordinal);
+        Assert.Empty(_admin.Desk.Asked);
+        Assert.Empty(_admin.Desk.Acts);
     }
+
+    [Fact]
+    public async Task Every_act_is_told_with_who_wanted_it_and_what_it_came_to()
+    {
+        await PostAsync("/api/queue/remove", "{\"filter\":{\"domain\":\"two.test\",\"tenant\":\"\",\"olderSeconds\":60}}");
+        await PostAsync("/api/queue/bounce", "{\"ids\":[\"0000000000001\",\"0000000000009\"],\"text\":\"5.2.1 closed\"}");
+        await PostAsync("/api/queue/move", "{\"all\":true,\"to\":\"config\"}");
+        await PostAsync("/api/sites/suspend", "{\"site\":\"google.com\",\"forSeconds\":60}");
+        await PostAsync("/api/sites/resume", "{\"site\":\"google.com\"}");
+        _admin.Desk.Reloaded = new([], [], []);
+        await PostAsync("/api/reload", "{}");
+        await PostAsync("/api/sites/resume", "{\"site\":\"wrong\"}");
+        Assert.Equal(
+            [
+                "remove uid domain=two.test tenant= older=60 1",
+                "bounce uid 0000000000001 0000000000009 text=5.2.1 closed 1",
+                "move uid all to=config 3",
+                "suspend uid google.com for=60 ",
+                "resume uid google.com ",
+                "reload uid  ",
+            ],
+            _admin.Desk.Acts.Select(static act => System.Text.RegularExpressions.Regex.Replace(act, " uid:[0-9]+ ", " uid ")));
+    }
+
+    [Fact]
+    public async Task However_many_connections_are_held_open_a_probe_is_answered()
+    {
+        List<TcpClient> silent = [];
+        for (int i = 0; i < AdminPlaces.Max; i++)
+        {
+            silent.Add(new TcpClient());
+            await silent[^1].ConnectAsync(IPAddress.Loopback, _admin.Port);
+        }
+        for (int i = 0; i < 40; i++)
+        {
+            Assert.Equal(200, (await GetAsync("/healthz")).Status);
+            silent.Add(new TcpClient());
+            await silent[^1].ConnectAsync(IPAddress.Loopback, _admin.Port);
+        }
+        Assert.InRange(_admin.Desk.TimesCrowded, 1, 80);
+        Assert.Equal(200, (await PostAsync("/api/queue/retry", "{\"all\":true}")).Status);
+        silent.ForEach(static one => one.Dispose());
+    }
+
+    [Fact]
+    public async Task Ids_of_a_request_and_its_octets_have_a_bound()
+    {
+        string Ids(int count) => $"{{\"ids\":[{string.Join(',', Enumerable.Repeat("\"0000000000001\"", count))}]}}";
+        Assert.Equal(200, (await PostAsync("/api/queue/hold", Ids(1_000))).Status);
+        (int status, string body) = await PostAsync("/api/queue/hold", Ids(1_001));
+        Assert.Equal(400, status);
+        Assert.Contains("ids are at most 1000 in one request", body, StringComparison.Ordinal);
+        Assert.Equal(200, (await PostAsync("/api/queue/hold", "{\"all\":true}".PadRight(AdminServer.BodyBytesMax))).Status);
+        Assert.Equal(413, (await PostAsync("/api/queue/hold", "{\"all\":true}".PadRight(AdminServer.BodyBytesMax + 1))).Status);
+    }
+
+    [Fact]
+    public void Many_ids_are_told_by_their_number() => Assert.Equal(
+        string.Join(' ', Enumerable.Repeat("0000000000001", 20)) + " and 5 more",
+        OperatorAct.Words(new QueueSelection { Ids = [.. Enumerable.Repeat("0000000000001", 25)] }));
 
     [Theory]
     [InlineData("DELETE")]

@@ -12,7 +12,7 @@ public sealed class AdminTokenTests : IAsyncLifetime
     private readonly HttpClient _http = new();
     private ScriptedAdmin _admin = null!;
 
-    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync(Token);
+    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync(Token, socket: false);
 
     public async Task DisposeAsync()
     {
@@ -77,6 +77,25 @@ public sealed class AdminTokenTests : IAsyncLifetime
         await Assert.ThrowsAsync<HttpRequestException>(() => _http.GetStringAsync(new Uri($"http://127.0.0.1:{_admin.Port}/api/trace?domain=defect.test")));
         Assert.StartsWith("/api/trace System.InvalidOperationException: in the middle", Assert.Single(_admin.Desk.Failures), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_wrong_token_is_told_and_none_is_not()
+    {
+        await AskAsync("/api/status", null);
+        await AskAsync("/api/queue/remove", new("Bearer", Token), HttpMethod.Post);
+        Assert.Empty(_admin.Desk.WrongTokens);
+        await AskAsync("/api/queue/remove", new("Bearer", Token + "x"), HttpMethod.Post);
+        Assert.Equal(["127.0.0.1 /api/queue/remove"], _admin.Desk.WrongTokens);
+        Assert.Equal(["remove token peer all 3"], _admin.Desk.Acts);
+    }
+
+    [Theory]
+    [InlineData("Content-Type: application/json; charset=utf-8\n", 200)]
+    [InlineData("Content-Type: text/plain\n", 415)]
+    [InlineData("Content-Type: application/x-www-form-urlencoded\n", 415)]
+    [InlineData("", 415)]
+    public async Task A_change_is_asked_for_in_JSON(string headers, int expected) =>
+        Assert.Equal(expected, await RawAsync($"POST /api/queue/retry HTTP/1.0\nHost: localhost\nAuthorization: Bearer {Token}\n{headers}Content-Length: 12\n\n{{\"all\":true}}"));
 
     [Fact]
     public async Task Health_and_the_empty_page_are_open()

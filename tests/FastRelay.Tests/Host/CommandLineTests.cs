@@ -13,6 +13,16 @@ public sealed class CommandLineTests
         return (code, output.ToString(), error.ToString());
     }
 
+    [Theory]
+    [InlineData("nonsense", "--help")]
+    [InlineData("queue", "lst", "--help")]
+    public void Help_for_what_is_not_there_is_wrong_usage(params string[] arguments)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.Equal((ExitCode.Usage, ""), (code, output));
+        Assert.Contains($"\"{arguments[^2]}\" is not understood", error);
+    }
+
     private static IEnumerable<Command> All(Command from) => [from, .. from.Subcommands.SelectMany(All)];
 
     [Fact]

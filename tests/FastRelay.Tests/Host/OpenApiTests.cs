@@ -42,9 +42,11 @@ public sealed class OpenApiTests
     [Fact]
     public async Task A_path_answers_by_the_method_that_is_described()
     {
-        await using ScriptedAdmin admin = await ScriptedAdmin.StartAsync();
+        const string Token = "0123456789abcdef-secret";
+        await using ScriptedAdmin admin = await ScriptedAdmin.StartAsync(Token);
         admin.Desk.Reloaded = new([], [], []);
         using var http = new HttpClient();
+        http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
         foreach ((string path, JsonNode? described) in Document["paths"]!.AsObject())
         {
             bool post = described!["post"] is not null;

@@ -45,6 +45,22 @@ public sealed class QueueCommandTests : IAsyncLifetime
         Assert.Contains(@"\x1b[31m", Run("queue show 0000000000003").Output);
     }
 
+    [Theory]
+    [InlineData("plain größe", "plain größe")]
+    [InlineData("a\u202Etxt.exe", @"a\x202etxt.exe")]
+    [InlineData("a\u2066b\u2069", @"a\x2066b\x2069")]
+    [InlineData("\u009b31m", @"\x9b31m")]
+    public void What_turns_the_writing_direction_is_shown_by_its_number(string text, string shown) => Assert.Equal(shown, QueueListCommand.Printable(text));
+
+    [Fact]
+    public void Ids_are_asked_for_once_each_and_in_requests_of_a_thousand()
+    {
+        string[] ids = [.. Enumerable.Range(0, 1_001).Select(static i => $"{i:0000000000000}")];
+        Run(["queue", "hold", .. ids, .. ids, "--config", _admin.ConfigFile]);
+        Assert.Equal(2, _admin.Desk.Asked.Count);
+        Assert.EndsWith("ids=0000000001000 domain= all=False", _admin.Desk.Asked[1], StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Count_prints_the_number_alone()
     {
@@ -101,6 +117,18 @@ public sealed class QueueCommandTests : IAsyncLifetime
         (int code, _, string error) = Run(line);
         Assert.Equal(ExitCode.Usage, code);
         Assert.Contains(says, error);
+        Assert.Empty(_admin.Desk.Asked);
+    }
+
+    [Theory]
+    [InlineData("queue", "remove", "--domain", "")]
+    [InlineData("queue", "list", "--site", "")]
+    [InlineData("queue", "bounce", "--sender", "", "--state", "held")]
+    public void An_empty_condition_is_a_variable_that_was_not_set(params string[] arguments)
+    {
+        (int code, _, string error) = Run([.. arguments, "--config", _admin.ConfigFile]);
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains("is empty: leave it out", error);
         Assert.Empty(_admin.Desk.Asked);
     }
 

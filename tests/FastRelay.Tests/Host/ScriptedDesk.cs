@@ -127,6 +127,23 @@ internal class ScriptedDesk : AdminDesk
 
     public override void Failed(string path, string problem) => Failures.Add($"{path} {problem}");
 
+    /// <summary>What was done, by whom and about what.</summary>
+    public List<string> Acts { get; } = [];
+
+    public override void Acted(OperatorAct act) => Acts.Add($"{act.Act} {act.By} {(act.Peer is null ? "" : "peer ")}{act.Target} {act.Count}{act.Error}");
+
+    /// <summary>What was asked for with a wrong token.</summary>
+    public List<string> WrongTokens { get; } = [];
+
+    public override void WrongToken(string peer, string path) => WrongTokens.Add($"{System.Net.IPEndPoint.Parse(peer).Address} {path}");
+
+    /// <summary>Times that all places were taken.</summary>
+    public int TimesCrowded => _timesCrowded;
+
+    private int _timesCrowded;
+
+    public override void Crowded(string peer) => Interlocked.Increment(ref _timesCrowded);
+
     public override string Config() => "hostname = \"relay.test\"\n\n[limits]\nhops = 100\n";
 
     public override StatusView Status() => new() { Version = "1.2.3", Sync = "group", HostName = "relay.test", Config = ConfigPath };
@@ -171,7 +188,7 @@ internal sealed class ScriptedAdmin : IAsyncDisposable
 
     public string SocketPath => Path.Combine(Path.GetDirectoryName(ConfigFile)!, "admin.sock");
 
-    public static async Task<ScriptedAdmin> StartAsync(string? token = null, bool socket = false)
+    public static async Task<ScriptedAdmin> StartAsync(string? token = null, bool socket = true)
     {
         var desk = new ScriptedDesk();
         string folder = Directory.CreateTempSubdirectory("fastrelay-").FullName;

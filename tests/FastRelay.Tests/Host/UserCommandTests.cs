@@ -31,6 +31,15 @@ public sealed class UserCommandTests : IDisposable
     }
 
     [Fact]
+    public void Commands_at_the_same_time_wait_for_each_other()
+    {
+        string path = Path.Combine(_folder, "users");
+        Parallel.For(0, 16, i => UserFile.Set(path, $"user{i}", "secret"));
+        Assert.Equal(16, UserFile.Load(path, out _)!.Count);
+        Assert.Equal(["users"], Directory.GetFiles(_folder).Select(Path.GetFileName));
+    }
+
+    [Fact]
     public void A_new_file_is_its_owners_and_an_existing_one_keeps_its_mode()
     {
         const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;

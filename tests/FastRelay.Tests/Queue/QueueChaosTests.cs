@@ -2,6 +2,7 @@ using System.Net;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Queue;
+using FastRelay.Routing;
 using FastRelay.Smtp;
 using FastRelay.Tests.Support;
 using Xunit;
@@ -52,6 +53,8 @@ public class QueueChaosTests
         private readonly Random _random = new(seed);
         private readonly Limits _limits = new() { SegmentBytes = 4 << 20, RecipientsPerTransaction = 3, SendSessionsPerSite = 6 };
         private readonly QueueOptions _options = seed % 2 == 0 ? s_plain : s_shared;
+        // Of every third seed two domains share a route, so that a filter by domain divides entries.
+        private readonly RouteRule[] _rules = seed % 3 == 0 ? [Shared("a.test"), Shared("b.test")] : [];
         private readonly HashSet<string> _open = [];
         private readonly HashSet<string> _delivered = [];
         private readonly HashSet<string> _failed = [];
@@ -64,7 +67,7 @@ public class QueueChaosTests
 
         public void Run(int steps)
         {
-            _rig = new QueueRig(_options, _limits);
+            _rig = new QueueRig(_options, _limits, _rules);
             foreach (string domain in s_domains)
             {
                 Heal(domain);
@@ -266,6 +269,9 @@ public class QueueChaosTests
                 case 2 when _random.Next(4) == 0:
                     Remove();
                     break;
+                case 2 when _random.Next(8) == 0:
+                    RemoveDomain(domain);
+                    break;
                 case 3 when _random.Next(4) == 0:
                     Crash();
                     break;
@@ -277,6 +283,20 @@ public class QueueChaosTests
                     _rig.Loop.Wait(admin.ListAsync(new QueueFilter(), 50));
                     break;
             }
+        }
+
+        private static RouteRule Shared(string domain) =>
+            new(domain, NextHop.TryParse("smtp:[8.8.8.8]:2500", out NextHop hop, out _) ? hop : default, TlsPolicy.Opportunistic);
+
+        private void RemoveDomain(string domain)
+        {
+            var filter = new QueueFilter { Domain = domain };
+            foreach (QueuedMessage message in _rig.Loop.Wait(_rig.Queue.Admin.ListAsync(filter, int.MaxValue)).Messages)
+            {
+                _removed.UnionWith(message.Destinations.SelectMany(destination => destination.Recipients));
+            }
+            _rig.Loop.Wait(_rig.Queue.Admin.RemoveAsync(filter));
+            _rig.Loop.Settle();
         }
 
         private void Remove()
@@ -307,7 +327,7 @@ public class QueueChaosTests
                 _failed.Remove(_rig.Mailbox(message, failed.Index));
             }
             _bounced = 0;
-            _rig = new QueueRig(_options, _limits, after: _rig);
+            _rig = new QueueRig(_options, _limits, _rules, after: _rig);
             _rig.Loop.Settle();
             QueueRules.Hold(_rig);
         }

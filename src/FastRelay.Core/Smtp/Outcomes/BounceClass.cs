@@ -74,7 +74,7 @@ public static class BounceClass
             OutcomeCause.AuthFailed => "login"u8,
             OutcomeCause.Expired => "expired"u8,
             OutcomeCause.TooBig => "too-big"u8,
-            OutcomeCause.ByOperator or OutcomeCause.ByRoute or OutcomeCause.ShuttingDown => "local"u8,
+            OutcomeCause.ByOperator or OutcomeCause.Removed or OutcomeCause.ByRoute or OutcomeCause.ShuttingDown => "local"u8,
             OutcomeCause.Untold when outcome.ReplyCode == 0 => "local"u8,
             OutcomeCause.CorruptBody or OutcomeCause.NotSupported or OutcomeCause.EightBit or OutcomeCause.EightBitSigned => "content"u8,
             _ => OfReply(outcome, reply),

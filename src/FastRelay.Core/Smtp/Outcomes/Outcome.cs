@@ -86,6 +86,9 @@ public enum OutcomeCause : byte
     /// <summary>Bounced by the operator.</summary>
     ByOperator,
 
+    /// <summary>Removed by the operator: nobody is told.</summary>
+    Removed,
+
     /// <summary>Needs an extension that the next hop does not offer, such as SMTPUTF8.</summary>
     NotSupported,
 

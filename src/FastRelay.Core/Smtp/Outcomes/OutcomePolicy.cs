@@ -124,7 +124,7 @@ public static class OutcomePolicy
             OutcomeCause.Expired => Failed(cause, 4, 7),
             OutcomeCause.TooBig => Failed(cause, 3, 4),
             OutcomeCause.CorruptBody => Failed(cause, 3, 0),
-            OutcomeCause.ByOperator => Failed(cause, 0, 0),
+            OutcomeCause.ByOperator or OutcomeCause.Removed => Failed(cause, 0, 0),
             OutcomeCause.NotSupported => Failed(cause, 6, 7),
             OutcomeCause.EightBit => Failed(cause, 6, 3),
             OutcomeCause.EightBitSigned => Failed(cause, 6, 2),

@@ -30,6 +30,8 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         // Answers are of this moment and for this asker.
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";
+        AdminPlaces.Place? place = context.Features.Get<AdminPlaces.Place>();
+        place?.Works(true);
         try
         {
             bool local = context.Features.Get<IConnectionSocketFeature>()?.Socket.AddressFamily == AddressFamily.Unix;
@@ -38,6 +40,10 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 if (refusal.Status == StatusCodes.Status401Unauthorized)
                 {
                     context.Response.Headers.WWWAuthenticate = "Bearer";
+                    if (context.Request.Headers.Authorization.Count > 0)
+                    {
+                        desk.WrongToken(OperatorAct.PeerOf(context), context.Request.Path.Value ?? "/");
+                    }
                 }
                 await ErrorAsync(context, refusal.Status, refusal.Reason);
                 return;
@@ -68,7 +74,15 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             await FailedAsync(context, e);
         }
+        finally
+        {
+            place?.Works(false);
+        }
     }
+
+    /// <summary>All connections of a door are in use; any thread.</summary>
+    /// <param name="peer">For whom a place was wanted.</param>
+    public void Crowded(string peer) => desk.Crowded(peer);
 
     /// <summary>A defect of ours: the asker learns that it is none of his, and the log what it is.</summary>
     private async Task FailedAsync(HttpContext context, Exception e)
@@ -132,7 +146,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 await JsonAsync(context, new ConfigView(desk.Config()), AdminJson.Default.ConfigView);
                 break;
             case "/api/reload" when post:
-                await JsonAsync(context, await desk.ReloadAsync(), AdminJson.Default.ReloadView);
+                await JsonAsync(context, await ActAsync(context, "reload", "", desk.ReloadAsync), AdminJson.Default.ReloadView);
                 break;
             case QueuePath when !post:
                 await ListAsync(context);
@@ -140,6 +154,26 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             default:
                 await OneAsync(context, path, post);
                 break;
+        }
+    }
+
+    /// <summary>Has an act done, and tells the desk who wanted it and what it came to.</summary>
+    private async Task<T> ActAsync<T>(HttpContext context, string act, string target, Func<Task<T>> does, Func<T, long?>? count = null, Func<T, bool>? isTold = null)
+    {
+        try
+        {
+            T done = await does();
+            if (isTold?.Invoke(done) != false)
+            {
+                desk.Acted(OperatorAct.Of(context, act, target, count?.Invoke(done)));
+            }
+            return done;
+        }
+        catch (TimeoutException)
+        {
+            // It may be done all the same.
+            desk.Acted(OperatorAct.Of(context, act, target, null) with { Error = "no answer in time" });
+            throw;
         }
     }
 
@@ -176,7 +210,8 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             throw new AdminException("\"site\" is missing: a site, a domain or a provider");
         }
-        await JsonAsync(context, await desk.SuspendAsync(wanted, suspend), AdminJson.Default.SiteSuspensions);
+        string target = wanted.Site + (wanted.ForSeconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $" for={seconds}") : "");
+        await JsonAsync(context, await ActAsync(context, suspend ? "suspend" : "resume", target, () => desk.SuspendAsync(wanted, suspend)), AdminJson.Default.SiteSuspensions);
     }
 
     private async Task TraceAsync(HttpContext context)
@@ -269,6 +304,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                     throw new AdminException($"unknown parameter \"{key}\": there is sender, domain, site, tenant, id, state, older, limit, from, slots and count=only");
             }
         }
+        query.Checked();
         if (count)
         {
             await JsonAsync(context, new QueueCount(await desk.CountAsync(query)), AdminJson.Default.QueueCount);
@@ -297,7 +333,11 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
                 await ErrorAsync(context, StatusCodes.Status405MethodNotAllowed, "a change is asked for by POST");
                 return;
             }
-            await JsonAsync(context, await desk.ChangeAsync(change, await SelectionOfAsync(context)), AdminJson.Default.QueueChange);
+            QueueSelection selection = await SelectionReader.ReadAsync(context);
+            // A change of a long queue comes in parts: the first is told, and then each that reaches something.
+            QueueChange done = await ActAsync(
+                context, name, OperatorAct.Words(selection), () => desk.ChangeAsync(change, selection), done => done.Count, done => selection.From == 0 || done.Count > 0);
+            await JsonAsync(context, done, AdminJson.Default.QueueChange);
             return;
         }
         if (post || name.Length == 0)
@@ -318,31 +358,6 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             ? number
             : throw new AdminException($"{key} must be {min} to {max}");
 
-    private static async Task<QueueSelection> SelectionOfAsync(HttpContext context)
-    {
-        QueueSelection selection = await JsonSerializer.DeserializeAsync(context.Request.Body, AdminJson.Default.QueueSelection, context.RequestAborted)
-            ?? throw new AdminException("null selects nothing");
-        bool narrows = selection.Filter is { IsAll: false, Id: null };
-        if ((selection.Filter is not null && !narrows)
-            || (selection.Ids is not null ? 1 : 0) + (narrows ? 1 : 0) + (selection.All ? 1 : 0) != 1)
-        {
-            throw new AdminException("select by ids, or by a filter (sender, domain, site, tenant, state, olderSeconds), or say all");
-        }
-        if (selection.Filter?.OlderSeconds is < 0 or > int.MaxValue)
-        {
-            throw new AdminException($"olderSeconds must be 0 to {int.MaxValue}");
-        }
-        if (selection.From < 0 || selection.Slots < 1 || (selection.Ids is not null && (selection.From > 0 || selection.Slots is not null || selection.Before is not null)))
-        {
-            throw new AdminException("from is 0 or the next of the part before, slots 1 or more, and neither goes with ids, nor does before");
-        }
-        if (selection.Filter?.State is { } state)
-        {
-            QueueStates.Checked(state);
-        }
-        return selection;
-    }
-
     private static async Task JsonAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type)
     {
         context.Response.ContentType = "application/json; charset=utf-8";
@@ -358,20 +373,4 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         context.Response.StatusCode = status;
         return JsonAsync(context, new ErrorView(reason), AdminJson.Default.ErrorView);
     }
-}
-
-/// <summary>The asker's mistake, in words for people.</summary>
-/// <param name="message">What would be right.</param>
-public sealed class AdminException(string message) : Exception(message);
-
-/// <summary>Names of a recipient's states.</summary>
-public static class QueueStates
-{
-    /// <summary>All of them.</summary>
-    public static IReadOnlyList<string> All { get; } = ["ready", "delivering", "deferred", "held", "ending"];
-
-    /// <summary>The name itself.</summary>
-    /// <exception cref="AdminException">It is none of them.</exception>
-    public static string Checked(string state) =>
-        All.Contains(state) ? state : throw new AdminException($"\"{state}\" is no state: {string.Join(", ", All)}");
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using FastRelay.Config;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -28,6 +29,9 @@ public sealed class AdminServer : IDisposable
 
     /// <summary>How long a connection may be silent, before its first request or between two: many silent ones would shut everybody else out.</summary>
     public const int SilenceSeconds = 10;
+
+    /// <summary>Octets of a request's body.</summary>
+    public const int BodyBytesMax = 64 << 10;
 
     /// <summary>Prepares a server; it does not listen yet.</summary>
     /// <param name="address">Port 0 lets the system choose; null for the socket alone.</param>
@@ -75,12 +79,17 @@ public sealed class AdminServer : IDisposable
         var options = new KestrelServerOptions { ApplicationServices = _services, AddServerHeader = false };
         options.Limits.MaxConcurrentConnections = RelayConfig.AdminConnectionsMax;
         options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(SilenceSeconds);
-        options.Limits.MaxRequestBodySize = 1 << 20;
+        options.Limits.MaxRequestBodySize = BodyBytesMax;
         options.Limits.MaxRequestHeadersTotalSize = 16 << 10;
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(SilenceSeconds);
         foreach (EndPoint door in _bound.Keys)
         {
-            options.Listen(door, listen => listen.Protocols = HttpProtocols.Http1);
+            var places = new AdminPlaces(_http.Crowded);
+            options.Listen(door, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                listen.Use(places.ServeAsync);
+            });
         }
         var transport = new SocketTransportFactory(
             Options.Create(new SocketTransportOptions { IOQueueCount = 1, Backlog = 64, CreateBoundListenSocket = door => _bound[door] }), NullLoggerFactory.Instance);

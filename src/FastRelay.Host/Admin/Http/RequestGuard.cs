@@ -7,13 +7,13 @@ namespace FastRelay.Host.Admin;
 
 /// <summary>
 /// Keeps web pages away from the admin. A browser on this host can be made to send requests here: by a name that an
-/// attacker's DNS turns to a loopback address (then Host is not ours), or from a page of another site (then Origin is
-/// not ours, and a form cannot send JSON). Where a token is asked for, a request that shows it may come by any name, a proxy's
-/// with TLS for one: no page of another site can put it in a header.
+/// attacker's DNS turns to a loopback address (then Host is not ours), or from a page of another site. A request that shows the
+/// token may come by any name, a proxy's with TLS for one: no page of another site can put it in a header. Nothing is changed
+/// without the token, also where there is none and everybody may read.
 /// </summary>
 /// <param name="address">Where the admin listens.</param>
 /// <param name="hostName">The relay's own name.</param>
-/// <param name="token">What whoever asks has to show (RFC 6750 2.1); null asks for nothing.</param>
+/// <param name="token">What whoever asks has to show (RFC 6750 2.1); null lets everybody read, and nobody change anything.</param>
 public sealed class RequestGuard(IPEndPoint address, string hostName, string? token = null)
 {
     /// <summary>What is shorter is no token of ours, and may be a part of any word.</summary>
@@ -60,10 +60,10 @@ public sealed class RequestGuard(IPEndPoint address, string hostName, string? to
         {
             return WrongMethod;
         }
-        string origin = request.Headers.Origin.ToString();
-        if (!known && origin.Length > 0 && !string.Equals(origin, $"http://{request.Host.Value}", StringComparison.OrdinalIgnoreCase))
+        if (!known)
         {
-            return (StatusCodes.Status403Forbidden, "a page of another site may change nothing here");
+            // Whoever has an account here reaches a loopback address; the socket's file says who may.
+            return (StatusCodes.Status403Forbidden, "a change needs the admin's credential, and this relay has no token: set admin.token_file, or ask by its socket (admin.socket), as the commands do");
         }
         string type = request.ContentType ?? "";
         int end = type.IndexOf(';', StringComparison.Ordinal);

@@ -88,7 +88,12 @@ public static class QueueChangeCommand
 
     private static async Task<int> RunAsync(AdminClient client, QueueAction action, QueueSelection selection, bool json, TextWriter output, TextWriter error)
     {
-        QueueChange change = await ChangeAsync(client, action, selection, error);
+        QueueChange change = new(0, []);
+        foreach (string[]? ids in selection.Ids?.Distinct(StringComparer.Ordinal).Chunk(QueueSelection.IdsMax) ?? [null!])
+        {
+            QueueChange done = await ChangeAsync(client, action, ids is null ? selection : selection with { Ids = ids }, error);
+            change = done with { Count = change.Count + done.Count, Missing = [.. change.Missing, .. done.Missing] };
+        }
         if (json)
         {
             await output.WriteLineAsync(JsonSerializer.Serialize(change, AdminJson.Default.QueueChange));
@@ -96,6 +101,10 @@ public static class QueueChangeCommand
         else
         {
             await output.WriteLineAsync($"{change.Count} {(change.Count == 1 ? "message" : "messages")} {Done(action)}");
+        }
+        if (change.Left is { } left)
+        {
+            await error.WriteLineAsync($"fastrelay: {left} more {(left == 1 ? "message is" : "messages are")} not moved: recipients of other domains go the same way (by id they are moved with them)");
         }
         foreach (string id in change.Missing)
         {
@@ -111,14 +120,16 @@ public static class QueueChangeCommand
         bool shown = false;
         QueueSelection part = selection.Ids is null ? selection with { Slots = SlotsPerPart } : selection;
         long count = 0;
+        long left = 0;
         while (true)
         {
             QueueChange change = await client.PostAsync($"/api/queue/{Name(action)}", part, AdminJson.Default.QueueSelection, AdminJson.Default.QueueChange);
             count += change.Count;
+            left += change.Left ?? 0;
             if (change.Next is not { } next)
             {
                 await error.WriteAsync(shown ? "\r\u001b[K" : "");
-                return change with { Count = count, End = null, Before = null };
+                return change with { Count = count, Left = left > 0 ? left : null, End = null, Before = null };
             }
             part = part with { From = next, Before = change.Before };
             if (shows && change.End is > 0 and int end)

@@ -80,7 +80,7 @@ public static class QueueCommand
 internal sealed class QueueNarrowing
 {
     private readonly Option<string?> _sender = new("--sender") { Description = "Reverse-path, any case; <> for bounces", HelpName = "ADDRESS" };
-    private readonly Option<string?> _domain = new("--domain") { Description = "Domain of a recipient", HelpName = "DOMAIN" };
+    private readonly Option<string?> _domain = new("--domain") { Description = "Domain of a recipient's address; what is bounced or removed is for these recipients alone", HelpName = "DOMAIN" };
     private readonly Option<string?> _site = new("--site") { Description = "Site, as queue list and show name it", HelpName = "SITE" };
     private readonly Option<string?> _tenant = new("--tenant") { Description = "Tenant; \"\" for mail of none", HelpName = "NAME" };
     private readonly Option<string?> _state = new("--state") { Description = $"One of {string.Join(", ", QueueStates.All)}", HelpName = "STATE" };
@@ -97,6 +97,16 @@ internal sealed class QueueNarrowing
                 r.AddError($"\"{r.Tokens[0].Value}\" is no duration: write it as in 30m or 2h");
             }
         });
+        foreach (Option<string?> named in (ReadOnlySpan<Option<string?>>)[_sender, _domain, _site])
+        {
+            named.Validators.Add(r =>
+            {
+                if (r.Tokens.Count == 1 && r.Tokens[0].Value.Length == 0)
+                {
+                    r.AddError($"{named.Name} is empty: leave it out{(named == _sender ? ", or write <> for bounces" : ", or name one")}");
+                }
+            });
+        }
         foreach (Option option in (ReadOnlySpan<Option>)[_sender, _domain, _site, _tenant, _state, _older])
         {
             command.Options.Add(option);

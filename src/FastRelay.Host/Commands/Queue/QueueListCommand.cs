@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
+using FastRelay.Observe;
 
 namespace FastRelay.Host.Commands;
 
@@ -130,7 +131,9 @@ public static class QueueListCommand
 
     /// <summary>What peers sent, without anything that would steer a terminal.</summary>
     internal static string Printable(string text) =>
-        text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? FormattableString.Invariant($"\\x{(int)c:x2}") : c.ToString())) : text;
+        text.Any(IsHidden) ? string.Concat(text.Select(c => IsHidden(c) ? FormattableString.Invariant($"\\x{(int)c:x2}") : c.ToString())) : text;
+
+    private static bool IsHidden(char c) => Rune.TryCreate(c, out Rune rune) && !LogLine.IsShown(rune);
 
     private static string Parameters(QueueQuery query)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using FastRelay.Host.Admin;
 using Spectre.Console;
@@ -10,6 +11,9 @@ namespace FastRelay.Host.Commands;
 public static class QueueTopCommand
 {
     private const int DefaultSites = 20;
+
+    /// <summary>Columns of a screen on which everything finds room.</summary>
+    private const int WideColumns = 120;
 
     /// <summary>The command.</summary>
     public static Command Build()
@@ -62,16 +66,36 @@ public static class QueueTopCommand
             return ExitCode.Ok;
         }
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
-        await console.Live(Draw(before, before, max)).StartAsync(async live =>
+        using var end = new CancellationTokenSource();
+        void End(PosixSignalContext context)
         {
-            while (true)
+            // Not at once: the terminal's cursor is hidden.
+            context.Cancel = true;
+            end.Cancel();
+        }
+        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using PosixSignalRegistration ended = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        try
+        {
+            await console.Live(Draw(before, before, max, console.Profile.Width)).StartAsync(async live =>
             {
-                await Task.Delay(interval);
-                TopLook now = await TopLook.TakeAsync(client);
-                live.UpdateTarget(Draw(before, now, max));
-                before = now;
-            }
-        });
+                while (true)
+                {
+                    await Task.Delay(interval, end.Token);
+                    TopLook now = await TopLook.TakeAsync(client).WaitAsync(end.Token);
+                    live.UpdateTarget(Draw(before, now, max, console.Profile.Width));
+                    before = now;
+                }
+            });
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // Ctrl-C is how it ends.
+        }
+        finally
+        {
+            console.Cursor.Show();
+        }
         return ExitCode.Ok;
     }
 
@@ -87,28 +111,43 @@ public static class QueueTopCommand
         return text.ToString();
     }
 
-    private static Table Draw(TopLook before, TopLook now, int max)
+    /// <summary>What is drawn. On a narrow screen, as one of 80 columns, the numbers leave room for the names of sites.</summary>
+    internal static Table Draw(TopLook before, TopLook now, int max, int width)
     {
-        Table table = new Table().RoundedBorder().Title(Markup.Escape(Head(before, now))).Caption("Ctrl-C ends it").Expand();
-        table.AddColumn("site");
+        bool narrow = width < WideColumns;
+        Table table = new Table().Title(Markup.Escape(Head(before, now))).Caption("Ctrl-C ends it").Expand();
+        table = narrow ? table.NoBorder() : table.RoundedBorder();
+        table.AddColumn(new TableColumn("site"));
         foreach (string number in (ReadOnlySpan<string>)["ready", "high", "low", "sending", "deferred", "msg/s", "sessions"])
         {
-            table.AddColumn(new TableColumn(number).RightAligned());
+            if (!narrow || number is not ("high" or "low"))
+            {
+                table.AddColumn(new TableColumn(number).RightAligned().NoWrap());
+            }
         }
-        table.AddColumn("gear");
+        table.AddColumn(narrow ? new TableColumn("gear").NoWrap() : new TableColumn("gear"));
+        if (narrow)
+        {
+            foreach (TableColumn column in table.Columns)
+            {
+                column.Padding = new Padding(0, 0, 1, 0);
+            }
+        }
         foreach (ExplainSite site in now.Sites.Take(max))
         {
             string colour = site.Gear switch { "normal" => "default", "slow" => "yellow", _ => "red" };
+            Markup[] priorities = narrow ? [] : [Cell($"{site.ReadyHigh:N0}"), Cell($"{site.ReadyLow:N0}")];
             table.AddRow(
-                Cell(Name(site)),
-                Cell($"{site.Ready:N0}"),
-                Cell($"{site.ReadyHigh:N0}"),
-                Cell($"{site.ReadyLow:N0}"),
-                Cell($"{site.InFlight:N0}"),
-                Cell($"{site.Deferred:N0}"),
-                Cell(string.Create(CultureInfo.InvariantCulture, $"{now.Rate(before, site):0.0}")),
-                Cell($"{site.Sessions}/{site.Limit}"),
-                new Markup($"[{colour}]{Markup.Escape(Gear(site))}[/]").Overflow(Overflow.Ellipsis));
+                [
+                    Cell(Name(site)),
+                    Cell($"{site.Ready:N0}"),
+                    .. priorities,
+                    Cell($"{site.InFlight:N0}"),
+                    Cell($"{site.Deferred:N0}"),
+                    Cell(string.Create(CultureInfo.InvariantCulture, $"{now.Rate(before, site):0.0}")),
+                    Cell($"{site.Sessions}/{site.Limit}"),
+                    new Markup($"[{colour}]{Markup.Escape(narrow ? site.Gear : Gear(site))}[/]").Overflow(Overflow.Ellipsis),
+                ]);
         }
         return table;
     }

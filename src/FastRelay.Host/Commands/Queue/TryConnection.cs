@@ -221,7 +221,7 @@ internal sealed class TryConnection(RelayConfig config, Action<char, string> say
                 _line.Add(octet);
                 continue;
             }
-            string line = Encoding.Latin1.GetString([.. _line]).TrimEnd('\r');
+            string line = Encoding.UTF8.GetString([.. _line]).TrimEnd('\r');
             _line.Clear();
             if (secret && line.Length > 4)
             {

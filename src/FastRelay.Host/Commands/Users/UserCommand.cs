@@ -53,12 +53,18 @@ public static class UserCommand
             error.WriteLine("fastrelay: which file: give --file FILE, or --config with [auth] users in it");
             return ExitCode.Usage;
         }
+        bool same = true;
         if (!UserTable.IsName(name))
         {
             error.WriteLine("fastrelay: a name is printable ASCII without spaces and colons, at most 255 characters, and does not begin with #");
             return ExitCode.Usage;
         }
-        string? password = Console.IsInputRedirected ? Console.In.ReadLine() : Ask(error);
+        string? password = Console.IsInputRedirected ? Console.In.ReadLine() : Ask(error, out same);
+        if (!same)
+        {
+            error.WriteLine("fastrelay: the two are not the same: nothing was changed");
+            return ExitCode.Failure;
+        }
         if (password is null || !SaslText.IsPassword(password))
         {
             error.WriteLine("fastrelay: a password is 1 to 255 printable ASCII characters: other characters are written differently by different clients");
@@ -77,14 +83,15 @@ public static class UserCommand
         }
     }
 
-    private static string? Ask(TextWriter error)
+    private static string? Ask(TextWriter error, out bool same)
     {
         error.Write("Password: ");
         string? first = ReadHidden();
         error.Write("\nAgain: ");
         string? second = ReadHidden();
         error.WriteLine();
-        return first == second ? first : null;
+        same = first == second;
+        return first;
     }
 
     private static string? ReadHidden()

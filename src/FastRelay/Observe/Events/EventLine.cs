@@ -152,7 +152,13 @@ public ref struct EventLine
         {
             return Raw([(byte)'\\', (byte)'u', (byte)'0', (byte)'0', Hex(first >> 4), Hex(first & 15)]);
         }
-        return Rune.DecodeFromUtf8(value, out _, out used) == OperationStatus.Done ? Raw(value[..used]) : Raw("\\ufffd"u8);
+        if (Rune.DecodeFromUtf8(value, out Rune rune, out used) != OperationStatus.Done)
+        {
+            return Raw("\\ufffd"u8);
+        }
+        // Those that are not shown are all of the first plane.
+        int code = rune.Value;
+        return LogLine.IsShown(rune) ? Raw(value[..used]) : Raw([(byte)'\\', (byte)'u', Hex(code >> 12), Hex((code >> 8) & 15), Hex((code >> 4) & 15), Hex(code & 15)]);
     }
 
     private static byte Hex(int value) => (byte)(value < 10 ? '0' + value : 'a' + value - 10);

@@ -40,9 +40,9 @@ internal sealed class MessageViewer(QueueState queue, QueueScan scan)
         List<QueuedDestination> destinations = [];
         foreach (int handle in _picked)
         {
-            if (scan.StillSelects(handle) && await RecipientsAsync(handle, body) is { } recipients)
+            if (scan.StillSelects(handle) && await RecipientsAsync(handle, body) is ({ Count: > 0 } recipients, int count))
             {
-                destinations.Add(View(handle, recipients));
+                destinations.Add(View(handle, recipients, count));
             }
         }
         return destinations.Count == 0 || !scan.IsThere ? null : View(body.Envelope, destinations);
@@ -58,13 +58,15 @@ internal sealed class MessageViewer(QueueState queue, QueueScan scan)
         };
     }
 
-    /// <summary>Who waits in an entry, as many as are shown; null when it went meanwhile.</summary>
-    private async ValueTask<List<string>?> RecipientsAsync(int handle, BodyReader body)
+    /// <summary>Who of an entry is selected, as many as are shown, and how many there are; nobody when it went meanwhile.</summary>
+    private async ValueTask<(List<string> Shown, int Count)> RecipientsAsync(int handle, BodyReader body)
     {
         var recipients = new List<string>();
         var place = default(EnvelopePlace);
-        // Most have found all of theirs long before the last.
-        while (recipients.Count < Math.Min(RecipientsShown, queue.Slab[handle].Pending) && Next(handle, body.Envelope, ref place, recipients))
+        bool divides = scan.Divides(handle);
+        int count = 0;
+        // Most have found all of theirs long before the last; who is divided is counted to the end.
+        while ((divides || recipients.Count < Math.Min(RecipientsShown, queue.Slab[handle].Pending)) && Next(handle, divides, body.Envelope, ref place, recipients, ref count))
         {
             if (scan.Spend(1))
             {
@@ -73,28 +75,35 @@ internal sealed class MessageViewer(QueueState queue, QueueScan scan)
             await scan.PauseAsync();
             if (!scan.StillSelects(handle))
             {
-                return null;
+                return ([], 0);
             }
         }
-        return recipients;
+        return (recipients, divides ? count : queue.Slab[handle].Pending);
     }
 
-    private bool Next(int handle, in Envelope envelope, ref EnvelopePlace place, List<string> recipients)
+    private bool Next(int handle, bool divides, in Envelope envelope, ref EnvelopePlace place, List<string> recipients, ref int count)
     {
         if (!envelope.TryNext(ref place, out EnvelopeRecipient recipient))
         {
             return false;
         }
-        if (queue.Journal.IsPending(new MessageHandle(scan.Slot), recipient.Index)
-            && queue.ExtraOrNone(handle)?.Failed.Contains(recipient.Index) != true
-            && queue.Destinations[queue.Slab[handle].Destination].Serves(recipient.Mailbox))
+        if (IsOf(queue, handle, recipient) && (!divides || scan.SelectsRecipient(recipient.Mailbox)) && count++ < RecipientsShown)
         {
             recipients.Add(Encoding.UTF8.GetString(recipient.Mailbox));
         }
         return true;
     }
 
-    private QueuedDestination View(int handle, List<string> recipients)
+    /// <summary>True for a recipient that an entry has still to see to.</summary>
+    public static bool IsOf(QueueState queue, int handle, in EnvelopeRecipient recipient)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        return queue.Journal.IsPending(new MessageHandle(entry.Message), recipient.Index)
+            && queue.ExtraOrNone(handle)?.Failed.Contains(recipient.Index) != true
+            && ((entry.Flags & EntryFlags.Shared) == 0 || queue.Destinations[entry.Destination].Serves(recipient.Mailbox));
+    }
+
+    private QueuedDestination View(int handle, List<string> recipients, int count)
     {
         Entry entry = queue.Slab[handle];
         Destination destination = queue.Destinations[entry.Destination];
@@ -128,7 +137,7 @@ internal sealed class MessageViewer(QueueState queue, QueueScan scan)
             unixMs + ((entry.ExpireSeconds * 1000L) - nowMs),
             reason,
             recipients,
-            entry.Pending)
+            count)
         {
             MovedTo = Encoding.UTF8.GetString(moved.Target),
             MovedUnixMs = moved.UnixMs,

@@ -8,7 +8,7 @@ namespace FastRelay.Queue;
 /// <summary>What an attempt came to for one recipient, as a line of the event stream: the fields of the log, delays in ms.</summary>
 internal static class OutcomeEvent
 {
-    /// <summary>Writes <c>delivered</c>, <c>deferred</c> or <c>failed</c>.</summary>
+    /// <summary>Writes <c>delivered</c>, <c>deferred</c>, <c>failed</c> or <c>removed</c>.</summary>
     public static void Write(
         EventStream events,
         QueueState queue,
@@ -25,7 +25,7 @@ internal static class OutcomeEvent
         Span<byte> code = stackalloc byte[EnhancedCode.TextLengthMax];
         outcome.EnhancedCode.TryFormat(code, out int codeLength);
         long arrived = queue.Journal.ArrivalUnixMs(delivery.Message);
-        EventLine line = events.Begin(OutcomeWords.Of(outcome.Class))
+        EventLine line = events.Begin(OutcomeWords.Of(outcome))
             .Add("id"u8, id)
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))

@@ -23,8 +23,8 @@ internal static class OutcomeLog
         Span<byte> code = stackalloc byte[EnhancedCode.TextLengthMax];
         outcome.EnhancedCode.TryFormat(code, out int codeLength);
         long now = queue.World.Loop.NowMs;
-        LogLine line = (outcome.Class == OutcomeClass.Delivered ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
-            .Add("status"u8, OutcomeWords.Of(outcome.Class))
+        LogLine line = (outcome.Class == OutcomeClass.Delivered || outcome.Cause == OutcomeCause.Removed ? queue.Log.Line("delivery"u8) : queue.Log.Warn("delivery"u8))
+            .Add("status"u8, OutcomeWords.Of(outcome))
             .Add("id"u8, id[..idLength])
             .Add("from"u8, envelope.ReversePath)
             .Add("to"u8, envelope.Recipient(report.Index))

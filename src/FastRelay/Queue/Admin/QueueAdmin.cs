@@ -165,22 +165,29 @@ public sealed class QueueAdmin
     public async ValueTask<QueuePart> PartAsync(QueueDeed deed, QueueFilter filter, int from, int slots)
     {
         long count = 0;
-        var picked = new List<int>();
+        long left = 0;
         MessageId before = filter.Before ?? _queue.Journal.UpcomingId;
         var scan = new QueueScan(_queue, filter with { Before = before }, from, slots);
+        var pick = new QueuePick(_queue, scan);
         while (await scan.NextAsync())
         {
             if (filter.Sender is not null && !await IsFromAsync(scan))
             {
                 continue;
             }
-            count += deed == QueueDeed.Look || await ChangeAsync(deed, scan, picked) ? 1 : 0;
+            if (deed == QueueDeed.Look && filter.Domain is null)
+            {
+                count++;
+                continue;
+            }
+            count += await ChangeAsync(deed, scan, pick) ? 1 : 0;
+            left += pick.Left ? 1 : 0;
             if (deed.IsRecorded && !await RoomAsync())
             {
                 break;
             }
         }
-        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before };
+        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before, Left = left };
     }
 
     /// <summary>A deed to messages by their ids, a slice a turn.</summary>
@@ -222,45 +229,42 @@ public sealed class QueueAdmin
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
     /// <returns>False when the filter selects nothing of it any more, or its envelope cannot be read.</returns>
-    private async ValueTask<bool> ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
+    private async ValueTask<bool> ChangeAsync(QueueDeed deed, QueueScan scan, QueuePick pick)
     {
-        picked.Clear();
-        bool paused = await scan.PickAsync(picked);
-        if (picked.Count == 0)
+        bool paused = await pick.FindAsync();
+        if (pick.Handles.Count == 0)
         {
             return false;
         }
         int slot = scan.Slot;
         BodyReader? body = null;
-        int cost = ChangeCost;
-        if (deed.ReadsEnvelope)
+        int recipients = _queue.Journal.RecipientCount(new MessageHandle(slot));
+        int cost = ChangeCost + (deed.ReadsEnvelope ? recipients / PendingPerLook : 0);
+        if (pick.Divides || (deed.ReadsEnvelope && (_queue.Slab[_queue.Messages[slot]].Flags & EntryFlags.Shared) != 0))
         {
-            int recipients = _queue.Journal.RecipientCount(new MessageHandle(slot));
-            if ((_queue.Slab[_queue.Messages[slot]].Flags & EntryFlags.Shared) != 0)
+            (paused, body) = (true, await OpenAsync(slot));
+            if (body is null)
             {
-                (paused, body) = (true, await OpenAsync(slot));
-                if (body is null)
-                {
-                    return false;
-                }
-                cost += recipients / RecipientsPerLook;
+                return false;
             }
-            cost += recipients / PendingPerLook;
+            cost += recipients / RecipientsPerLook;
         }
-        foreach (int handle in picked)
+        bool some = false;
+        foreach (int handle in pick.Handles)
         {
-            if (paused && !scan.StillSelects(handle))
+            if ((paused && !scan.StillSelects(handle)) || pick.Of(handle, deed, body) is not { } picked)
             {
                 continue;
             }
-            if (deed.Do(_queue, handle, body) && !scan.Spend(cost))
+            some = true;
+            if ((deed.Do(_queue, picked, body) || body is not null) && !scan.Spend(cost))
             {
                 await scan.PauseAsync();
                 paused = true;
             }
         }
         body?.Close();
-        return true;
+        return some;
     }
 
     /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>

@@ -30,7 +30,11 @@ public sealed record QueueFilter
     /// <summary>The reverse-path, ASCII letters in any case; <c>&lt;&gt;</c> for the null one.</summary>
     public string? Sender { get; init; }
 
-    /// <summary>A recipient's domain, in any case: the destination's mail with it, and for a shared route all mail that goes that way.</summary>
+    /// <summary>
+    /// The domain of a recipient's address, in any case, and nothing else. Mail of a message for several domains that goes by one route is
+    /// one entry: bouncing and removing is for the recipients of this domain alone; holding, releasing and retrying for the entry when it has
+    /// one of them; moving for the entry when it has no other.
+    /// </summary>
     public string? Domain { get; init; }
 
     /// <summary>A site's key.</summary>

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
 using FastRelay.Outside;
+using FastRelay.Routing;
 using FastRelay.Smtp;
 
 namespace FastRelay.Queue;
@@ -18,6 +19,7 @@ internal sealed class QueueScan
     private readonly QueueState _queue;
     private readonly Slice _slice;
     private readonly DomainMail? _domain;
+    private readonly string? _domainName;
     private readonly long _stop;
     // Compared as octets: a string for each of a million messages kept the collector busy, and the loop waits for it (5.9 ms in one turn).
     private readonly byte[]? _sender;
@@ -29,7 +31,8 @@ internal sealed class QueueScan
         _queue = queue;
         Filter = filter;
         Slot = from - 1;
-        _domain = filter.Domain is { } domain ? new DomainMail(domain.ToLowerInvariant().TrimEnd('.')) : null;
+        _domainName = filter.Domain?.ToLowerInvariant().TrimEnd('.');
+        _domain = _domainName is null ? null : new DomainMail(_domainName);
         _sender = filter.Sender is { } sender ? Encoding.UTF8.GetBytes(sender == "<>" ? "" : sender) : null;
         _stop = (long)from + slots;
         _slice = new Slice(queue.World.Loop);
@@ -65,6 +68,17 @@ internal sealed class QueueScan
         return _domain?.Has(destination) != false
             && (Filter.Tenant is null || destination.Tenant.Name == Filter.Tenant)
             && (Filter.Site is null || (destination.Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
+    }
+
+    /// <summary>True when the filter may select some recipients of an entry and not the others, as its envelope says: mail of several domains goes by one route.</summary>
+    public bool Divides(int handle) =>
+        _domainName is not null && _queue.Destinations[_queue.Slab[handle].Destination].Origin.NextHop.Kind != NextHopKind.Mx;
+
+    /// <summary>True when the filter selects a recipient of an entry that it <see cref="Divides"/>: by the domain of the address, and nothing else.</summary>
+    public bool SelectsRecipient(ReadOnlySpan<byte> mailbox)
+    {
+        Span<char> domain = stackalloc char[DomainNames.MaxLength];
+        return DomainNames.DomainOf(mailbox, domain) is > 0 and int length && domain[..length].SequenceEqual(_domainName);
     }
 
     /// <summary>An entry of the message at hand that the filter selects is still there.</summary>

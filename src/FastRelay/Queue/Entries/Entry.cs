@@ -136,6 +136,15 @@ internal sealed class EntryExtra
     /// <summary>A refusal of its recipients among several messages in flight may have been another's: it is not sent so again.</summary>
     public bool Alone { get; set; }
 
+    /// <summary>
+    /// Recipients that the operator has struck out while others of the entry stay: what their sender is told, null where nobody is. They are
+    /// never sent again, and are settled as soon as no delivery of the entry is under way. Null for none.
+    /// </summary>
+    public Dictionary<int, byte[]?>? Struck { get; set; }
+
+    /// <summary>When the others go on then, on the loop's scale in seconds; 0 at once.</summary>
+    public int GoesOnSeconds { get; set; }
+
     /// <summary>The operator moves it when its delivery is over.</summary>
     public bool MoveWanted { get; set; }
 
@@ -151,6 +160,8 @@ internal sealed class EntryExtra
         Cursor = 0;
         NextCursor = -1;
         Failed.Clear();
+        Struck = null;
+        GoesOnSeconds = 0;
         MoveWanted = Alone = false;
         MoveTo = null;
     }

@@ -5,10 +5,11 @@ namespace FastRelay.Queue;
 /// <summary>Outcomes as logs show them.</summary>
 internal static class OutcomeWords
 {
-    /// <summary>A class.</summary>
-    public static ReadOnlySpan<byte> Of(OutcomeClass outcome) => outcome switch
+    /// <summary>What became of a recipient.</summary>
+    public static ReadOnlySpan<byte> Of(in Outcome outcome) => outcome.Class switch
     {
         OutcomeClass.Delivered => "delivered"u8,
+        OutcomeClass.Failed when outcome.Cause == OutcomeCause.Removed => "removed"u8,
         OutcomeClass.Failed => "failed"u8,
         _ => "deferred"u8,
     };
@@ -33,6 +34,7 @@ internal static class OutcomeWords
         OutcomeCause.TooBig => "too-big"u8,
         OutcomeCause.CorruptBody => "corrupt-body"u8,
         OutcomeCause.ByOperator => "operator"u8,
+        OutcomeCause.Removed => "removed"u8,
         OutcomeCause.NotSupported => "not-supported"u8,
         OutcomeCause.EightBit => "8bit"u8,
         OutcomeCause.EightBitSigned => "8bit-signed"u8,

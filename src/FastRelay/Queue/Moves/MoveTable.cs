@@ -46,7 +46,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
     /// Moves an entry and records it: at once and to be tried at once, one that is held stays held, and one that is being
     /// delivered goes there with what is left of it.
     /// </summary>
-    /// <param name="handle">Not one that is being settled.</param>
+    /// <param name="handle">Not one that is being settled as a whole.</param>
     /// <param name="target">Where; null for what the configuration says.</param>
     /// <param name="unixMs">When the operator said so.</param>
     /// <param name="body">With the envelope; may be null when the message has this destination alone.</param>
@@ -57,7 +57,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
         EntryExtra extra = queue.Extra(handle);
         (extra.MoveWanted, extra.MoveTo, extra.MovedUnixMs) = (true, target, unixMs);
         Record(handle, in entry, body, queue.UnixMs);
-        if (state == EntryState.InFlight)
+        if (state is EntryState.InFlight or EntryState.Settling)
         {
             return;
         }
@@ -88,7 +88,7 @@ internal sealed class MoveTable(QueueState queue, Router router)
         entry.Flags &= (entry.Flags & EntryFlags.Removing) != 0 ? ~EntryFlags.RoundDeferred : ~(EntryFlags.RoundDeferred | EntryFlags.RetryWanted);
         Redirect(handle, extra.MoveTo, extra.MovedUnixMs);
         (extra.Cursor, extra.NextCursor, extra.MoveWanted, extra.MoveTo) = (0, -1, false, null);
-        if (extra.Failed.Count == 0)
+        if (extra is { Failed.Count: 0, Struck: null })
         {
             queue.DropExtra(handle);
         }

@@ -92,6 +92,7 @@ public class OutcomePolicyTests
     [InlineData(OutcomeCause.TooBig, "FM", "5.3.4")]
     [InlineData(OutcomeCause.CorruptBody, "FM", "5.3.0")]
     [InlineData(OutcomeCause.ByOperator, "FM", "5.0.0")]
+    [InlineData(OutcomeCause.Removed, "FM", "5.0.0")]
     [InlineData(OutcomeCause.NotSupported, "FM", "5.6.7")]
     [InlineData(OutcomeCause.EightBit, "FM", "5.6.3")]
     [InlineData(OutcomeCause.EightBitSigned, "FM", "5.6.2")]

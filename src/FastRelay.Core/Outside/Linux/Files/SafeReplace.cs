@@ -11,6 +11,8 @@ public static class SafeReplace
 {
     private const int OwnerOnly = 0x180;
     private const int OwnerAndGroup = 0x1A0;
+    private const int LockTries = 1_500;
+    private const int LockWaitMs = 20;
 
     /// <summary>Writes.</summary>
     /// <param name="path">The file; beside it <c>.new</c> is used.</param>
@@ -51,6 +53,31 @@ public static class SafeReplace
         int synced = Libc.Sync(opened);
         _ = Libc.Close(opened);
         Need(synced, path);
+    }
+
+    /// <summary>Has a file read and written while no other command does so: the lock is flock(2) of its folder, and nothing of it stays behind.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="does">Reads it, and writes it by <see cref="Write"/>.</param>
+    /// <returns>What <paramref name="does"/> returns.</returns>
+    /// <exception cref="IOException">Says what failed; also when others have the lock for 30 s.</exception>
+    public static T Alone<T>(string path, Func<T> does)
+    {
+        int folder = Need(Libc.Open(Path.GetDirectoryName(Path.GetFullPath(path))!, Libc.O_DIRECTORY, 0), path);
+        try
+        {
+            int locked = Libc.LockNow(folder);
+            for (int tries = 0; locked < 0 && tries < LockTries; tries++)
+            {
+                Thread.Sleep(LockWaitMs);
+                locked = Libc.LockNow(folder);
+            }
+            Need(locked, path);
+            return does();
+        }
+        finally
+        {
+            _ = Libc.Close(folder);
+        }
     }
 
     private static int Need(int result, string path) => result >= 0 ? result : throw new IOException($"{path}: {ErrnoText.Of(-result)}");
