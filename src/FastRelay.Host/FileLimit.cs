@@ -11,6 +11,9 @@ public static partial class FileLimit
     /// <summary>Sessions below which a relay is not worth starting.</summary>
     private const int FewestSessions = 64;
 
+    /// <summary>What is allowed now; 1024 when the system does not say.</summary>
+    public static long Allowed() => GetLimit(RLIMIT_NOFILE, out ResourceLimit limit) == 0 ? (long)Math.Min(limit.Soft, long.MaxValue) : 1024;
+
     /// <summary>Raises the soft limit to the hard one.</summary>
     /// <returns>What is allowed now.</returns>
     public static long Raise()

@@ -1,5 +1,3 @@
-using FastRelay.Host.Secrets;
-
 namespace FastRelay.Host.Admin;
 
 /// <summary>

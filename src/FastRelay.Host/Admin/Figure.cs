@@ -27,6 +27,9 @@ public sealed record FigureSource(World World, Counters Counters, MessageQueue Q
 /// <param name="Oldest">The message that arrived first; null when nothing is queued.</param>
 public sealed record RelayReading(IReadOnlyList<long> Values, DelayCounts Delays, OldestView? Oldest)
 {
+    /// <summary>What kept recipients from being delivered, by class.</summary>
+    public IReadOnlyList<TroubleCount> Troubles { get; init; } = [];
+
     /// <summary>The values by name, in the units of the names.</summary>
     public IReadOnlyDictionary<string, double> ByName()
     {
@@ -114,6 +117,8 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         new("journal_segments", "Segments in use.", s => s.Stats.Segments),
         new("journal_spares", "Segments ready for use.", s => s.Stats.Spares),
         new("journal_free_bytes", "Free on the spool's file system, as last looked.", s => s.Stats.FreeBytes),
+        new("journal_disk_bytes", "Size of that file system.", s => s.Stats.DiskBytes),
+        new("journal_floor_bytes", "Free bytes below which no new mail is taken: free_bytes_floor, or a tenth of a small disk.", s => s.Stats.FloorBytes),
         new("journal_failures_total", "Writes and syncs that failed.", s => s.Stats.Failures),
         new("journal_moved_total", "Records copied forward to reclaim segments.", s => s.Stats.Moved),
         new("journal_recycled_total", "Segments reclaimed.", s => s.Stats.Recycled),
@@ -158,6 +163,6 @@ public sealed record Figure(string Name, string Help, Func<FigureSource, long> R
         {
             values[i] = All[i].Read(now);
         }
-        return new RelayReading(values, source.Counters.Delays.Read(), oldest);
+        return new RelayReading(values, source.Counters.Delays.Read(), oldest) { Troubles = source.Counters.Troubles.Read() };
     }
 }

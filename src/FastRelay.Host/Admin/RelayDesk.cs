@@ -1,6 +1,5 @@
 using System.Text;
 using FastRelay.Config;
-using FastRelay.Host.Secrets;
 using FastRelay.Journal;
 using FastRelay.Observe;
 using FastRelay.Outside;
@@ -36,8 +35,8 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     /// <summary>The configuration file that a reload reads, absolute; null for none.</summary>
     public string? ConfigPath { get; init; }
 
-    /// <summary>Knows when our certificates end; null where nobody looks.</summary>
-    public SecretsWatch? Secrets { get; init; }
+    /// <summary>Knows when our certificates end; any thread.</summary>
+    public Func<IReadOnlyList<CertificateTerm>> Terms { get; init; } = static () => [];
 
     /// <summary>Told of what cannot be answered; null for nobody.</summary>
     public Log? Log { get; init; }
@@ -146,7 +145,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         _loop, () => new ValueTask<IReadOnlyList<SourceView>>([.. source.Queue.Sources.Select(View)]), s_soon);
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CertificateTerm> Certificates() => Secrets?.Terms ?? [];
+    public override IReadOnlyList<CertificateTerm> Certificates() => Terms();
 
     /// <inheritdoc/>
     public override Task<IReadOnlyList<TenantView>> TenantsAsync(int max) => AdminRequest<IReadOnlyList<TenantView>>.AskAsync(

@@ -111,7 +111,7 @@ public static class ServeCommand
         using var secrets = new SecretsWatch(config, seen, relay, TimeSpan.FromSeconds(2));
         using ServiceNotifier notifier = ServiceNotifier.FromEnvironment();
         using var reloader = new ConfigReloader(path, files, relay, secrets, notifier) { Reopens = events };
-        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer) { ConfigPath = path is null ? null : Path.GetFullPath(path), Log = relay.Log, Secrets = secrets };
+        var desk = new RelayDesk(source, config, listening, reloader.ReloadAsync, () => reloader.Effective, relay.Log.Tracer) { ConfigPath = path is null ? null : Path.GetFullPath(path), Log = relay.Log, Terms = () => secrets.Terms };
         using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
         secrets.TokenRenewed = renewed => admin?.Renew(renewed);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));

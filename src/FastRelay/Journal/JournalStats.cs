@@ -15,6 +15,8 @@ namespace FastRelay.Journal;
 /// <param name="Recycled">Segments reclaimed.</param>
 /// <param name="KeptAside">Damaged segments in the spool that nothing needs; they are the operator's to look at and remove.</param>
 /// <param name="StagedBytes">Bytes of records that are not durable yet.</param>
+/// <param name="DiskBytes">Size of the file system, as last looked.</param>
+/// <param name="FloorBytes">Of its free bytes, those that are left to outcomes: below them no new mail is taken.</param>
 public readonly record struct JournalStats(
     long Syncs,
     long Groups,
@@ -29,4 +31,6 @@ public readonly record struct JournalStats(
     long Moved,
     long Recycled,
     int KeptAside,
-    long StagedBytes);
+    long StagedBytes,
+    long DiskBytes,
+    long FloorBytes);

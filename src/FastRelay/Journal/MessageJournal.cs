@@ -105,7 +105,7 @@ public sealed class MessageJournal
         Result.Moved,
         _store.Recycled,
         _store.Aside.Count,
-        _staging.StagedBytes);
+        _staging.StagedBytes, _store.Probe.Space.TotalBytes, _store.FloorBytes);
 
     internal Loop Loop => _world.Loop;
 

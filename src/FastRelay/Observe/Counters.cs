@@ -60,6 +60,9 @@ public sealed class Counters
     /// <summary>Recipients that failed for good.</summary>
     public long Failed { get; set; }
 
+    /// <summary>What kept those recipients from being delivered, by class.</summary>
+    public TroubleCounts Troubles { get; } = new();
+
     /// <summary>Bounces written, those that say "relayed" included.</summary>
     public long Bounced { get; set; }
 

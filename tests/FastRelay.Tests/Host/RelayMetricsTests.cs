@@ -1,7 +1,8 @@
 using System.Text;
+using FastRelay.Host;
 using FastRelay.Host.Admin;
-using FastRelay.Host.Secrets;
 using FastRelay.Observe;
+using FastRelay.Smtp;
 
 namespace FastRelay.Tests.Host;
 
@@ -10,7 +11,9 @@ public sealed class RelayMetricsTests
     private readonly RelayMetrics _metrics = new("1.2.3", "group");
     private readonly long[] _figures = new long[Figure.All.Count];
     private readonly DelayHistogram _delays = new();
+    private readonly TroubleCounts _troubles = new();
     private IReadOnlyList<CertificateTerm> _certificates = [];
+    private IReadOnlyList<ExplainSite> _sites = [];
 
     [Fact]
     public async Task Every_figure_has_help_a_type_by_its_name_and_its_value()
@@ -91,7 +94,7 @@ public sealed class RelayMetricsTests
         _delays.Add(800);
         await PageAsync();
         using var nowhere = new MemoryStream();
-        await _metrics.WriteAsync(new RelayScrape(early, [], []), nowhere);
+        await _metrics.WriteAsync(new RelayScrape(early, [], [], []), nowhere);
         Assert.Contains("\nfastrelay_delivery_delay_seconds_count 2\n", await PageAsync(), StringComparison.Ordinal);
     }
 
@@ -124,12 +127,67 @@ public sealed class RelayMetricsTests
         Assert.DoesNotContain($"/{CertificateTerm.ShownMax}.crt", page, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Troubles_are_counted_by_status_and_class_and_every_class_is_there_from_the_first_page()
+    {
+        _troubles.Add(OutcomeClass.Deferred, "greylisted"u8);
+        _troubles.Add(OutcomeClass.Deferred, "greylisted"u8);
+        _troubles.Add(OutcomeClass.Failed, "bad-mailbox"u8);
+        _troubles.Add(OutcomeClass.Delivered, default);
+        string page = await PageAsync();
+        Assert.Contains("fastrelay_troubles_total{status=\"deferred\",class=\"greylisted\"} 2\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_troubles_total{status=\"failed\",class=\"greylisted\"} 0\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_troubles_total{status=\"failed\",class=\"bad-mailbox\"} 1\n", page, StringComparison.Ordinal);
+        Assert.Equal(2 * BounceClass.Names.Count, page.Split("\nfastrelay_troubles_total{").Length - 1);
+        Assert.Throws<CheckFailedException>(() => _troubles.Add(OutcomeClass.Failed, "no such class"u8));
+    }
+
+    [Fact]
+    public async Task Sites_with_mail_have_series_up_to_a_number_and_those_without_lose_theirs()
+    {
+        Assert.DoesNotContain("fastrelay_site_", await PageAsync(), StringComparison.Ordinal);
+        _sites = [Waits("a.test", 3, 4, "normal"), Waits("b.test", 0, 1, "backoff"), Waits("c.test", 1, 0, "suspended"), Waits("idle.test", 0, 0, "backoff")];
+        string page = await PageAsync();
+        Assert.Contains("fastrelay_site_waiting{site=\"a.test\"} 7\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_site_stopped{site=\"a.test\"} 0\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_site_stopped{site=\"b.test\"} 1\n", page, StringComparison.Ordinal);
+        Assert.Contains("fastrelay_site_stopped{site=\"c.test\"} 1\n", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("idle.test", page, StringComparison.Ordinal);
+        _sites = [.. Enumerable.Range(0, RelayScrape.SitesMax + 1).Select(static i => Waits($"{i}.test", i + 1, 0, "normal"))];
+        page = await PageAsync();
+        Assert.Equal(RelayScrape.SitesMax, page.Split("\nfastrelay_site_waiting{").Length - 1);
+        Assert.Equal(RelayScrape.SitesMax, page.Split("\nfastrelay_site_stopped{").Length - 1);
+        Assert.DoesNotContain("a.test", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_process_has_the_names_that_every_dashboard_knows()
+    {
+        string page = await PageAsync();
+        double files = Value(page, "process_open_fds");
+        double cpu = Value(page, "process_cpu_seconds_total");
+        Assert.InRange(files, 3, Value(page, "process_max_fds"));
+        Assert.True(cpu > 0);
+        Assert.True(Value(page, "process_resident_memory_bytes") > 1 << 20);
+        FileStream[] open = [.. Enumerable.Range(0, 64).Select(static _ => File.OpenRead("/dev/null"))];
+        page = await PageAsync();
+        Array.ForEach(open, static file => file.Dispose());
+        // Other tests open and close files of their own meanwhile; nobody closes most of what there was.
+        Assert.True(Value(page, "process_open_fds") > 64);
+        Assert.True(Value(page, "process_cpu_seconds_total") >= cpu);
+    }
+
+    private static double Value(string page, string name) =>
+        double.Parse(page.Split('\n').Single(line => line.StartsWith(name + " ", StringComparison.Ordinal)).Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+
+    private static ExplainSite Waits(string name, int ready, long deferred, string gear) => new(name, null, gear, null, null, 0, ready, 0, 0) { Deferred = deferred };
+
     private static CertificateTerm Ends(string file, int seconds) => new("tls.certificate", file, DateTime.UnixEpoch, DateTime.UnixEpoch.AddSeconds(seconds));
 
     private async Task<string> PageAsync(params SourceView[] sources)
     {
         using var page = new MemoryStream();
-        await _metrics.WriteAsync(new RelayScrape(new RelayReading(_figures, _delays.Read(), null), sources, _certificates), page);
+        await _metrics.WriteAsync(new RelayScrape(new RelayReading(_figures, _delays.Read(), null) { Troubles = _troubles.Read() }, sources, _certificates, _sites), page);
         return Encoding.UTF8.GetString(page.ToArray());
     }
 }

@@ -1,5 +1,5 @@
+using FastRelay.Host;
 using FastRelay.Host.Admin;
-using FastRelay.Host.Secrets;
 using FastRelay.Observe;
 
 namespace FastRelay.Tests.Host;

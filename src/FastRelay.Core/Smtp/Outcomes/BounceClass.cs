@@ -34,6 +34,27 @@ public static class BounceClass
         ("disabled"u8.ToArray(), "inactive"u8.ToArray()),
     ];
 
+    /// <summary>Every word that an outcome may have.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+    [
+        "bad-mailbox", "bad-domain", "bad-sender", "inactive", "full", "too-big", "spam", "reputation", "authentication", "policy", "rate", "greylisted",
+        "content", "protocol", "connection", "routing", "tls", "login", "mailbox", "system", "expired", "local", "other",
+    ];
+
+    /// <summary>Where a word stands in <see cref="Names"/>.</summary>
+    /// <param name="kind">As <see cref="Of"/> says it.</param>
+    public static int IndexOf(ReadOnlySpan<byte> kind)
+    {
+        for (int i = 0; i < Names.Count; i++)
+        {
+            if (Ascii.Equals(kind, Names[i]))
+            {
+                return i;
+            }
+        }
+        throw new CheckFailedException($"a class of trouble that has no name: {Encoding.ASCII.GetString(kind)}");
+    }
+
     /// <summary>The class of an outcome.</summary>
     /// <param name="outcome">Deferred or failed.</param>
     /// <param name="reply">The reply's text, or ours.</param>

@@ -154,7 +154,7 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
     private async Task MetricsAsync(HttpContext context)
     {
         RelayReading reading = await desk.FiguresAsync();
-        var scrape = new RelayScrape(reading, await desk.SourcesAsync(), desk.Certificates());
+        var scrape = new RelayScrape(reading, await desk.SourcesAsync(), desk.Certificates(), await desk.SitesAsync(RelayScrape.SitesMax));
         StatusView fixedPart = desk.Status();
         _metrics ??= new RelayMetrics(fixedPart.Version, fixedPart.Sync);
         context.Response.ContentType = RelayMetrics.ContentType;

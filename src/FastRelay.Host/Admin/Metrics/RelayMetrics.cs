@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using FastRelay.Host.Secrets;
 using FastRelay.Observe;
 using Prometheus;
 
@@ -20,7 +18,11 @@ public sealed class RelayMetrics
     private readonly Lock _one = new();
     private readonly Histogram _delays;
     private DelayCounts _delaysBefore = new DelayHistogram().Read();
+    private readonly ProcessMetrics _process;
+    private readonly Counter _troubles;
     private readonly LabelledGauge _certificates;
+    private readonly LabelledGauge _waiting;
+    private readonly LabelledGauge _stopped;
     private Counter? _sources;
 
     /// <summary>Registers all figures.</summary>
@@ -30,13 +32,15 @@ public sealed class RelayMetrics
     {
         _factory = Prometheus.Metrics.WithCustomRegistry(_registry);
         _factory.CreateGauge(Prefix + "info", "Release and sync mode.", "version", "sync").WithLabels(version, sync).Set(1);
-        _factory.CreateGauge("process_start_time_seconds", "When the process began, seconds since 1970.")
-            .Set(new DateTimeOffset(Process.GetCurrentProcess().StartTime).ToUnixTimeMilliseconds() / 1000.0);
+        _process = new ProcessMetrics(_factory);
         _figures = [.. Figure.All.Select(figure => figure.IsCounter
             ? ((Counter?)_factory.CreateCounter(Prefix + figure.Name, figure.Help), (Gauge?)null)
             : (null, _factory.CreateGauge(Prefix + figure.Name, figure.Help)))];
         _delays = _factory.CreateHistogram(Prefix + "delivery_delay_seconds", "Time from the arrival of a message to its delivery, by recipient.",
             new HistogramConfiguration { Buckets = [.. DelayHistogram.BoundsMs.ToArray().Select(static ms => ms / 1000.0)] });
+        _troubles = _factory.CreateCounter(Prefix + "troubles_total", "Attempts for a recipient that were put off, and recipients that failed, by what kept them.", "status", "class");
+        _waiting = new LabelledGauge(_factory, Prefix + "site_waiting", "Deliveries that wait for a site, ready or deferred; of the 20 sites with the most.", "site");
+        _stopped = new LabelledGauge(_factory, Prefix + "site_stopped", "1 while such a site is in backoff or suspended.", "site");
         _certificates = new LabelledGauge(_factory, Prefix + "certificate_expires_seconds", "When a certificate of ours ends, seconds since 1970, by its file.", "file");
     }
 
@@ -59,7 +63,14 @@ public sealed class RelayMetrics
                 _figures[i].Gauge?.Set(value);
             }
             Put(reading.Delays);
+            _process.Read();
             Put(scrape.Sources);
+            foreach (TroubleCount trouble in reading.Troubles)
+            {
+                _troubles.WithLabels(s_outcomes[1], trouble.Class).IncTo(trouble.Deferred);
+                _troubles.WithLabels(s_outcomes[2], trouble.Class).IncTo(trouble.Failed);
+            }
+            Put(scrape.Sites);
             _certificates.Put(scrape.Certificates.DistinctBy(static term => term.File).Take(CertificateTerm.ShownMax)
                 .Select(static term => KeyValuePair.Create(term.File, (double)new DateTimeOffset(term.EndsUtc).ToUnixTimeSeconds())));
         }
@@ -83,6 +94,13 @@ public sealed class RelayMetrics
             }
         }
         _delaysBefore = delays;
+    }
+
+    private void Put(IReadOnlyList<ExplainSite> sites)
+    {
+        ExplainSite[] busy = [.. sites.Where(static site => site.Ready + site.Deferred > 0).DistinctBy(static site => site.Name).Take(RelayScrape.SitesMax)];
+        _waiting.Put(busy.Select(static site => KeyValuePair.Create(site.Name, (double)(site.Ready + site.Deferred))));
+        _stopped.Put(busy.Select(static site => KeyValuePair.Create(site.Name, site.Gear is "backoff" or "suspended" ? 1.0 : 0)));
     }
 
     private void Put(IReadOnlyList<SourceView> sources)

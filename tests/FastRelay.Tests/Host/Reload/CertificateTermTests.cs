@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
+using FastRelay.Host;
 using FastRelay.Host.Secrets;
 using FastRelay.Tests.Receive.Rig;
 using FastRelay.Tests.Support;

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 
-namespace FastRelay.Host.Secrets;
+namespace FastRelay.Host;
 
 /// <summary>From when to when a certificate of ours holds (RFC 5280 4.1.2.5): one of a listener, or one that we show to next hops.</summary>
 /// <param name="Key">The key that names its file.</param>
