@@ -40,6 +40,21 @@ public sealed class ServeTests : IDisposable
     }
 
     [Fact]
+    public void What_is_allowed_and_dangerous_is_said_by_check_on_the_start_screen_and_in_the_log()
+    {
+        using var relay = new RelayProcess(RelayProcess.SmarthostConfig(_sink.EndPoint).Replace("[\"127.0.0.0/8\"]", "[\"0.0.0.0/0\"]", StringComparison.Ordinal).Replace("expire = \"1h\"", "expire = \"1s\"", StringComparison.Ordinal));
+        string check = relay.Command("check").Ok().Error;
+        relay.Start();
+        foreach (string warning in (string[])["relay_for.networks: \"0.0.0.0/0\" lets everybody", "queue.expire: \"1s\" is over before"])
+        {
+            Assert.Contains("warning: ", check.Split('\n').Single(line => line.Contains(warning, StringComparison.Ordinal)), StringComparison.Ordinal);
+            string logged = warning.Replace("\"", "\\\"", StringComparison.Ordinal);
+            Tool.Until(() => relay.Log.Split('\n').Any(line => line.StartsWith("warning: ", StringComparison.Ordinal) && line.Contains(warning, StringComparison.Ordinal)), 10, () => relay.Log);
+            Tool.Until(() => relay.Log.Split('\n').Any(line => line.Contains("level=warn event=config_warning note=", StringComparison.Ordinal) && line.Contains(logged, StringComparison.Ordinal)), 10, () => relay.Log);
+        }
+    }
+
+    [Fact]
     public void A_configuration_error_names_file_line_and_key()
     {
         using var relay = new RelayProcess(RelayProcess.SmarthostConfig(_sink.EndPoint, "[limits]\nmesage_bytes = \"1MiB\""));
