@@ -39,6 +39,7 @@ public sealed class MessageJournal
         Result = new GroupResult(index);
         _staging = new Staging(store.Table, nextGroup, (uint)world.Random.NextInt64(), Kick);
         _stager = new RecordStager(_staging, index);
+        Holds = new MessageHolds(this, _stager);
         _flusher = new Flusher(world, options, store, Result)
         {
             Staging = _staging,
@@ -195,22 +196,13 @@ public sealed class MessageJournal
         return Index[message.Slot].BodyLength;
     }
 
-    /// <summary>The operator holds it.</summary>
-    public bool IsHeld(MessageHandle message)
-    {
-        CheckLive(message);
-        return (Index[message.Slot].Flags & EntryFlags.Hold) != 0;
-    }
+    /// <summary>Which recipients the operator holds.</summary>
+    public MessageHolds Holds { get; }
 
-    /// <summary>Holds or releases a message; recorded.</summary>
-    public void SetHold(MessageHandle message, bool hold)
+    internal int SlotOf(MessageHandle message)
     {
         CheckLive(message);
-        if (IsHeld(message) != hold)
-        {
-            Index[message.Slot].Flags ^= EntryFlags.Hold;
-            _stager.Control(message.Slot, hold ? ControlFacts.Hold : ControlFacts.Release);
-        }
+        return message.Slot;
     }
 
     /// <summary>

@@ -121,25 +121,25 @@ public sealed class QueueAdmin
     public ValueTask<long> CountAsync(QueueFilter filter) => WholeAsync(QueueDeed.Look, filter);
 
     /// <summary>Tries what is deferred at once, and ends the backoff of its sites and destinations, and what keeps a host of them back. What is held stays held.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> RetryAsync(QueueFilter filter) => WholeAsync(QueueDeed.Retry, filter);
 
     /// <summary>Removes mail: nobody is told. What is being delivered is removed when it comes back.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> RemoveAsync(QueueFilter filter) => WholeAsync(QueueDeed.Remove, filter);
 
     /// <summary>Puts messages aside until they are released; survives a restart.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> HoldAsync(QueueFilter filter) => WholeAsync(QueueDeed.Hold, filter);
 
     /// <summary>Releases held messages; they are ready at once.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> ReleaseAsync(QueueFilter filter) => WholeAsync(QueueDeed.Release, filter);
 
     /// <summary>Fails messages for good: their senders are told, with this text.</summary>
     /// <param name="filter">Which.</param>
     /// <param name="text">Printable ASCII; may begin with an enhanced status code of class 5, else it is 5.7.1.</param>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> BounceAsync(QueueFilter filter, string text) => WholeAsync(QueueDeed.Bounce(text), filter);
 
     /// <summary>
@@ -148,7 +148,7 @@ public sealed class QueueAdmin
     /// </summary>
     /// <param name="filter">Which.</param>
     /// <param name="target">Where to; null for what the configuration says.</param>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> MoveAsync(QueueFilter filter, MoveTarget? target) => WholeAsync(QueueDeed.Move(target, _queue.UnixMs), filter);
 
     /// <summary>Can mail go to a target just now? A host without an address would send it all back.</summary>
@@ -171,7 +171,7 @@ public sealed class QueueAdmin
     /// <param name="slots">Places of the queue's index that are looked at, at most.</param>
     public async ValueTask<QueuePart> PartAsync(QueueDeed deed, QueueFilter filter, int from, int slots)
     {
-        long count = 0;
+        var tally = new DeedTally();
         var picked = new List<int>();
         MessageId before = filter.Before ?? _queue.Journal.UpcomingId;
         var scan = new QueueScan(_queue, filter with { Before = before }, from, slots);
@@ -181,7 +181,6 @@ public sealed class QueueAdmin
             {
                 continue;
             }
-            count++;
             picked.Clear();
             for (int handle = _queue.Messages[scan.Slot]; handle != 0; handle = _queue.Slab[handle].NextOfMessage)
             {
@@ -190,29 +189,28 @@ public sealed class QueueAdmin
                     picked.Add(handle);
                 }
             }
-            await ChangeAsync(deed, scan, picked);
+            tally.Add(await ChangeAsync(deed, scan, picked));
             if (deed.IsRecorded && !await RoomAsync())
             {
                 break;
             }
         }
-        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before };
+        return new QueuePart(tally.Changed, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before, Tally = tally };
     }
 
     /// <summary>A deed to messages by their ids, a slice a turn.</summary>
     /// <param name="deed">What is done to each.</param>
     /// <param name="ids">Which.</param>
     /// <param name="missing">Gets those that are not there.</param>
-    /// <returns>Messages changed.</returns>
-    public async ValueTask<long> ChangeAsync(QueueDeed deed, IReadOnlyList<MessageId> ids, List<MessageId> missing)
+    public async ValueTask<DeedTally> ChangeAsync(QueueDeed deed, IReadOnlyList<MessageId> ids, List<MessageId> missing)
     {
-        long count = 0;
+        var tally = new DeedTally();
         var pace = new QueueScan(_queue, new QueueFilter(), 0, 0);
         foreach (MessageId id in ids)
         {
-            long changed = (await PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Count;
-            count += changed;
-            if (changed == 0)
+            DeedTally one = (await PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Tally;
+            tally.Add(one);
+            if (one.Found == 0)
             {
                 missing.Add(id);
             }
@@ -222,7 +220,7 @@ public sealed class QueueAdmin
                 break;
             }
         }
-        return count;
+        return tally;
     }
 
     /// <summary>Changes that are recorded are no faster than the disk: what waits for it is in memory.</summary>
@@ -237,9 +235,10 @@ public sealed class QueueAdmin
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
-    private async ValueTask ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
+    private async ValueTask<DeedResult> ChangeAsync(QueueDeed deed, QueueScan scan, List<int> picked)
     {
         BodyReader? body = null;
+        DeedResult result = DeedResult.None;
         int slot = scan.Slot;
         MessageId id = _queue.Journal.IdOf(new MessageHandle(slot));
         int cost = QueueScan.SlotsPerTurn / ChangesPerTurn;
@@ -252,20 +251,22 @@ public sealed class QueueAdmin
                 (paused, body) = (true, await OpenAsync(slot));
                 if (body is null)
                 {
-                    return;
+                    return DeedResult.Unreadable;
                 }
                 cost += recipients / RecipientsPerLook;
             }
             cost += recipients / PendingPerLook;
         }
-        int spent = 0;
+        int spent = body is null ? 0 : QueueScan.SlotsPerTurn / ReadsPerTurn;
         foreach (int handle in picked)
         {
             if (paused && !(_queue.Messages[slot] != 0 && _queue.Journal.IdOf(new MessageHandle(slot)) == id && _queue.IsOf(handle, slot) && scan.Selects(handle)))
             {
                 continue;
             }
-            if (deed.Do(_queue, handle, body) && (spent += cost) >= QueueScan.SlotsPerTurn)
+            DeedResult done = deed.Do(_queue, handle, body);
+            result = done > result ? done : result;
+            if (done >= DeedResult.Later && (spent += cost) >= QueueScan.SlotsPerTurn)
             {
                 await scan.PaceAsync(spent);
                 spent = 0;
@@ -274,6 +275,7 @@ public sealed class QueueAdmin
         }
         body?.Close();
         await scan.PaceAsync(spent);
+        return result;
     }
 
     /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>
@@ -373,6 +375,7 @@ public sealed class QueueAdmin
         {
             MovedTo = Encoding.UTF8.GetString(moved.Target),
             MovedUnixMs = moved.UnixMs,
+            Order = entry.Order,
             Of = destination,
         };
     }
