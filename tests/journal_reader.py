@@ -69,18 +69,25 @@ class Segment:
 
 class Message:
     def __init__(self):
-        self.chunks, self.envelope, self.held, self.last, self.pending = {}, None, False, {}, None
+        self.chunks, self.envelope, self.held, self.last, self.pending = {}, None, set(), {}, None
+
+    def everybody(self):
+        return set(range(u32(self.envelope, 4)))
 
     def head(self, record, body):
         self.chunk_count, self.length, self.crc, self.dots = u32(record, 36), u64(record, 40), u32(record, 48), u32(record, 52)
         size, settled, words = u32(record, 32), u32(record, 64), u32(record, 68)
         self.envelope, self.rest = record[72:72 + size], body
         if self.pending is None:
-            self.pending = set(range(u32(self.envelope, 4)))
+            self.pending = self.everybody()
         at = 72 + size + 4 * settled
         if words:
             bits = int.from_bytes(record[at:at + 8 * words], "little")
-            self.pending = {i for i in range(u32(self.envelope, 4)) if bits >> i & 1}
+            self.pending = {i for i in self.everybody() if bits >> i & 1}
+        if record[4] == 5:
+            self.held = self.everybody() if record[5] & 2 else set()
+            if record[5] & 4:
+                self.held = {i for i in self.everybody() if bits >> 32 * words + i & 1}
         return u64(record, 56), [u32(record, 72 + size + 4 * i) for i in range(settled)]
 
     def body(self):
@@ -111,15 +118,13 @@ def replay(folder):
 
 
 def apply(messages, record, body):
-    kind, flags, ident = record[4], record[5], u64(record, 8)
+    kind, ident = record[4], u64(record, 8)
     message = messages.get(ident)
     if kind == 1:
         messages.setdefault(ident, Message()).chunks[u32(record, 32)] = body
     elif kind in (2, 5):
         message = messages.setdefault(ident, Message())
         other, settled = message.head(record, body)
-        if kind == 5:
-            message.held = bool(flags & 2)
         if other in messages:
             settle(messages, other, settled)
     elif kind in (3, 4) and (message is not None or kind == 3):
@@ -138,8 +143,11 @@ def apply(messages, record, body):
                 done.append(index)
         if message.envelope is not None:
             settle(messages, ident, done)
-    elif kind == 6 and message is not None:
-        message.held = u32(record, 32) == 1
+    elif kind == 6 and message is not None and message.envelope is not None:
+        words = u32(record, 36)
+        bits = int.from_bytes(record[40:40 + 8 * words], "little")
+        named = {i for i in message.everybody() if bits >> i & 1 or not words}
+        message.held = message.held | named if u32(record, 32) == 1 else message.held - named
 
 
 def settle(messages, ident, recipients):
@@ -172,7 +180,7 @@ def export(ident, message):
     shown = {
         "id": name(ident), "arrived": time(u64(e, 8)), "sender": text(e[at[0]:at[1]]), "peer": text(e[at[1]:at[2]]),
         "helo": text(e[at[2]:at[3]]), "eightBit": bool(e[2] & 1), "smtpUtf8": bool(e[2] & 2), "bounce": bool(e[2] & 4),
-        "held": message.held, "bodyBytes": message.length, "bodyCrc": f"{message.crc:08x}", "stuffedDots": message.dots,
+        "held": bool(message.held & message.pending), "bodyBytes": message.length, "bodyCrc": f"{message.crc:08x}", "stuffedDots": message.dots,
         "recipients": [],
     }
     if e[3]:
@@ -207,6 +215,8 @@ def export(ident, message):
                 recipient.update(movedTo=text(target), moved=time(1000 * moved))
         else:
             recipient["state"] = "ready"
+        if i in message.pending & message.held:
+            recipient["held"] = True
         shown["recipients"].append(recipient)
     return shown, body
 

@@ -66,6 +66,9 @@ public sealed record QueueDestination(
 
     /// <summary>When mail of its destination was last moved there, UTC.</summary>
     public DateTimeOffset? Moved { get; init; }
+
+    /// <summary>hold, remove or bounce: what the operator has asked for and is done when its delivery is over, or its turn has come; null for nothing.</summary>
+    public string? Order { get; init; }
 }
 
 /// <summary>One message.</summary>
@@ -129,12 +132,27 @@ public sealed record QueueSelection
 }
 
 /// <summary>What a change did.</summary>
-/// <param name="Count">Messages that it reached.</param>
+/// <param name="Count">Messages for which it was done, or is when their delivery is over.</param>
 /// <param name="Missing">Ids that are not in the queue (any more).</param>
 public sealed record QueueChange(long Count, IReadOnlyList<string> Missing)
 {
     /// <summary>Messages of which something was not moved, because its recipients of other domains go the same way; null for none.</summary>
     public long? Left { get; init; }
+
+    /// <summary>Messages of the count that are being delivered: it is done to what is left of them then; null for none.</summary>
+    public long? Later { get; init; }
+
+    /// <summary>Messages for which there was nothing to do, as they were held, released, removed, bounced or moved before; null for none.</summary>
+    public long? Already { get; init; }
+
+    /// <summary>Messages that a retry leaves as they are, because they are held; null for none.</summary>
+    public long? Held { get; init; }
+
+    /// <summary>Messages that are left as they are, because they are being removed, bounced or given up; null for none.</summary>
+    public long? Ending { get; init; }
+
+    /// <summary>Messages that are left as they are, because their envelope cannot be read; null for none.</summary>
+    public long? Unreadable { get; init; }
 
     /// <summary>Where the next part begins; null at the end.</summary>
     public int? Next { get; init; }

@@ -95,7 +95,7 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
                 {
                     await CheckAsync(selection.From == 0 ? target : null);
                     QueuePart part = await _queue.PartAsync(deed, filter, selection.From, selection.Slots ?? int.MaxValue);
-                    return new QueueChange(part.Count, []) { Left = part.Left > 0 ? part.Left : null, Next = part.Next < 0 ? null : part.Next, End = part.End, Before = part.Before.ToString() };
+                    return Change(part.Tally, []) with { Left = part.Left > 0 ? part.Left : null, Next = part.Next < 0 ? null : part.Next, End = part.End, Before = part.Before.ToString() };
                 },
                 s_walk);
         }
@@ -106,8 +106,8 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
             {
                 await CheckAsync(target);
                 var missing = new List<MessageId>();
-                long count = await _queue.ChangeAsync(deed, ids, missing);
-                return new QueueChange(count, [.. missing.Select(static id => id.ToString())]);
+                DeedTally tally = await _queue.ChangeAsync(deed, ids, missing);
+                return Change(tally, [.. missing.Select(static id => id.ToString())]);
             },
             s_walk);
     }
@@ -264,6 +264,19 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
         return to is null or MoveTarget.Back ? null : MoveTarget.TryParse(to, out MoveTarget? target, out string error) ? target : throw new AdminException(error);
     }
 
+    private static QueueChange Change(DeedTally tally, IReadOnlyList<string> missing)
+    {
+        long? Of(DeedResult result) => tally[result] > 0 ? tally[result] : null;
+        return new QueueChange(tally.Changed, missing)
+        {
+            Later = Of(DeedResult.Later),
+            Already = Of(DeedResult.Already),
+            Held = Of(DeedResult.Held),
+            Ending = Of(DeedResult.Ending),
+            Unreadable = Of(DeedResult.Unreadable),
+        };
+    }
+
     private async ValueTask CheckAsync(MoveTarget? target)
     {
         if (target is not null && await _queue.RefusalOfAsync(target) is { Length: > 0 } refusal)
@@ -341,5 +354,12 @@ public sealed class RelayDesk(FigureSource source, RelayConfig config, IReadOnly
     {
         MovedTo = destination.MovedTo.Length > 0 ? destination.MovedTo : null,
         Moved = destination.MovedUnixMs > 0 ? DateTimeOffset.FromUnixTimeMilliseconds(destination.MovedUnixMs) : null,
+        Order = destination.Order switch
+        {
+            QueueOrder.Hold => "hold",
+            QueueOrder.Remove => "remove",
+            QueueOrder.Bounce => "bounce",
+            _ => null,
+        },
     };
 }

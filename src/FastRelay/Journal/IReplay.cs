@@ -70,8 +70,8 @@ public readonly ref struct ReplayState
     /// <summary>The message's id.</summary>
     public MessageId Id => _journal.IdOf(_message);
 
-    /// <summary>The operator holds it.</summary>
-    public bool Hold => _journal.IsHeld(_message);
+    /// <summary>True when the operator holds the recipient.</summary>
+    public bool IsHeld(int recipientIndex) => _journal.Holds.Has(_message, recipientIndex);
 
     /// <summary>True while the recipient is not settled.</summary>
     public bool IsPending(int recipientIndex) => _journal.IsPending(_message, recipientIndex);

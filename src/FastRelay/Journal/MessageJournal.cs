@@ -39,6 +39,7 @@ public sealed class MessageJournal
         Result = new GroupResult(index);
         _staging = new Staging(store.Table, nextGroup, (uint)world.Random.NextInt64(), Kick);
         _stager = new RecordStager(_staging, index);
+        Holds = new MessageHolds(this, _stager);
         _flusher = new Flusher(world, options, store, Result)
         {
             Staging = _staging,
@@ -182,18 +183,13 @@ public sealed class MessageJournal
     /// <summary>Octets of the body in stored form.</summary>
     public long BodyLength(MessageHandle message) => Live(message).BodyLength;
 
-    /// <summary>The operator holds it.</summary>
-    public bool IsHeld(MessageHandle message) => (Live(message).Flags & EntryFlags.Hold) != 0;
+    /// <summary>Which recipients the operator holds.</summary>
+    public MessageHolds Holds { get; }
 
-    /// <summary>Holds or releases a message; recorded.</summary>
-    public void SetHold(MessageHandle message, bool hold)
+    internal int SlotOf(MessageHandle message)
     {
         CheckLive(message);
-        if (IsHeld(message) != hold)
-        {
-            Index[message.Slot].Flags ^= EntryFlags.Hold;
-            _stager.Control(message.Slot, hold ? ControlFacts.Hold : ControlFacts.Release);
-        }
+        return message.Slot;
     }
 
     /// <summary>

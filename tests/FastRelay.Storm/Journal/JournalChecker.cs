@@ -45,8 +45,8 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
             {
                 recipient.SettledForCertain |= recipient.SettledAt != 0 && recipient.SettledAt <= moment && recipient.SettledBy is null;
                 Forget(recipient.Deferred, moment, static d => d.At);
+                Forget(recipient.Holds, moment, static h => h.At);
             }
-            Forget(message.Holds, moment, static h => h.At);
         }
     }
 
@@ -89,6 +89,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
     {
         string token = Encoding.ASCII.GetString(envelope.ReversePath);
         var pending = new bool[envelope.RecipientCount];
+        var held = new bool[envelope.RecipientCount];
         var deferred = new (int, long)?[envelope.RecipientCount];
         foreach ((int index, ReadOnlySpan<byte> mailbox) in envelope)
         {
@@ -96,6 +97,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
                 Encoding.ASCII.GetString(mailbox) == Mailbox(token, index),
                 $"recipient {index} of {token} is another one now");
             pending[index] = state.IsPending(index);
+            held[index] = state.IsHeld(index);
             if (state.TryGetDeferred(index, out DeferredSet set))
             {
                 deferred[index] = (set.Attempts, set.NextDueUnixMs);
@@ -105,7 +107,7 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
             }
         }
         universe.Trace.Add("replay", $"{token} {string.Concat(pending.Select(static p => p ? '1' : '0'))} {string.Join(' ', deferred)}", message.Slot);
-        _replayed.Add(new ReplayedMessage(token, message, pending, state.Hold, deferred));
+        _replayed.Add(new ReplayedMessage(token, message, pending, held, deferred));
     }
 
     /// <summary>Checks what was replayed and takes it over as the state that is now certain.</summary>
@@ -188,9 +190,6 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
         {
             CheckRecipient(message, i, replayed);
         }
-        universe.Require(message.Holds.Any(h => h.Hold == replayed.Hold), $"{message.Token} lost its hold");
-        message.Holds.Clear();
-        message.Holds.Add((0, replayed.Hold));
         universe.Require(!message.IsSettled, $"{message.Token} came back with nothing pending");
         _live.Add(message);
     }
@@ -214,6 +213,10 @@ internal sealed class JournalChecker(SimUniverse universe) : IReplay
             recipient.SettledForCertain = true;
             return;
         }
+        bool held = replayed.Held[index];
+        universe.Require(recipient.Holds.Any(h => h.Hold == held), $"recipient {index} of {message.Token} is {(held ? "held" : "released")} after a start");
+        recipient.Holds.Clear();
+        recipient.Holds.Add((0, held));
         (int Attempts, long DueUnixMs)? got = replayed.Deferred[index];
         bool known = got is null
             ? recipient.Deferred.Count == 0 || recipient.Deferred[0].At != 0

@@ -29,6 +29,9 @@ internal sealed class ModelRecipient
 
     /// <summary>Deferred outcomes in the order they were recorded: attempts, due time, durable for certain.</summary>
     public List<(long At, int Attempts, long DueUnixMs)> Deferred { get; } = [];
+
+    /// <summary>Hold as last set, and as the last state that is durable for certain.</summary>
+    public List<(long At, bool Hold)> Holds { get; } = [(0, false)];
 }
 
 /// <summary>One message as the model knows it.</summary>
@@ -51,9 +54,6 @@ internal sealed class ModelMessage(string token, byte[] body, int recipients)
 
     public IReadOnlyList<ModelRecipient> Recipients { get; } = [.. Enumerable.Range(0, recipients).Select(static _ => new ModelRecipient())];
 
-    /// <summary>Hold as last set, and as the last state that is durable for certain.</summary>
-    public List<(long At, bool Hold)> Holds { get; } = [(0, false)];
-
     public bool IsSettled => Recipients.All(static r => r.SettledAt != 0);
 
     public bool IsSettledForCertain => Recipients.All(static r => r.SettledForCertain);
@@ -64,5 +64,5 @@ internal sealed record ReplayedMessage(
     string Token,
     MessageHandle Handle,
     bool[] Pending,
-    bool Hold,
+    bool[] Held,
     (int Attempts, long DueUnixMs)?[] Deferred);

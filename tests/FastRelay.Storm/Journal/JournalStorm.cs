@@ -323,16 +323,34 @@ internal sealed class JournalStorm
             }
             if (_random.OneIn(8))
             {
-                bool hold = !_journal.IsHeld(message.Handle);
-                _universe.Trace.Add("hold", message.Token, hold ? 1 : 0);
-                _journal.SetHold(message.Handle, hold);
-                message.Holds.Add((_checker.Tick(), hold));
+                SetHold(message);
             }
             else
             {
                 RecordOutcome(message);
             }
         }
+    }
+
+    private void SetHold(ModelMessage message)
+    {
+        bool hold = !_random.OneIn(2);
+        ulong[] named = _random.OneIn(3) ? [] : new ulong[(message.Recipients.Count + 63) / 64];
+        for (int i = 0; i < message.Recipients.Count; i++)
+        {
+            if (named.Length > 0 && _random.OneIn(2))
+            {
+                continue;
+            }
+            if (named.Length > 0)
+            {
+                named[i / 64] |= 1UL << (i % 64);
+            }
+            message.Recipients[i].Holds.Add((_checker.Tick(), hold));
+        }
+        _universe.Trace.Add("hold", $"{message.Token} {string.Join(' ', named)}", hold ? 1 : 0);
+        _journal.Holds.Set(message.Handle, named, hold);
+        _universe.Faults.Hit(named.Length > 0 ? "journal: hold of some" : "journal: hold of all");
     }
 
     private void RecordOutcome(ModelMessage message)

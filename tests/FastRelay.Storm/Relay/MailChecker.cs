@@ -89,7 +89,7 @@ internal sealed partial class MailChecker(SimUniverse universe)
             return;
         }
         universe.Require(!recipient.MustBounce, $"{mailbox} was offered, and before the start the operator has failed it");
-        universe.Require(!message.Held || now - message.HeldMs < HoldGraceMs, $"{mailbox} is held and was offered");
+        universe.Require(recipient.Held != true || now - message.HeldMs < HoldGraceMs, $"{mailbox} is held and was offered");
         universe.Require(
             message.Moved is null || (message.Moved.Value ? moved : served) || now - message.MovedMs < HoldGraceMs,
             $"{mailbox} was offered to {at}, where the operator {(message.Moved == true ? "has moved it away from" : "does not want it any more")}");

@@ -67,6 +67,9 @@ internal sealed class MailRecipient(string mailbox, string notify = "", string o
     /// <summary>Logged as delivered before a stop that was clean, as far as the relay said.</summary>
     public bool SettledIfClean { get; set; }
 
+    /// <summary>The operator holds it, as far as the model knows; null when it does not.</summary>
+    public bool? Held { get; set; } = false;
+
     /// <summary>Attempts that were logged as deferred in this life, each with the durable groups of that moment.</summary>
     public List<(long Group, int Attempts)> Deferrals { get; } = [];
 
@@ -113,9 +116,6 @@ internal sealed class MailMessage(string token, string sender, byte[] content)
 
     /// <summary>The relay crashed before it could seal the refused group off: it may come back.</summary>
     public bool MayReturn { get; set; }
-
-    /// <summary>The operator holds it, as far as the model knows.</summary>
-    public bool Held { get; set; }
 
     /// <summary>Durable groups when the operator last held or released it; -1 when that is certain.</summary>
     public long HoldGroup { get; set; } = -1;

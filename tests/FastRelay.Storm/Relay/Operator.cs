@@ -74,7 +74,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
                 await StopTenantAsync();
                 break;
             case < 4:
-                await SetHoldAsync(message, only, !message.Held);
+                await SetHoldAsync(message, only);
                 break;
             case 4 when random.OneIn(2):
                 host.Universe.Faults.Hit("operator: bounce");
@@ -118,20 +118,38 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         host.Universe.Require((wrong is null && kept == 0) || relay.Queue.Stopping, $"a reload changed too much: {wrong}, {kept} kept their route");
     }
 
-    private async ValueTask SetHoldAsync(MailMessage message, QueueFilter only, bool hold)
+    /// <summary>All of a message, or what of it is for one domain.</summary>
+    private async ValueTask SetHoldAsync(MailMessage message, QueueFilter only)
     {
+        string? domain = random.OneIn(2) ? null : random.Pick(message.Recipients.ToArray()).Domain;
+        MailRecipient[] concerned = [.. message.Recipients.Where(one => domain is null || one.Domain == domain)];
+        bool hold = !Array.Exists(concerned, static one => one.Held == true);
         host.Universe.Faults.Hit(hold ? "operator: hold" : "operator: release");
-        host.Universe.Trace.Add("operator", message.Token, hold ? 1 : 0);
-        // What he has removed or bounced may have to wait for room for its bounce: it is held no more than it was.
-        bool ending = (message.Bouncing || message.Removing) && !message.Held;
+        host.Universe.Trace.Add("operator", $"{message.Token} {domain}", hold ? 1 : 0);
         // In between, which lasts while the disk is behind, either may be recorded.
         message.HoldGroup = MailMessage.UnderWay;
-        message.Held = false;
-        long count = hold ? await relay.Queue.Admin.HoldAsync(only) : await relay.Queue.Admin.ReleaseAsync(only);
+        foreach (MailRecipient one in concerned)
+        {
+            one.Held = null;
+        }
+        QueueFilter filter = only with { Domain = domain };
+        DeedTally tally = (await relay.Queue.Admin.PartAsync(hold ? QueueDeed.Hold : QueueDeed.Release, filter, 0, int.MaxValue)).Tally;
+        // Of several destinations it says what came of one.
+        bool done = domain is not null && tally[DeedResult.Done] + tally[DeedResult.Later] + tally[DeedResult.Already] > 0;
         message.HoldGroup = relay.Journal.Stats.Groups;
-        message.Held = hold && count > 0 && !ending;
         message.HeldMs = host.Universe.Time.NowMs;
         ForgetWaits([message]);
+        // What is ending is left alone, and what has ended is not shown: of these it is not known.
+        foreach (QueuedDestination shown in (await relay.Queue.Admin.ShowAsync(only.Id!.Value))?.Destinations ?? [])
+        {
+            bool held = shown.State == QueuedState.Held || shown.Order == QueueOrder.Hold;
+            bool ending = shown.State == QueuedState.Ending || shown.Order is QueueOrder.Remove or QueueOrder.Bounce;
+            foreach (MailRecipient one in concerned.Where(one => !ending && shown.Recipients.Contains(one.Mailbox)))
+            {
+                host.Universe.Require(held == hold || !done, $"{one.Mailbox} is {(held ? "held" : "released")}, and the operator has {(hold ? "held" : "released")} it");
+                one.Held = held;
+            }
+        }
     }
 
     /// <summary>To the host of route.test, or back.</summary>
@@ -176,7 +194,11 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         foreach (MailMessage message in checker.Messages)
         {
             message.HoldGroup = MailMessage.UnderWay;
-            message.Held = false;
+            foreach (MailRecipient one in message.Recipients)
+            {
+                // What is ending is left alone.
+                one.Held = one.Held == false ? false : null;
+            }
         }
         await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
         ForgetWaits(checker.Messages);

@@ -38,6 +38,7 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
                 LookAtAttempts(journal, handle, i, recipient);
                 LookAtMove(journal, message, handle, i, recipient);
                 recipient.MustBounce = journal.TryGetDeferred(handle, i, out DeferredSet set) && set.Move.IsBounce;
+                LookAtHold(journal, message, handle, i, recipient);
             }
         }
         if (!found)
@@ -46,16 +47,27 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
         }
         LearnMove(journal, message, handle);
         LearnBounce(journal, message, handle);
-        bool held = journal.IsHeld(handle);
-        universe.Require(message.HoldGroup >= 0 || held == message.Held || checker.RecordsLost, $"{message.Token} is {(held ? "held" : "released")} after a start");
-        if (held && message.Held)
+        bool[] held = [.. Enumerable.Range(0, message.Recipients.Count).Where(i => journal.IsPending(handle, i)).Select(i => journal.Holds.Has(handle, i)).Distinct()];
+        if (held.Length == 2)
+        {
+            universe.Faults.Hit("relay: hold of some survived");
+        }
+        message.HoldGroup = -1;
+        message.HeldMs = -3_600_000;
+        PlanWaits(message);
+    }
+
+    /// <summary>Who was held is, and nobody else. Of one that had failed, and whose bounce a crash has lost, the model does not know.</summary>
+    private void LookAtHold(MessageJournal journal, MailMessage message, MessageHandle handle, int index, MailRecipient recipient)
+    {
+        bool held = journal.Holds.Has(handle, index);
+        bool known = message.HoldGroup < 0 && recipient.Held is not null && !recipient.Failed;
+        universe.Require(!known || held == recipient.Held || checker.RecordsLost, $"{recipient.Mailbox} is {(held ? "held" : "released")} after a start");
+        if (held && recipient.Held == true)
         {
             universe.Faults.Hit("relay: hold survived");
         }
-        message.Held = held;
-        message.HoldGroup = -1;
-        message.HeldMs = held ? -3_600_000 : 0;
-        PlanWaits(message);
+        recipient.Held = held;
     }
 
     private void LookAtAttempts(MessageJournal journal, MessageHandle handle, int index, MailRecipient recipient)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using FastRelay.Host.Admin;
 using FastRelay.Host.Commands;
 
 namespace FastRelay.Tests.Host;
@@ -144,6 +145,22 @@ public sealed class QueueCommandTests : IAsyncLifetime
         Assert.Equal(ExitCode.Usage, code);
         Assert.Contains("which messages: give ids, or --sender", error);
         Assert.Empty(_admin.Desk.Asked);
+    }
+
+    [Fact]
+    public void What_was_not_done_is_told_with_the_reason_and_what_is_done_later_too()
+    {
+        Assert.Empty(QueueChangeCommand.Notes(QueueAction.Hold, new QueueChange(3, [])));
+        Assert.Equal(
+            ["2 of them are being delivered: what is left then is held", "4 messages are left as they are: held before", "1 message is left as it is: being removed, bounced or given up", "1 message is left as it is: its envelope cannot be read"],
+            QueueChangeCommand.Notes(QueueAction.Hold, new QueueChange(3, []) { Later = 2, Already = 4, Ending = 1, Unreadable = 1 }));
+        Assert.Equal(
+            ["it is being delivered: what is left then is tried at once", "1 message is left as it is: held, until it is released"],
+            QueueChangeCommand.Notes(QueueAction.Retry, new QueueChange(1, []) { Later = 1, Held = 1 }));
+        Assert.Equal(
+            ["not held", "being removed before", "being bounced before", "there before"],
+            ((QueueAction[])[QueueAction.Release, QueueAction.Remove, QueueAction.Bounce, QueueAction.Move])
+                .SelectMany(static action => QueueChangeCommand.Notes(action, new QueueChange(0, []) { Already = 1 })).Select(static note => note[(note.IndexOf(": ", StringComparison.Ordinal) + 2)..]));
     }
 
     [Fact]

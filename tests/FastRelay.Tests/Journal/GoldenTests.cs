@@ -71,6 +71,29 @@ public class GoldenTests
         Assert.Equal(Text(Load("journal-v1-moved.txt")), Text(rig.Disk.Content(Segment)));
     }
 
+    [Fact]
+    public void The_image_with_mail_that_is_held_in_part_is_read()
+    {
+        var rig = new JournalRig();
+        rig.Disk.Put(Path.Combine(JournalRig.Spool, Segment), Load("journal-v1-held.txt"));
+        rig.Open();
+        Assert.Equal(0, rig.Report.DamagedGroups + rig.Report.TornGroups + rig.Report.DamagedMessages);
+        Assert.Equal([[1], [0, 1]], rig.Replayed.Select(static one => one.Held));
+    }
+
+    [Fact]
+    public void Mail_that_is_held_in_part_still_makes_the_same_bytes()
+    {
+        JournalRig rig = new JournalRig(SegmentBytes).Open();
+        MessageHandle part = rig.Commit("Subject: one\r\n\r\nhello\r\n"u8.ToArray(), "one@example.net", "two@example.com");
+        rig.Journal.Holds.Set(part, [3], true);
+        rig.Journal.Holds.Set(part, [1], false);
+        rig.Settle();
+        rig.Journal.Holds.Set(rig.Commit("Subject: two\r\n\r\nhello\r\n"u8.ToArray(), "one@example.net", "two@example.com"), true);
+        rig.Close();
+        Assert.Equal(Text(Load("journal-v1-held.txt")), Text(rig.Disk.Content(Segment)));
+    }
+
     private static JournalRig Script()
     {
         JournalRig rig = new JournalRig(SegmentBytes).Open();
@@ -79,7 +102,7 @@ public class GoldenTests
         rig.Defer(first, 1_767_323_045_000, 4, "451 4.2.0 later", 1);
         rig.Settle();
         MessageHandle large = rig.Commit(Large(), "large@example.net");
-        rig.Journal.SetHold(large, true);
+        rig.Journal.Holds.Set(large, true);
         rig.Settle();
         MessageHandle gone = rig.Commit("gone\r\n"u8.ToArray(), "gone@example.net");
         var writer = new MessageWriter(rig.Journal);

@@ -6,7 +6,11 @@ using FastRelay.Tests.Support;
 namespace FastRelay.Tests.Journal;
 
 /// <summary>A message as replay or the test saw it.</summary>
-public sealed record SeenMessage(MessageHandle Handle, MessageId Id, string From, string[] Recipients, int[] Pending, bool Hold, int Attempts, long NextDue, string Reason);
+public sealed record SeenMessage(MessageHandle Handle, MessageId Id, string From, string[] Recipients, int[] Pending, bool Hold, int Attempts, long NextDue, string Reason)
+{
+    /// <summary>Those pending whom the operator holds.</summary>
+    public required int[] Held { get; init; }
+}
 
 /// <summary>A journal on a disk in memory, and a loop that the test turns.</summary>
 public sealed class JournalRig : IReplay
@@ -191,6 +195,7 @@ public sealed class JournalRig : IReplay
     {
         var recipients = new List<string>();
         var pending = new List<int>();
+        var held = new List<int>();
         int attempts = 0;
         long due = 0;
         string reason = "";
@@ -200,6 +205,7 @@ public sealed class JournalRig : IReplay
             if (state.IsPending(index))
             {
                 pending.Add(index);
+                held.AddRange(state.IsHeld(index) ? [index] : []);
             }
             if (state.TryGetDeferred(index, out DeferredSet set))
             {
@@ -209,6 +215,6 @@ public sealed class JournalRig : IReplay
             }
         }
         MessageId id = state.Id;
-        Replayed.Add(new SeenMessage(message, id, Encoding.UTF8.GetString(envelope.ReversePath), [.. recipients], [.. pending], state.Hold, attempts, due, reason));
+        Replayed.Add(new SeenMessage(message, id, Encoding.UTF8.GetString(envelope.ReversePath), [.. recipients], [.. pending], held.Count > 0, attempts, due, reason) { Held = [.. held] });
     }
 }

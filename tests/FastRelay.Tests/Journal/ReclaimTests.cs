@@ -37,7 +37,9 @@ public class ReclaimTests
         rig.Defer(wide, 333, 3, "wide", 140, 149);
         rig.Move(wide, "smtp:[192.0.2.1]", 7_000, 4, "moved", 141, 142, 143);
         rig.Move(wide, "", 8_000, 4, "back", 142);
-        rig.Journal.SetHold(big, true);
+        rig.Journal.Holds.Set(big, true);
+        rig.Journal.Holds.Set(deferred, [1UL << 2], true);
+        rig.Journal.Holds.Set(wide, [0, 0, 1UL << (145 - 128)], true);
         byte[] filler = JournalRig.Body(25_000);
         for (int i = 0; i < 3000; i++)
         {
@@ -52,7 +54,7 @@ public class ReclaimTests
         Assert.Equal(3, next.Replayed.Count);
         Assert.Equal([1, 2], next.Replayed[0].Pending);
         Assert.Equal("second", next.Replayed[0].Reason);
-        Assert.True(next.Replayed[1].Hold);
+        Assert.Equal([[2], [0], [145]], next.Replayed.Select(static one => one.Held));
         Assert.Equal([140, 141, 142, 143, 144, 145, 146, 147, 148, 149], next.Replayed[2].Pending);
         Assert.Equal("wide", next.Replayed[2].Reason);
         CheckAll(next, next.Replayed[0].Handle, next.Replayed[1].Handle, next.Replayed[2].Handle, small, large);

@@ -56,7 +56,7 @@ public class RoundTripTests
         MessageHandle message = rig.Commit(JournalRig.Body(500), "one@example.net", "two@example.net", "three@example.org");
         rig.Deliver(message, 0);
         rig.Defer(message, 1234567, 3, "451 come back", 1, 2);
-        rig.Journal.SetHold(message, true);
+        rig.Journal.Holds.Set(message, true);
         rig.Settle();
         SeenMessage seen = Assert.Single(rig.Crash().Open().Replayed);
         Assert.Equal([1, 2], seen.Pending);
@@ -64,6 +64,68 @@ public class RoundTripTests
         Assert.Equal(3, seen.Attempts);
         Assert.Equal(1234567, seen.NextDue);
         Assert.Equal("451 come back", seen.Reason);
+    }
+
+    public static TheoryData<int> Sizes => [2, 63, 64, 65, 150];
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void A_hold_is_for_the_recipients_that_it_names(int count)
+    {
+        JournalRig rig = new JournalRig().Open();
+        MessageHandle message = rig.Commit(JournalRig.Body(500), [.. Enumerable.Range(0, count).Select(static i => $"r{i}@example.net")]);
+        int last = count - 1;
+        Set(0, last, true);
+        Assert.Equal(count == 2 ? [0, 1] : [0, last], Restarted());
+        Set(0, 0, false);
+        Assert.Equal([last], Restarted());
+        // All at once, as older releases did, and one of them released: the others stay held.
+        rig.Journal.Holds.Set(message, true);
+        Set(1, 1, false);
+        Assert.Equal(Enumerable.Range(0, count).Where(static i => i != 1), Restarted());
+        Set(1, 1, true);
+        Assert.Equal(Enumerable.Range(0, count), Restarted());
+        rig.Deliver(message, 0);
+        Set(last, last, false);
+        Assert.Equal(Enumerable.Range(1, last - 1), Restarted());
+        Assert.Equal(count > 2, rig.Journal.Holds.Has(message));
+        rig.Journal.Holds.Set(message, false);
+        Assert.Empty(Restarted());
+
+        void Set(int first, int second, bool hold)
+        {
+            var words = new ulong[(count + 63) / 64];
+            words[first / 64] |= 1UL << (first % 64);
+            words[second / 64] |= 1UL << (second % 64);
+            rig.Journal.Holds.Set(message, words, hold);
+        }
+
+        int[] Restarted()
+        {
+            rig.Settle();
+            rig = rig.Crash().Open();
+            SeenMessage seen = Assert.Single(rig.Replayed);
+            message = seen.Handle;
+            Assert.All(seen.Pending, i => Assert.Equal(seen.Held.Contains(i), rig.Journal.Holds.Has(message, i)));
+            return seen.Held;
+        }
+    }
+
+    [Fact]
+    public void The_bits_of_a_hold_go_with_their_message()
+    {
+        JournalRig rig = new JournalRig().Open();
+        MessageHandle message = rig.Commit(JournalRig.Body(10), "one@example.net", "two@example.net");
+        rig.Journal.Holds.Set(message, [1], true);
+        rig.Deliver(message, 0, 1);
+        rig.Settle();
+        MessageHandle next = rig.Commit(JournalRig.Body(10), "one@example.net", "two@example.net");
+        Assert.Equal(message, next);
+        Assert.False(rig.Journal.Holds.Has(next) || rig.Journal.Holds.Has(next, 0));
+        long written = rig.Journal.Stats.Records;
+        rig.Journal.Holds.Set(next, [3], false);
+        rig.Settle();
+        Assert.Equal(written, rig.Journal.Stats.Records);
     }
 
     [Fact]

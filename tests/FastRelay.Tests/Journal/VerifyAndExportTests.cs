@@ -115,10 +115,11 @@ public sealed class VerifyAndExportTests : IDisposable
     {
         JournalRig rig = new JournalRig().Open();
         MessageHandle held = rig.Commit(Encoding.ASCII.GetBytes("the body of one\r\n..dot\r\n"), "one@example.net");
-        rig.Journal.SetHold(held, true);
+        rig.Journal.Holds.Set(held, true);
         MessageHandle two = rig.Commit(JournalRig.Body(100), "two@example.net", "late@example.net");
         rig.Deliver(two, 0);
         rig.Defer(two, 5_000, 2, "451 later", 1);
+        rig.Journal.Holds.Set(two, [1], true);
         rig.Settle();
         rig.Commit(JournalRig.Body(40_000), "large@example.net");
         rig.Settle();

@@ -102,9 +102,9 @@ public static class QueueChangeCommand
         {
             await output.WriteLineAsync($"{change.Count} {(change.Count == 1 ? "message" : "messages")} {Done(action)}");
         }
-        if (change.Left is { } left)
+        foreach (string note in Notes(action, change))
         {
-            await error.WriteLineAsync($"fastrelay: {left} more {(left == 1 ? "message is" : "messages are")} not moved: recipients of other domains go the same way (by id they are moved with them)");
+            await error.WriteLineAsync("fastrelay: " + note);
         }
         foreach (string id in change.Missing)
         {
@@ -119,23 +119,65 @@ public static class QueueChangeCommand
         bool shows = !Console.IsErrorRedirected;
         bool shown = false;
         QueueSelection part = selection.Ids is null ? selection with { Slots = SlotsPerPart } : selection;
-        long count = 0;
-        long left = 0;
+        var sum = new QueueChange(0, []);
         while (true)
         {
             QueueChange change = await client.PostAsync($"/api/queue/{Name(action)}", part, AdminJson.Default.QueueSelection, AdminJson.Default.QueueChange);
-            count += change.Count;
-            left += change.Left ?? 0;
+            sum = Add(sum, change);
             if (change.Next is not { } next)
             {
                 await error.WriteAsync(shown ? "\r\u001b[K" : "");
-                return change with { Count = count, Left = left > 0 ? left : null, End = null, Before = null };
+                return sum;
             }
             part = part with { From = next, Before = change.Before };
             if (shows && change.End is > 0 and int end)
             {
                 shown = true;
-                await error.WriteAsync(FormattableString.Invariant($"\r{100L * next / end} % looked at, {count} {Done(action)}"));
+                await error.WriteAsync(FormattableString.Invariant($"\r{100L * next / end} % looked at, {sum.Count} {Done(action)}"));
+            }
+        }
+    }
+
+    private static QueueChange Add(QueueChange sum, QueueChange part)
+    {
+        static long? Both(long? one, long? other) => one is null ? other : one + (other ?? 0);
+        return new QueueChange(sum.Count + part.Count, part.Missing)
+        {
+            Left = Both(sum.Left, part.Left),
+            Later = Both(sum.Later, part.Later),
+            Already = Both(sum.Already, part.Already),
+            Held = Both(sum.Held, part.Held),
+            Ending = Both(sum.Ending, part.Ending),
+            Unreadable = Both(sum.Unreadable, part.Unreadable),
+        };
+    }
+
+    /// <summary>What is not done yet, and what was not done and why.</summary>
+    internal static IEnumerable<string> Notes(QueueAction action, QueueChange change)
+    {
+        if (change.Later is { } later)
+        {
+            string done = action == QueueAction.Retry ? "tried at once" : Done(action);
+            yield return $"{(change.Count == 1 ? "it" : $"{later} of them")} {(later == 1 ? "is" : "are")} being delivered: what is left then is {done}";
+        }
+        if (change.Left is { } alone)
+        {
+            yield return $"{alone} more {(alone == 1 ? "message is" : "messages are")} not moved: recipients of other domains go the same way (by id they are moved with them)";
+        }
+        string already = action switch
+        {
+            QueueAction.Hold => "held before",
+            QueueAction.Release => "not held",
+            QueueAction.Remove => "being removed before",
+            QueueAction.Bounce => "being bounced before",
+            _ => "there before",
+        };
+        (long? Count, string Why)[] all = [(change.Already, already), (change.Held, "held, until it is released"), (change.Ending, "being removed, bounced or given up"), (change.Unreadable, "its envelope cannot be read")];
+        foreach ((long? count, string why) in all)
+        {
+            if (count is { } left)
+            {
+                yield return $"{left} {(left == 1 ? "message is" : "messages are")} left as {(left == 1 ? "it is" : "they are")}: {why}";
             }
         }
     }
@@ -164,7 +206,7 @@ public static class QueueChangeCommand
     {
         QueueAction.Retry => "Tries deferred mail now and ends what holds its sites back: a backoff, what reply rules have done, a learned rate; and of their hosts that they are avoided, dialled in clear, or left after so many messages. A host that gets one message at a time goes on so, which guards against duplicates. What the operator has suspended or held stays so.",
         QueueAction.Remove => "Drops mail; nobody is told. What is being delivered is dropped when it comes back.",
-        QueueAction.Hold => "Puts mail aside until it is released, also across a restart. It does not expire meanwhile; past its time it goes back to its sender when it is released and not delivered at once.",
+        QueueAction.Hold => "Puts mail aside until it is released, also across a restart, and for those destinations of a message alone that are selected. It does not expire meanwhile; past its time it goes back to its sender when it is released and not delivered at once.",
         QueueAction.Bounce => "Fails mail for good and tells its senders, like a refusal of the next hop, also across a restart. What is being delivered is bounced when it comes back undelivered.",
         QueueAction.Move => "Sends mail to another next hop, at once and until it is moved again, also across a restart. Held mail stays held; what is being delivered goes there with what is left of it. Mail that comes later goes as before.",
         _ => "Ends a hold: the mail is tried at once.",

@@ -123,6 +123,7 @@ public static class QueueListCommand
             {
                 text.Append(CultureInfo.InvariantCulture, $", next at {next.ToLocalTime():HH:mm:ss}");
             }
+            text.Append(destination.Order is { } order ? $", then to {Printable(order)}" : "");
             text.Append(destination.MovedTo is { } moved ? $", moved to {Printable(moved)}" : "");
             text.Append(destination.Reason is null ? "" : ": " + Printable(destination.Reason)).Append('\n');
         }

@@ -68,7 +68,7 @@ public static class QueueShowCommand
             {
                 text.WriteLine($"moved      by the operator to {QueueListCommand.Printable(moved)}{(destination.Moved is { } at ? " at " + Time(at) : "")}");
             }
-            text.WriteLine($"state      {destination.State}");
+            text.WriteLine($"state      {destination.State}{(destination.Order is { } order ? ", then to " + QueueListCommand.Printable(order) : "")}");
             text.WriteLine($"attempts   {destination.Attempts}");
             if (destination.NextTry is { } next)
             {

@@ -129,6 +129,10 @@ internal sealed class JournalExporter
             }
             bool tried = message.TryGetDeferred(index, out DeferredSet last);
             w.WriteString("state", !message.IsPending(index) ? "settled" : tried ? "deferred" : "ready");
+            if (message.IsPending(index) && message.IsHeld(index))
+            {
+                w.WriteBoolean("held", true);
+            }
             if (message.IsPending(index) && tried)
             {
                 w.WriteNumber("attempts", last.Attempts);

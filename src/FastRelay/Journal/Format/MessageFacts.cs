@@ -29,7 +29,10 @@ internal readonly record struct MessageFacts
     /// <summary>How many of them follow the envelope, four bytes each.</summary>
     public int SettledCount { get; init; }
 
-    /// <summary>Words of pending bits that follow those, eight bytes each; 0 means that all recipients are pending.</summary>
+    /// <summary>
+    /// Words of pending bits that follow those, eight bytes each; 0 means that all recipients are pending. Where some recipients
+    /// are held as many words of held bits are counted with them: a reader that does not know these leaves them out.
+    /// </summary>
     public int PendingWords { get; init; }
 
     /// <summary>Bytes from the record's start to its body.</summary>
@@ -120,25 +123,52 @@ internal static class ChunkFacts
 }
 
 /// <summary>The head of a Control record.</summary>
-internal static class ControlFacts
+internal readonly record struct ControlFacts
 {
-    /// <summary>Bytes of the head.</summary>
-    public const int Bytes = 8;
-
-    /// <summary>The operator holds the message.</summary>
+    /// <summary>The operator holds recipients.</summary>
     public const int Hold = 1;
 
-    /// <summary>The operator lets it go.</summary>
+    /// <summary>The operator lets them go.</summary>
     public const int Release = 2;
 
+    private const int WordsAt = RecordHeader.Bytes + 8;
+
+    /// <summary>What it asks for.</summary>
+    public int What { get; private init; }
+
+    /// <summary>Words of bits that name the recipients; 0 means all, as in records of older releases.</summary>
+    public int Words { get; private init; }
+
+    /// <summary>Bytes of a whole record, without padding.</summary>
+    public static int RecordBytes(int words) => WordsAt + (words * 8);
+
     /// <summary>Writes the head.</summary>
-    public static void Write(Span<byte> record, int what)
+    public static void Write(Span<byte> record, int what, ReadOnlySpan<ulong> recipients)
     {
         WriteInt32LittleEndian(record[RecordHeader.Bytes..], what);
-        WriteInt32LittleEndian(record[(RecordHeader.Bytes + 4)..], 0);
+        WriteInt32LittleEndian(record[(RecordHeader.Bytes + 4)..], recipients.Length);
+        for (int i = 0; i < recipients.Length; i++)
+        {
+            WriteUInt64LittleEndian(record[(WordsAt + (i * 8))..], recipients[i]);
+        }
     }
 
-    /// <summary>What it asks for; 0 when the record is too short.</summary>
-    public static int What(ReadOnlySpan<byte> record, in RecordHeader header) =>
-        header.BodyAt < RecordHeader.Bytes + Bytes ? 0 : ReadInt32LittleEndian(record[RecordHeader.Bytes..]);
+    /// <summary>Reads a record whose checksum is good; false when it is too short for what it says.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> record, in RecordHeader header, out ControlFacts facts)
+    {
+        facts = default;
+        if (header.BodyAt < WordsAt)
+        {
+            return false;
+        }
+        facts = new ControlFacts
+        {
+            What = ReadInt32LittleEndian(record[RecordHeader.Bytes..]),
+            Words = ReadInt32LittleEndian(record[(RecordHeader.Bytes + 4)..]),
+        };
+        return facts.Words >= 0 && WordsAt + (8L * facts.Words) <= header.BodyAt;
+    }
+
+    /// <summary>One of the words.</summary>
+    public static ulong Word(ReadOnlySpan<byte> record, int i) => ReadUInt64LittleEndian(record[(WordsAt + (i * 8))..]);
 }

@@ -45,6 +45,9 @@ internal readonly record struct RecordHeader
     /// <summary>On Moved: the message is on hold.</summary>
     public const byte HoldFlag = 2;
 
+    /// <summary>On Moved, beside <see cref="HoldFlag"/>: for some recipients, whom the second half of its words names.</summary>
+    public const byte PartHoldFlag = 4;
+
     private const int KindAt = 4;
     private const int CrcAt = 28;
 

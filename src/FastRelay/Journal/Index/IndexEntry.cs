@@ -15,7 +15,7 @@ internal enum EntryFlags : byte
     /// <summary>A group with one of its chunks failed: it can no longer be committed.</summary>
     Failed = 2,
 
-    /// <summary>Held by the operator.</summary>
+    /// <summary>Held by the operator: all recipients, or with PartHold some.</summary>
     Hold = 4,
 
     /// <summary>More than 64 recipients, or open with outcomes that came before the head: Pending names a set, not bits.</summary>
@@ -26,6 +26,9 @@ internal enum EntryFlags : byte
 
     /// <summary>Forgotten, but for the bounces that are deciding about it: the last of them takes it away.</summary>
     Aside = 32,
+
+    /// <summary>Which recipients are held, <see cref="HoldSets"/> says.</summary>
+    PartHold = 64,
 }
 
 /// <summary>One message in memory: 64 bytes, and no object.</summary>

@@ -22,6 +22,7 @@ internal sealed class MessageIndex
         _ids = new IdTable(_entries);
         Oldest = new OldestMessages(_entries);
         Deferrals = new Deferrals(_entries, _nodes, _wide, segments);
+        Holds = new HoldSets(this);
     }
 
     /// <summary>Committed messages.</summary>
@@ -29,6 +30,9 @@ internal sealed class MessageIndex
 
     /// <summary>Where the last outcomes of deferred recipients lie.</summary>
     public Deferrals Deferrals { get; }
+
+    /// <summary>Which recipients the operator holds.</summary>
+    public HoldSets Holds { get; }
 
     /// <summary>Which of them arrived first.</summary>
     public OldestMessages Oldest { get; }
@@ -228,6 +232,7 @@ internal sealed class MessageIndex
             node = FreeNode(node);
         }
         Deferrals.Clear(ref entry);
+        Holds.Forget(slot);
         if ((entry.Flags & EntryFlags.WideSet) != 0)
         {
             _wide.Free((int)entry.Pending);

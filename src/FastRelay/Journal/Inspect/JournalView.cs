@@ -81,8 +81,11 @@ public readonly struct ViewedMessage
     /// <summary>Its id.</summary>
     public MessageId Id => new(_index[_slot].Id);
 
-    /// <summary>The operator holds it.</summary>
-    public bool Hold => (_index[_slot].Flags & EntryFlags.Hold) != 0;
+    /// <summary>The operator holds it, for a recipient that is not settled at least.</summary>
+    public bool Hold => _index.Holds.IsHeld(_slot);
+
+    /// <summary>True when the operator holds the recipient.</summary>
+    public bool IsHeld(int recipient) => _index.Holds.IsHeld(_slot, recipient);
 
     /// <summary>Octets of the body in stored form.</summary>
     public long BodyLength => _index[_slot].BodyLength;

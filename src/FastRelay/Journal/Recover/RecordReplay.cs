@@ -6,6 +6,7 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
     private int _lastSlot = -1;
     private int _lastChunk;
     private int _lastNode;
+    private ulong[] _words = [];
 
     /// <summary>Tells the event stream what it may have missed; null for nothing.</summary>
     public EventReplay? Events { get; init; }
@@ -182,7 +183,16 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
         }
         if (header.Kind == RecordKind.Moved)
         {
-            SetHold(slot, (header.Flags & RecordHeader.HoldFlag) != 0);
+            index.Holds.Set(slot, default, (header.Flags & RecordHeader.HoldFlag) != 0);
+            if ((header.Flags & RecordHeader.PartHoldFlag) != 0 && facts.PendingWords >= 2 * pending.Length)
+            {
+                Span<ulong> held = Words(pending.Length);
+                for (int i = 0; i < held.Length; i++)
+                {
+                    held[i] = ~facts.PendingWord(record, pending.Length + i);
+                }
+                index.Holds.Set(slot, held, false);
+            }
         }
         Events?.Accepted(record, header, facts, slot);
         int original = facts.Settles == 0 ? -1 : index.Find(facts.Settles);
@@ -237,23 +247,22 @@ internal sealed class RecordReplay(MessageIndex index, RecoveryReport report)
 
     private void Control(int slot, ReadOnlySpan<byte> record, in RecordHeader header)
     {
-        switch (ControlFacts.What(record, header))
+        if (!ControlFacts.TryRead(record, header, out ControlFacts facts) || facts.What is not (ControlFacts.Hold or ControlFacts.Release))
         {
-            case ControlFacts.Hold:
-                SetHold(slot, true);
-                break;
-            case ControlFacts.Release:
-                SetHold(slot, false);
-                break;
-            default:
-                break;
+            return;
         }
+        Span<ulong> named = Words(facts.Words);
+        for (int i = 0; i < named.Length; i++)
+        {
+            named[i] = ControlFacts.Word(record, i);
+        }
+        index.Holds.Set(slot, named, facts.What == ControlFacts.Hold);
     }
 
-    private void SetHold(int slot, bool hold)
+    private Span<ulong> Words(int count)
     {
-        ref IndexEntry entry = ref index[slot];
-        entry.Flags = hold ? entry.Flags | EntryFlags.Hold : entry.Flags & ~EntryFlags.Hold;
+        _words = count > _words.Length ? new ulong[count * 2] : _words;
+        return _words.AsSpan(0, count);
     }
 
     private void Settle(int slot, int recipient)

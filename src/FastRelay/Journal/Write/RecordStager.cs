@@ -107,12 +107,12 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
         }
     }
 
-    /// <summary>Stages hold or release.</summary>
-    public void Control(int slot, int what)
+    /// <summary>Stages hold or release of recipients, empty for all.</summary>
+    public void Control(int slot, int what, ReadOnlySpan<ulong> recipients)
     {
-        int length = RecordHeader.Bytes + ControlFacts.Bytes;
+        int length = ControlFacts.RecordBytes(recipients.Length);
         Span<byte> record = staging.Append(length, out GroupBuffer group, out _);
-        ControlFacts.Write(record, what);
+        ControlFacts.Write(record, what, recipients);
         new RecordHeader { Length = length, Kind = RecordKind.Control, Sequence = index[slot].Id, Tag = group.Tag }.Seal(record);
     }
 
@@ -121,7 +121,8 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
     {
         ReadOnlySpan<ulong> pending = index.PendingWords(slot);
         MessageFacts facts = MessageFacts.Read(source);
-        MessageFacts moved = facts with { Settles = 0, SettledCount = 0, PendingWords = pending.Length };
+        ReadOnlySpan<ulong> held = index.Holds.PartOf(slot);
+        MessageFacts moved = facts with { Settles = 0, SettledCount = 0, PendingWords = pending.Length + held.Length };
         int length = moved.HeadBytes + header.BodyBytes;
         Span<byte> record = staging.Append(length, out GroupBuffer group, out int offset);
         moved.Write(record);
@@ -130,12 +131,17 @@ internal sealed class RecordStager(Staging staging, MessageIndex index)
         {
             moved.SetPendingWord(record, i, pending[i]);
         }
+        for (int i = 0; i < held.Length; i++)
+        {
+            moved.SetPendingWord(record, pending.Length + i, held[i]);
+        }
+        int flags = (index[slot].Flags & EntryFlags.Hold) == 0 ? 0 : held.IsEmpty ? RecordHeader.HoldFlag : RecordHeader.HoldFlag | RecordHeader.PartHoldFlag;
         source.Slice(header.BodyAt, header.BodyBytes).CopyTo(record[moved.HeadBytes..]);
         (header with
         {
             Length = length,
             Kind = RecordKind.Moved,
-            Flags = (index[slot].Flags & EntryFlags.Hold) != 0 ? RecordHeader.HoldFlag : (byte)0,
+            Flags = (byte)flags,
             Tag = group.Tag,
         }).Seal(record);
         group.CopiedBytes += length;

@@ -141,6 +141,7 @@ internal sealed class MessageViewer(QueueState queue, QueueScan scan)
         {
             MovedTo = Encoding.UTF8.GetString(moved.Target),
             MovedUnixMs = moved.UnixMs,
+            Order = entry.Order,
             Of = destination,
         };
     }

@@ -114,25 +114,25 @@ public sealed class QueueAdmin
     public ValueTask<long> CountAsync(QueueFilter filter) => WholeAsync(QueueDeed.Look, filter);
 
     /// <summary>Tries what is deferred at once, and ends the backoff of its sites and destinations, and what keeps a host of them back. What is held stays held.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> RetryAsync(QueueFilter filter) => WholeAsync(QueueDeed.Retry, filter);
 
     /// <summary>Removes mail: nobody is told. What is being delivered is removed when it comes back.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> RemoveAsync(QueueFilter filter) => WholeAsync(QueueDeed.Remove, filter);
 
     /// <summary>Puts messages aside until they are released; survives a restart.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> HoldAsync(QueueFilter filter) => WholeAsync(QueueDeed.Hold, filter);
 
     /// <summary>Releases held messages; they are ready at once.</summary>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> ReleaseAsync(QueueFilter filter) => WholeAsync(QueueDeed.Release, filter);
 
     /// <summary>Fails messages for good: their senders are told, with this text.</summary>
     /// <param name="filter">Which.</param>
     /// <param name="text">Printable ASCII; may begin with an enhanced status code of class 5, else it is 5.7.1.</param>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> BounceAsync(QueueFilter filter, string text) => WholeAsync(QueueDeed.Bounce(text), filter);
 
     /// <summary>
@@ -141,7 +141,7 @@ public sealed class QueueAdmin
     /// </summary>
     /// <param name="filter">Which.</param>
     /// <param name="target">Where to; null for what the configuration says.</param>
-    /// <returns>Messages selected.</returns>
+    /// <returns>Messages for which it is done, or is when their delivery is over.</returns>
     public ValueTask<long> MoveAsync(QueueFilter filter, MoveTarget? target) => WholeAsync(QueueDeed.Move(target, _queue.UnixMs), filter);
 
     /// <summary>Can mail go to a target just now? A host without an address would send it all back.</summary>
@@ -164,7 +164,7 @@ public sealed class QueueAdmin
     /// <param name="slots">Places of the queue's index that are looked at, at most.</param>
     public async ValueTask<QueuePart> PartAsync(QueueDeed deed, QueueFilter filter, int from, int slots)
     {
-        long count = 0;
+        var tally = new DeedTally();
         long left = 0;
         MessageId before = filter.Before ?? _queue.Journal.UpcomingId;
         var scan = new QueueScan(_queue, filter with { Before = before }, from, slots);
@@ -177,33 +177,32 @@ public sealed class QueueAdmin
             }
             if (deed == QueueDeed.Look && filter.Domain is null)
             {
-                count++;
+                tally.Add(DeedResult.Seen);
                 continue;
             }
-            count += await ChangeAsync(deed, scan, pick) ? 1 : 0;
+            tally.Add(await ChangeAsync(deed, scan, pick));
             left += pick.Left ? 1 : 0;
             if (deed.IsRecorded && !await RoomAsync())
             {
                 break;
             }
         }
-        return new QueuePart(count, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before, Left = left };
+        return new QueuePart(tally.Changed, scan.Ended ? -1 : scan.Slot + 1, _queue.Messages.End) { Before = before, Tally = tally, Left = left };
     }
 
     /// <summary>A deed to messages by their ids, a slice a turn.</summary>
     /// <param name="deed">What is done to each.</param>
     /// <param name="ids">Which.</param>
     /// <param name="missing">Gets those that are not there.</param>
-    /// <returns>Messages changed.</returns>
-    public async ValueTask<long> ChangeAsync(QueueDeed deed, IReadOnlyList<MessageId> ids, List<MessageId> missing)
+    public async ValueTask<DeedTally> ChangeAsync(QueueDeed deed, IReadOnlyList<MessageId> ids, List<MessageId> missing)
     {
-        long count = 0;
+        var tally = new DeedTally();
         var slice = new Slice(_loop);
         foreach (MessageId id in ids)
         {
-            long changed = (await PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Count;
-            count += changed;
-            if (changed == 0)
+            DeedTally one = (await PartAsync(deed, new QueueFilter { Id = id }, 0, int.MaxValue)).Tally;
+            tally.Add(one);
+            if (one.Found == 0)
             {
                 missing.Add(id);
             }
@@ -213,7 +212,7 @@ public sealed class QueueAdmin
                 break;
             }
         }
-        return count;
+        return tally;
     }
 
     /// <summary>Changes that are recorded are no faster than the disk: what waits for it is in memory.</summary>
@@ -228,13 +227,13 @@ public sealed class QueueAdmin
     }
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
-    /// <returns>False when the filter selects nothing of it any more, or its envelope cannot be read.</returns>
-    private async ValueTask<bool> ChangeAsync(QueueDeed deed, QueueScan scan, QueuePick pick)
+    /// <returns>The best of what it came to; None where the filter selects nothing of it any more.</returns>
+    private async ValueTask<DeedResult> ChangeAsync(QueueDeed deed, QueueScan scan, QueuePick pick)
     {
         bool paused = await pick.FindAsync();
         if (pick.Handles.Count == 0)
         {
-            return false;
+            return DeedResult.None;
         }
         int slot = scan.Slot;
         BodyReader? body = null;
@@ -245,26 +244,27 @@ public sealed class QueueAdmin
             (paused, body) = (true, await OpenAsync(slot));
             if (body is null)
             {
-                return false;
+                return DeedResult.Unreadable;
             }
             cost += recipients / RecipientsPerLook;
         }
-        bool some = false;
+        DeedResult result = DeedResult.None;
         foreach (int handle in pick.Handles)
         {
             if ((paused && !scan.StillSelects(handle)) || pick.Of(handle, deed, body) is not { } picked)
             {
                 continue;
             }
-            some = true;
-            if ((deed.Do(_queue, picked, body) || body is not null) && !scan.Spend(cost))
+            DeedResult done = deed.Do(_queue, picked, body);
+            result = done > result ? done : result;
+            if ((done >= DeedResult.Later || body is not null) && !scan.Spend(cost))
             {
                 await scan.PauseAsync();
                 paused = true;
             }
         }
         body?.Close();
-        return some;
+        return result;
     }
 
     /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>

@@ -21,6 +21,22 @@ public enum QueuedState : byte
     Ending,
 }
 
+/// <summary>What the operator has asked for of mail that is being delivered, and of what is not settled yet.</summary>
+public enum QueueOrder : byte
+{
+    /// <summary>Nothing that is not done.</summary>
+    None,
+
+    /// <summary>Held when its delivery is over.</summary>
+    Hold,
+
+    /// <summary>Removed when its delivery is over, or its turn has come.</summary>
+    Remove,
+
+    /// <summary>Bounced when its delivery is over, its turn has come, or its sender can be told.</summary>
+    Bounce,
+}
+
 /// <summary>Selects what an operation of the operator is about; every condition that is given must hold. With none it is everything.</summary>
 public sealed record QueueFilter
 {

@@ -45,6 +45,9 @@ public sealed record QueuedDestination(
     /// <summary>When mail of its destination was last moved there, Unix ms; 0 for never.</summary>
     public long MovedUnixMs { get; init; }
 
+    /// <summary>What the operator has asked for and is not done yet.</summary>
+    public QueueOrder Order { get; init; }
+
     /// <summary>The destination itself, which may have no mail any more.</summary>
     internal Destination Of { get; init; } = null!;
 

@@ -114,6 +114,16 @@ internal struct Entry
         set => _stateAndPriority = (byte)((_stateAndPriority & 0x0F) | ((byte)value << 4));
     }
 
+    /// <summary>It is held, or is when its delivery is over.</summary>
+    public readonly bool IsHeld => State == EntryState.Held || (Flags & EntryFlags.Holding) != 0;
+
+    /// <summary>It is being settled, or is when its delivery is over.</summary>
+    public readonly bool IsEnding => State == EntryState.Settling || (Flags & EntryFlags.Removing) != 0;
+
+    /// <summary>What the operator has asked for and is not done yet.</summary>
+    public readonly QueueOrder Order => (Flags & EntryFlags.Removing) != 0 ? IsDropped ? QueueOrder.Remove : QueueOrder.Bounce
+        : (Flags & EntryFlags.Holding) != 0 ? QueueOrder.Hold : QueueOrder.None;
+
     /// <summary>The operator removes it and nobody is told.</summary>
     public readonly bool IsDropped => (Flags & EntryFlags.Bouncing) == EntryFlags.Removing;
 

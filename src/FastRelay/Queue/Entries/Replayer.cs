@@ -35,6 +35,8 @@ internal sealed class Replayer(QueueState queue)
                 destination.LastEntry = first = queue.New(message, destination, expire, flags, envelope.Priority);
                 queue.Slab[first].DueSeconds = due;
             }
+            // Where a change of the table has joined one who is held with others, all are: what goes out cannot be taken back.
+            queue.Slab[destination.LastEntry].Flags |= state.IsHeld(recipient.Index) ? EntryFlags.Holding : EntryFlags.None;
             MoveTarget? move = tried ? MoveTable.Recall(destination, set.Move) : null;
             // All of a destination go one way: where a change of the table has joined those who were moved with others, the table decides.
             destination.LastMove = isNew || destination.LastMove?.Text == move?.Text ? move : null;
@@ -62,8 +64,9 @@ internal sealed class Replayer(QueueState queue)
             {
                 queue.Settle(handle);
             }
-            else if (state.Hold)
+            else if ((queue.Slab[handle].Flags & EntryFlags.Holding) != 0)
             {
+                queue.Slab[handle].Flags &= ~EntryFlags.Holding;
                 queue.Hold(handle);
             }
             else if (waitSeconds > 0)

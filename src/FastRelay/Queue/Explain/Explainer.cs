@@ -149,7 +149,13 @@ public sealed class Explainer
     private WaitReason OfEntry(QueuedDestination entry, WaitReason shared) => entry.State switch
     {
         QueuedState.Held => new WaitReason(WaitKind.Hold, "the operator, who holds it: fastrelay queue release lets it go"),
-        QueuedState.InFlight => new WaitReason(WaitKind.Nothing, "nothing: it is being delivered now"),
+        QueuedState.InFlight => new WaitReason(WaitKind.Nothing, "nothing: it is being delivered now" + entry.Order switch
+        {
+            QueueOrder.Hold => "; the operator has held what is left of it then",
+            QueueOrder.Remove => "; the operator has removed what is left of it then",
+            QueueOrder.Bounce => "; the operator has bounced what is left of it then",
+            _ => "",
+        }),
         QueuedState.Ending when entry.IsFailed => new WaitReason(WaitKind.Bounces, "its sender to be told: it has " + entry.Reason),
         QueuedState.Ending => new WaitReason(WaitKind.Settling, "its turn to be settled: it is expired, refused by its route, or being removed"),
         QueuedState.Deferred => new WaitReason(

@@ -128,6 +128,12 @@ public class ExplainerTests
         var flying = _rig.Accept("s@x.test", "u@a.test");
         _rig.Take("mx.a.test");
         Assert.Equal((WaitKind.Hold, WaitKind.Nothing), (WaitOf(held).For, WaitOf(flying).For));
+        _rig.Loop.Wait(_rig.Queue.Admin.HoldAsync(new QueueFilter()));
+        Assert.Equal("nothing: it is being delivered now; the operator has held what is left of it then", WaitOf(flying).Text);
+        _rig.Loop.Wait(_rig.Queue.Admin.BounceAsync(new QueueFilter(), "no"));
+        Assert.EndsWith("; the operator has bounced what is left of it then", WaitOf(flying).Text, StringComparison.Ordinal);
+        _rig.Loop.Wait(_rig.Queue.Admin.RemoveAsync(new QueueFilter()));
+        Assert.EndsWith("; the operator has removed what is left of it then", WaitOf(flying).Text, StringComparison.Ordinal);
     }
 
     [Fact]
