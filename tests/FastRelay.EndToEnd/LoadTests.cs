@@ -62,7 +62,13 @@ public sealed class LoadTests
         using var sink = new SinkProcess("--copies", "1000000");
         string file = Path.Combine(Place.NewFolder("load"), "report.json");
         using Process load = Tool.Start(Place.Binary, ["load", sink.EndPoint.ToString(), "--quiet", "-d", "600s", "-s", "4", "--samples", "--interval", "100", "--json", file]);
-        Assert.NotNull(load.StandardOutput.ReadLine());
+        string? sample;
+        do
+        {
+            sample = load.StandardOutput.ReadLine();
+        }
+        while (sample is not null && sample.Contains("\"messages\":0,", StringComparison.Ordinal));
+        Assert.NotNull(sample);
         Tool.Run("kill", ["-TERM", load.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]).Ok();
         Assert.Contains("stopped by a signal after", load.StandardError.ReadToEnd(), StringComparison.Ordinal);
         load.WaitForExit();

@@ -25,7 +25,9 @@ public sealed class TerminalTests
         Assert.Contains("sink on 127.0.0.1:", sinkShown, StringComparison.Ordinal);
         // The cursor is hidden while the screen is drawn, and comes back.
         Assert.True(loadShown.LastIndexOf("\u001b[?25h", StringComparison.Ordinal) > loadShown.LastIndexOf("\u001b[?25l", StringComparison.Ordinal), loadShown);
-        string Report(string name, string shown) => toFile ? File.ReadAllText(Path.Combine(folder, name)) : shown[shown.IndexOf("{\r\n", StringComparison.Ordinal)..];
+        // A warning may follow: a busy machine is a reason for one.
+        string Report(string name, string shown) => toFile ? File.ReadAllText(Path.Combine(folder, name))
+            : shown[shown.IndexOf("{\r\n", StringComparison.Ordinal)..(shown.LastIndexOf("\r\n}", StringComparison.Ordinal) + 3)];
         Assert.Equal(300, JsonDocument.Parse(Report("load.json", loadShown)).RootElement.GetProperty("accepted").GetInt64());
         Assert.Equal(300, JsonDocument.Parse(Report("sink.json", sinkShown)).RootElement.GetProperty("intact").GetInt64());
     }
