@@ -44,6 +44,7 @@ internal static class StormCoverage
         "relay: bounce", "relay: put off for the rate of bounces", "relay: passing on told", "relay: converted", "relay: bounce dropped", "relay: delay told", "relay: in doubt", "relay: delivered again after doubt", "relay: tls fallback", "relay: damaged body",
         "relay: hold survived", "relay: hold of some survived", "relay: move survived", "relay: order to bounce survived", "relay: moved mail offered", "relay: tenant's suspension survived", "relay: due time survived", "relay: start failed",
         "journal: groups failed", "journal: records moved", "journal: segments recycled",
+        "events: none missing", "events: accepted told again", "events: delivered told again", "events: failed told again", "events: lines lost with the power",
 
         // The ways of recovery.
         "recovery: clean end", "recovery: no clean end", "recovery: torn last group", "recovery: damaged group", "recovery: damaged message",

@@ -321,6 +321,8 @@ internal sealed class RelayStorm
         Start();
         if (_events is not null)
         {
+            // A last outcome that the stop took is come to again.
+            RunUntilCut(() => _relay!.Journal.Stats.Messages == 0, 72 * HourMs);
             RunUntilCut(static () => false, HourMs / 60);
             EventChecker.Check(_universe, _events.Lines, _checker, _cursorFailed);
         }
