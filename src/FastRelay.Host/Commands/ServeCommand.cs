@@ -17,6 +17,9 @@ namespace FastRelay.Host.Commands;
 /// <summary><c>fastrelay serve</c>: runs the relay on this thread until a signal ends it.</summary>
 public static class ServeCommand
 {
+    /// <summary>The admin's end is waited for so long, ms.</summary>
+    private const int AdminMs = 2 * AdminServer.StopMs;
+
     /// <summary>The command.</summary>
     public static Command Build()
     {
@@ -113,6 +116,8 @@ public static class ServeCommand
         using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
         secrets.TokenRenewed = renewed => admin?.Renew(renewed);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
+        Task? closing = null;
+        relay.DoorsClosed = () => closing = CloseAdmin(admin, open);
         using var signals = new SignalHandlers(relay, desk, reloader, secrets, notifier);
         error.Write(screen.Write(relay, listening));
         notifier.Ready($"{relay.Journal.Stats.Messages} messages queued, listening on {string.Join(", ", listening)}");
@@ -130,16 +135,16 @@ public static class ServeCommand
             return ExitCode.Failure;
         }
         relay.Log.Events?.End();
-        if (admin is not null)
-        {
-            Task.Run(async () =>
-            {
-                await open;
-                await admin.StopAsync();
-            }).Wait(TimeSpan.FromSeconds(2));
-        }
+        // Begun when the doors were closed, beside the relay's own end. Who asks then has no claim on the time of clients.
+        (closing ?? CloseAdmin(admin, open)).Wait(AdminMs);
         return ExitCode.Ok;
     }
+
+    private static Task CloseAdmin(AdminServer? admin, Task open) => admin is null ? Task.CompletedTask : Task.Run(async () =>
+    {
+        await open;
+        await admin.StopAsync();
+    });
 
     private static AppendFile? OpenEvents(RelayConfig config, Relay relay, TextWriter error)
     {
