@@ -94,7 +94,7 @@ public static class ConfigFile
         string text;
         try
         {
-            text = File.ReadAllText(path);
+            text = PlainFile.Text(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -141,7 +141,7 @@ public static class ConfigFile
     {
         try
         {
-            return new IncludedFile(path, File.ReadAllText(path));
+            return new IncludedFile(path, PlainFile.Text(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
