@@ -212,8 +212,14 @@ public sealed record Limits
 
     // ---- Stopping --------------------------------------------------------------------------------------------------
 
-    /// <summary>After SIGTERM, wait for owed final replies, ms; the rest is marked in doubt.</summary>
+    /// <summary>
+    /// After SIGTERM, wait for the final replies that hosts owe, ms; the rest is marked in doubt. The doors are open meanwhile. Once they
+    /// are closed, it bounds the wait for commits under way.
+    /// </summary>
     public int DrainTimeoutMs { get; init; } = 30_000;
+
+    /// <summary>Once the doors are closed, a client that sends content may go on so long, ms: nobody is served meanwhile, and a start with a million messages takes a second more.</summary>
+    public int ContentGraceMs { get; init; } = 500;
 
     /// <summary>Log bytes that wait for a slow reader; lines past it are dropped and counted.</summary>
     public const int LogBytes = 1 << 20;

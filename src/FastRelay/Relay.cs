@@ -26,7 +26,6 @@ public sealed class Relay : LoopItem
     /// <summary>At the stop, for the last events to be written.</summary>
     private const long EventsTimeoutMs = 1_000;
 
-    private readonly Sleeper _drainTimer;
     private bool _stopping;
 
     private Relay(World world, RelayConfig config)
@@ -34,7 +33,6 @@ public sealed class Relay : LoopItem
         World = world;
         Config = config;
         Log = new Log(world.Output, world.Time);
-        _drainTimer = new Sleeper(world.Loop);
     }
 
     /// <summary>The doors to the outside.</summary>
@@ -97,7 +95,10 @@ public sealed class Relay : LoopItem
         return new RelayStartResult(error.Length == 0 ? relay : null, error);
     }
 
-    /// <summary>Begins to stop, from any thread: no new transaction; owed final replies are waited for; then the loop ends.</summary>
+    /// <summary>Told on the loop that the doors are closed: whatever else holds a stop up begins to end. Must not wait.</summary>
+    public Action? DoorsClosed { get; set; }
+
+    /// <summary>Begins to stop, from any thread: what hosts owe is waited for, then the doors are closed, and the loop ends.</summary>
     public void Stop() => World.Loop.Post(this);
 
     /// <summary>Puts other certificates and users in force, from any thread: new handshakes and sessions use them, those under way go on.</summary>
@@ -246,25 +247,25 @@ public sealed class Relay : LoopItem
         return null;
     }
 
+    // What hosts owe comes first, with open doors: however long it takes, clients are served. From their closing on nobody is,
+    // until the next process has read the spool (docs/decisions/0038).
     private async Task DrainAsync()
     {
         long began = World.Loop.NowMs;
         Log.Line("stopping"u8).Add("sessions_in"u8, Receiver.Serving).Add("sessions_out"u8, Counters.SessionsOut).Write();
-        Receiver.Drain();
         Queue.Stopping = true;
         await Deliverer.DrainAsync(Config.Limits.DrainTimeoutMs);
-        while (Receiver.Serving > 0 && World.Loop.NowMs - began < Config.Limits.DrainTimeoutMs)
-        {
-            await _drainTimer.SleepAsync(50);
-        }
-        Receiver.Abort();
         await Bouncer.DrainAsync(began + Config.Limits.DrainTimeoutMs);
+        long closed = World.Loop.NowMs;
+        DoorsClosed?.Invoke();
+        await Receiver.CloseAsync();
         if (Journal.EventCursor is { } cursor)
         {
             await cursor.CloseAsync(World.Loop.NowMs + EventsTimeoutMs);
         }
         await Journal.CloseAsync();
-        Log.Line("stopped"u8).AddSeconds("drain"u8, World.Loop.NowMs - began).Add("queued"u8, Journal.Stats.Messages).Write();
+        Log.Line("stopped"u8).AddSeconds("drain"u8, World.Loop.NowMs - began).AddSeconds("closed"u8, World.Loop.NowMs - closed)
+            .Add("queued"u8, Journal.Stats.Messages).Write();
         World.Loop.Stop();
     }
 

@@ -130,7 +130,7 @@ public sealed class ServeTests : IDisposable
     }
 
     [Fact]
-    public void SIGTERM_waits_for_the_reply_that_is_owed()
+    public void SIGTERM_waits_for_the_reply_that_is_owed_and_serves_clients_meanwhile()
     {
         using var reached = new ManualResetEventSlim();
         using var go = new ManualResetEventSlim();
@@ -148,14 +148,15 @@ public sealed class ServeTests : IDisposable
         Send(relay, "owed@example.test");
         Assert.True(reached.Wait(20_000));
         relay.Signal("TERM");
-        Assert.StartsWith("421 4.3.2", idle.Read());
-        Thread.Sleep(500);
+        Tool.Until(() => relay.Log.Contains("event=stopping", StringComparison.Ordinal), 20, () => relay.Log);
+        Send(relay, "meanwhile@example.test");
         Assert.False(relay.HasExited);
         go.Set();
+        Assert.StartsWith("421 4.3.2", idle.Read());
         Assert.Equal(0, relay.Stop());
         relay.Start();
         relay.WaitForEmptyQueue();
-        Assert.Single(_sink.Arrivals);
+        Assert.Equal(["meanwhile@example.test", "owed@example.test"], _sink.Arrivals.Select(static a => a.To.Single()).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -101,6 +101,56 @@ public sealed class ServiceManagerTests : IDisposable
     }
 
     [Fact]
+    public void Neither_a_client_that_rests_nor_who_asks_the_admin_holds_an_upgrade_up()
+    {
+        Tool.Until(() => Count("told READY=1") == 1, 60, Text);
+        // What were waited for would be waited for longer than the test lasts.
+        File.AppendAllText(_relay.ConfigFile, "\n[limits]\ncontent_grace = \"10m\"\ndrain_timeout = \"1h\"\n");
+        Order("reload");
+        Tool.Until(() => Count("told READY=1 ; STATUS=reloaded") == 1, 60, Text);
+        using SmtpTalk rests = new SmtpTalk(_relay.Address, _relay.Port).Hello();
+        Assert.StartsWith("250 2.1.0", rests.Say("MAIL FROM:<rests@c.test>"));
+        using TcpClient half = Ask("POST /api/queue/remove HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{\"fil");
+        using TcpClient trace = Ask("GET /api/trace HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        Order("restart");
+        Assert.StartsWith("421 4.3.2", rests.Read());
+        Assert.True(rests.IsClosed());
+        using SmtpTalk next = new SmtpTalk(_relay.Address, _relay.Port).Hello();
+        Assert.Equal(1, Count("ended 0"));
+        Assert.Equal(0, CountWith("event=admin_error"));
+    }
+
+    [Fact]
+    public void While_a_host_owes_its_answer_clients_are_served()
+    {
+        using var reached = new ManualResetEventSlim();
+        using var go = new ManualResetEventSlim();
+        _sink.Answer = (verb, _) =>
+        {
+            if (verb == "DOT")
+            {
+                reached.Set();
+                go.Wait();
+            }
+            return null;
+        };
+        Tool.Until(() => Count("told READY=1") == 1, 60, Text);
+        using SmtpTalk client = new SmtpTalk(_relay.Address, _relay.Port).Hello();
+        Say(client, "owed@a.test");
+        Assert.True(reached.Wait(60_000), Text());
+        Order("restart");
+        Tool.Until(() => Count("told STOPPING=1") == 1, 60, Text);
+        using SmtpTalk meanwhile = new SmtpTalk(_relay.Address, _relay.Port).Hello();
+        Say(meanwhile, "meanwhile@a.test");
+        Assert.Equal(0, Count("ended"));
+        go.Set();
+        Assert.StartsWith("421 4.3.2", meanwhile.Read());
+        Tool.Until(() => Count("told READY=1") == 2, 60, Text);
+        _relay.WaitForEmptyQueue();
+        Assert.Equal(["meanwhile@a.test", "owed@a.test"], _sink.Arrivals.Select(static a => a.To.Single()).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void It_is_told_of_every_state_and_hears_no_more_of_one_that_stands_still()
     {
         Tool.Until(() => Count("told READY=1 ; STATUS=0 messages queued, listening on") == 1, 60, Text);
@@ -131,6 +181,32 @@ public sealed class ServiceManagerTests : IDisposable
         File.WriteAllText(_relay.ConfigFile, File.ReadAllText(_relay.ConfigFile).Replace($":{_relay.Port}\"", $":{Place.FreePort()}\"", StringComparison.Ordinal));
         Order("restart");
         Tool.Until(() => Text().Contains($"fastrelay: the socket unit listens on {_relay.Address}:{_relay.Port}, and no [[listen]] has that address", StringComparison.Ordinal), 60, Text);
+    }
+
+    private static void Say(SmtpTalk talk, string to)
+    {
+        Assert.StartsWith("250 2.1.0", talk.Say("MAIL FROM:<s@c.test>"));
+        Assert.StartsWith("250 2.1.5", talk.Say($"RCPT TO:<{to}>"));
+        Assert.StartsWith("354 ", talk.Say("DATA"));
+        Assert.StartsWith("250 2.0.0", talk.Say("Subject: x\r\n\r\nhello\r\n."));
+    }
+
+    /// <summary>Asks the admin and waits for the first octets of its answer.</summary>
+    private TcpClient Ask(string request)
+    {
+        var asker = new TcpClient();
+        Tool.Until(() => { try { asker.Connect(IPAddress.Loopback, _relay.AdminPort); return true; } catch (SocketException) { return false; } }, 60, Text);
+        asker.GetStream().Write(System.Text.Encoding.ASCII.GetBytes(request));
+        Assert.True(asker.GetStream().Read(new byte[256]) > 0);
+        return asker;
+    }
+
+    private int CountWith(string part)
+    {
+        lock (_lines)
+        {
+            return _lines.Count(line => line.Contains(part, StringComparison.Ordinal));
+        }
     }
 
     private int CountAfter(TimeSpan wait)

@@ -88,14 +88,32 @@ public static class ConfigFile
         string text;
         try
         {
-            text = File.ReadAllText(path);
+            text = PlainFile.Text(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return new ConfigResult(null, [new ConfigError(path, 0, "", $"cannot be read: {Unreadable.Text(path, e)}")], []);
         }
+        if (IsEmpty(text))
+        {
+            // It would mean the defaults: no route, so that all mail would leave by MX.
+            return new ConfigResult(null, [new ConfigError(path, 0, "", "is empty, and was probably cut off: it must hold a key at least, as in hostname = \"relay.example.net\"")], []);
+        }
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return ConfigReader.Read(text, path, folder, Environment.MachineName, CheckTarget, Included, CheckSource);
+    }
+
+    private static bool IsEmpty(ReadOnlySpan<char> text)
+    {
+        foreach (ReadOnlySpan<char> line in text.EnumerateLines())
+        {
+            ReadOnlySpan<char> said = line.Trim();
+            if (said.Length > 0 && said[0] != '#')
+            {
+                return false;
+            }
+        }
+        return true;
     }
 
     /// <summary>The files of an <c>include</c>, read; a folder that cannot be looked into gives one without text.</summary>
@@ -135,7 +153,7 @@ public static class ConfigFile
     {
         try
         {
-            return new IncludedFile(path, File.ReadAllText(path));
+            return new IncludedFile(path, PlainFile.Text(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

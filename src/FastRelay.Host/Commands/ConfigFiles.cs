@@ -142,6 +142,7 @@ public static class ConfigFiles
     {
         try
         {
+            PlainFile.Check(path);
             using FileStream file = File.OpenRead(path);
             return null;
         }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
 using FastRelay.Host.Admin;
@@ -17,6 +16,9 @@ namespace FastRelay.Host.Commands;
 /// <summary><c>fastrelay serve</c>: runs the relay on this thread until a signal ends it.</summary>
 public static class ServeCommand
 {
+    /// <summary>The admin's end is waited for so long, ms.</summary>
+    private const int AdminMs = 2 * AdminServer.StopMs;
+
     /// <summary>The command.</summary>
     public static Command Build()
     {
@@ -34,6 +36,8 @@ public static class ServeCommand
 
     private static int Run(string? path, TextWriter error)
     {
+        // Before anything that may take long.
+        using var signals = new ServeSignals();
         string? journal = Environment.GetEnvironmentVariable("JOURNAL_STREAM");
         error = LinuxOutput.LeadsTo(2, journal) ? new JournalText(error) : error;
         var warnings = new List<string>();
@@ -75,7 +79,7 @@ public static class ServeCommand
         World world = LinuxWorld.Create(new LinuxOptions { DnsServers = config.DnsServers, DnsTimeoutMs = config.Limits.DnsTimeoutMs, Listening = sockets, JournalStream = journal });
         try
         {
-            return Serve(world, config, path, files, new StartScreen(config, files, bundle) { Warnings = warnings }, error);
+            return Serve(world, config, path, files, new StartScreen(config, files, bundle) { Warnings = warnings }, signals, error);
         }
         finally
         {
@@ -83,7 +87,7 @@ public static class ServeCommand
         }
     }
 
-    private static int Serve(World world, RelayConfig config, string? path, long files, StartScreen screen, TextWriter error)
+    private static int Serve(World world, RelayConfig config, string? path, long files, StartScreen screen, ServeSignals signals, TextWriter error)
     {
         string seen = SecretsWatch.Fingerprint(config);
         ServerTls? tls = TlsFiles.Server(config.Tls, asks: config.RelayCertificates.Count > 0);
@@ -131,7 +135,9 @@ public static class ServeCommand
         using AdminServer? admin = config is { AdminHttp: null, AdminSocket: null } ? null : new AdminServer(config.AdminHttp, config.AdminSocket, config.HostName, desk, token);
         secrets.TokenRenewed = renewed => admin?.Renew(renewed);
         Task open = admin is null ? Task.CompletedTask : Task.Run(() => OpenAdminAsync(admin, relay, error));
-        using var signals = new SignalHandlers(relay, desk, reloader, secrets, notifier);
+        Task? closing = null;
+        relay.DoorsClosed = () => closing = CloseAdmin(admin, open);
+        using ServeSignals until = signals.Attach(relay, desk, reloader, secrets, notifier);
         error.Write(screen.Write(relay, listening));
         Warn(relay, screen.Warnings);
         notifier.Ready($"{relay.Journal.Stats.Messages} messages queued, listening on {string.Join(", ", listening)}");
@@ -149,16 +155,16 @@ public static class ServeCommand
             return ExitCode.Failure;
         }
         relay.Log.Events?.End();
-        if (admin is not null)
-        {
-            Task.Run(async () =>
-            {
-                await open;
-                await admin.StopAsync();
-            }).Wait(TimeSpan.FromSeconds(2));
-        }
+        // Begun when the doors were closed, beside the relay's own end. Who asks then has no claim on the time of clients.
+        (closing ?? CloseAdmin(admin, open)).Wait(AdminMs);
         return ExitCode.Ok;
     }
+
+    private static Task CloseAdmin(AdminServer? admin, Task open) => admin is null ? Task.CompletedTask : Task.Run(async () =>
+    {
+        await open;
+        await admin.StopAsync();
+    });
 
     /// <summary>What the start screen has too: whoever starts it by a service manager reads the log.</summary>
     internal static void Warn(Relay relay, IEnumerable<string> warnings)
@@ -198,72 +204,6 @@ public static class ServeCommand
         if (admin.SocketPath is { } socket)
         {
             relay.Log.Line("admin"u8).Add("socket"u8, socket).Write();
-        }
-    }
-
-    /// <summary>SIGTERM and SIGINT end the relay politely, a second SIGINT at once; SIGHUP reads configuration, certificates and users again.</summary>
-    private sealed class SignalHandlers : IDisposable
-    {
-        // For as long as the process: a signal that comes while it ends would else kill it, and a clean stop look like none.
-        private static readonly List<PosixSignalRegistration> s_registrations = [];
-        private readonly Relay _relay;
-        private readonly RelayDesk _desk;
-        private readonly SecretsWatch _secrets;
-        private readonly ConfigReloader _reloader;
-        private readonly ServiceNotifier _notifier;
-        private int _stops;
-        private volatile bool _over;
-
-        public SignalHandlers(Relay relay, RelayDesk desk, ConfigReloader reloader, SecretsWatch secrets, ServiceNotifier notifier)
-        {
-            _notifier = notifier;
-            _reloader = reloader;
-            _secrets = secrets;
-            _relay = relay;
-            _desk = desk;
-            foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP])
-            {
-                s_registrations.Add(PosixSignalRegistration.Create(signal, Handle));
-            }
-        }
-
-        /// <summary>Signals do nothing any more.</summary>
-        public void Dispose() => _over = true;
-
-        private async Task ReloadAsync()
-        {
-            try
-            {
-                await _reloader.ReloadAsync();
-            }
-            catch (Exception)
-            {
-                // The log has it, whatever it was. Certificates and users may have changed for all that.
-                _secrets.Look();
-            }
-        }
-
-        private void Handle(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            if (_over)
-            {
-                return;
-            }
-            if (context.Signal == PosixSignal.SIGHUP)
-            {
-                _ = ReloadAsync();
-                return;
-            }
-            _desk.Stopping = true;
-            _notifier.Stopping();
-            if (Interlocked.Increment(ref _stops) > 1 && context.Signal == PosixSignal.SIGINT)
-            {
-                // Safe at any moment: what was answered 250 is durable, and every start is a recovery.
-                _relay.World.Loop.Stop();
-                return;
-            }
-            _relay.Stop();
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
@@ -14,7 +15,7 @@ namespace FastRelay.Host.Reload;
 
 /// <summary>
 /// Reads the configuration of a running relay again, wholly and as <c>check</c> does, and puts it in force on the loop. One
-/// that is wrong changes nothing. One at a time; any thread but the loop's.
+/// that is wrong, or cannot be read in time, changes nothing. One at a time; any thread but the loop's.
 /// </summary>
 /// <param name="path">The file that <c>serve</c> was given; null when there was none.</param>
 /// <param name="files">Open files that the system allows.</param>
@@ -23,8 +24,15 @@ namespace FastRelay.Host.Reload;
 /// <param name="notifier">Tells the service manager.</param>
 public sealed class ConfigReloader(string? path, long files, Relay relay, SecretsWatch secrets, ServiceNotifier notifier) : IDisposable
 {
+    /// <summary>Readings that files without an end may hold up at the same time: each keeps a thread.</summary>
+    public const int StuckMax = 4;
+
     private readonly SemaphoreSlim _one = new(1, 1);
     private volatile RelayConfig _running = relay.Config;
+    private int _stuck;
+
+    /// <summary>How long the files may take to be read.</summary>
+    internal TimeSpan ReadPatience { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long the loop may take to begin.</summary>
     internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
@@ -41,7 +49,12 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
     public async Task<ReloadView> ReloadAsync()
     {
         Reopens?.Reopen();
-        await _one.WaitAsync();
+        if (!await _one.WaitAsync(2 * (ReadPatience + Patience)))
+        {
+            const string Busy = "another reload is still under way";
+            relay.Log.Error("reload_failed"u8).Add("error"u8, Busy).Write();
+            throw new AdminException(Busy);
+        }
         string status = "not reloaded, goes on as before";
         notifier.Reloading();
         try
@@ -83,6 +96,43 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
 
     private async Task<ReloadView> ReadAndChangeAsync()
     {
+        Reading read = await ReadInTimeAsync();
+        long kept = await ChangeAsync(read);
+        if (kept > 0)
+        {
+            read.Notes.Add($"{kept} queued deliveries have a route that is not in the table any more: they keep it until a restart");
+        }
+        IReadOnlyList<ConfigChange> changed = ConfigReload.Compare(read.Before, read.After);
+        if (changed.Any(static change => change.Key == "queue.expire"))
+        {
+            read.Notes.Add("queue.expire: mail that is queued expires as it was to when it came; a restart reckons anew");
+        }
+        return new ReloadView(changed, read.Restart, read.Notes);
+    }
+
+    // On a thread of its own, which a disk that does not answer may keep. What it reads too late is dropped.
+    private async Task<Reading> ReadInTimeAsync()
+    {
+        if (Volatile.Read(ref _stuck) >= StuckMax)
+        {
+            throw new AdminException($"{path}: {StuckMax} reloads before this one still wait for their files: only a restart reads them now");
+        }
+        var mark = new PlainFile.Bookmark();
+        Task<Reading> reading = Task.Factory.StartNew(() => PlainFile.Noting(mark, Read), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            return await reading.WaitAsync(ReadPatience);
+        }
+        catch (TimeoutException) when (!reading.IsCompleted)
+        {
+            Interlocked.Increment(ref _stuck);
+            _ = reading.ContinueWith(_ => Interlocked.Decrement(ref _stuck), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            throw new AdminException(string.Create(CultureInfo.InvariantCulture, $"{mark.Path}: could not be read within {ReadPatience.TotalSeconds} s"));
+        }
+    }
+
+    private Reading Read()
+    {
         if (path is null)
         {
             throw new AdminException("this relay was started without a configuration file: there is nothing to read again");
@@ -105,25 +155,8 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         }
         // What it keeps may name files that are gone. The admin's token is not read again.
         ThrowOn(ConfigFiles.Problems(next with { AdminTokenFile = null }, path));
-        string before = Effective;
         string after = EffectiveConfig.Write(next);
-        IReadOnlyList<ConfigChange> restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _)));
         notes.AddRange(ConfigFiles.Warnings(next));
-        long kept = await ChangeAsync(next);
-        if (kept > 0)
-        {
-            notes.Add($"{kept} queued deliveries have a route that is not in the table any more: they keep it until a restart");
-        }
-        IReadOnlyList<ConfigChange> changed = ConfigReload.Compare(before, after);
-        if (changed.Any(static change => change.Key == "queue.expire"))
-        {
-            notes.Add("queue.expire: mail that is queued expires as it was to when it came; a restart reckons anew");
-        }
-        return new ReloadView(changed, restart, notes);
-    }
-
-    private async Task<long> ChangeAsync(RelayConfig next)
-    {
         string seen = SecretsWatch.Fingerprint(next);
         ServerTls? tls = TlsFiles.Server(next.Tls, asks: next.RelayCertificates.Count > 0);
         X509Certificate2Collection? authorities = TlsFiles.Authorities(next.Tls);
@@ -137,19 +170,43 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         {
             logins[route] = PasswordFile.Load(route, out _);
         }
+        return new Reading(next, notes, Effective, after, seen, tls, authorities, users, certificates, logins)
+        {
+            Restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _))),
+        };
+    }
+
+    private async Task<long> ChangeAsync(Reading read)
+    {
         RouteTable before = await AdminRequest<RouteTable>.AskAsync(relay.World.Loop, () => ValueTask.FromResult(relay.Router.Table), Patience);
-        if (Relay.Routes(next, logins.GetValueOrDefault, certificates, before, out RouteTable? routes) is { } wrong)
+        if (Relay.Routes(read.Next, read.Logins.GetValueOrDefault, read.Certificates, before, out RouteTable? routes) is { } wrong)
         {
             throw new AdminException(wrong);
         }
-        long kept = await AdminRequest<long>.AskAsync(relay.World.Loop, () => relay.ReloadAsync(next, routes!, tls, authorities, users), Patience, finishes: true);
+        long kept = await AdminRequest<long>.AskAsync(relay.World.Loop, () => relay.ReloadAsync(read.Next, routes!, read.Tls, read.Authorities, read.Users), Patience, finishes: true);
         if (kept < 0)
         {
             throw new AdminException("the relay stops");
         }
-        _running = next;
-        secrets.Use(next, seen);
+        _running = read.Next;
+        secrets.Use(read.Next, read.Seen);
         return kept;
+    }
+
+    /// <summary>All that a reload has read, checked.</summary>
+    private sealed record Reading(
+        RelayConfig Next,
+        List<string> Notes,
+        string Before,
+        string After,
+        string Seen,
+        ServerTls? Tls,
+        X509Certificate2Collection? Authorities,
+        UserTable? Users,
+        Dictionary<string, ClientCertificate> Certificates,
+        Dictionary<RouteConfig, Credentials?> Logins)
+    {
+        public required IReadOnlyList<ConfigChange> Restart { get; init; }
     }
 
     private static void ThrowOn(IEnumerable<string> problems)

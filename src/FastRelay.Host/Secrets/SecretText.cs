@@ -6,13 +6,13 @@ namespace FastRelay.Host.Secrets;
 internal static class SecretText
 {
     /// <summary>The first line, as editors and echo leave it; empty when there is none.</summary>
-    /// <exception cref="IOException">It is not there.</exception>
+    /// <exception cref="IOException">It is not there, or no regular file.</exception>
     /// <exception cref="UnauthorizedAccessException">It is not for us.</exception>
     public static string FirstLine(string place)
     {
         if (SecretPlace.VariableOf(place) is not { } name)
         {
-            return File.ReadLines(place).FirstOrDefault() ?? "";
+            return PlainFile.FirstLine(place);
         }
         string text = Environment.GetEnvironmentVariable(name) ?? throw new IOException($"there is no variable {name} in the environment");
         return text.Split('\n')[0].TrimEnd('\r');

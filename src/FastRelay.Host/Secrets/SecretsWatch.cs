@@ -21,11 +21,14 @@ public sealed class SecretsWatch : IDisposable
 
     private const char BetweenKinds = '\0';
 
-    private RelayConfig _config;
+    private volatile RelayConfig _config;
     private readonly Relay _relay;
     private readonly Timer _timer;
     private readonly TimeProvider _time;
+    // Nobody reads a file under the first, which a reload takes: a disk that does not answer keeps a look waiting, and no more.
     private readonly Lock _lock = new();
+    private readonly Lock _tokenLock = new();
+    private int _looking;
     private string _seen;
     private readonly string[] _complaints = new string[Kinds];
     private string _tokenSeen;
@@ -68,73 +71,27 @@ public sealed class SecretsWatch : IDisposable
             _config = config;
             _seen = seen;
             Array.Clear(_complaints);
-            _terms = CertificateTerm.All(config);
-            LookAtToken();
         }
+        // They have just been read.
+        _terms = CertificateTerm.All(config);
+        _ = Task.Run(LookAtToken);
     }
 
-    /// <summary>Looks now.</summary>
+    /// <summary>Looks now, unless a look is under way.</summary>
     public void Look()
     {
-        lock (_lock)
+        if (Interlocked.Exchange(ref _looking, 1) != 0)
+        {
+            return;
+        }
+        try
         {
             LookAtToken();
-            string[] now = Fingerprint(_config).Split(BetweenKinds);
-            string[] seen = _seen.Split(BetweenKinds);
-            ServerTls? tls = null;
-            Dictionary<string, ClientCertificate>? certificates = null;
-            UserTable? users = null;
-            bool renews = Renews(0, LoadTls) | Renews(1, LoadClients) | Renews(2, LoadUsers);
-            _seen = string.Join(BetweenKinds, seen);
-            if (renews)
-            {
-                _relay.Renew(_config, tls, users, certificates);
-            }
-            TellTerms(renewed: tls is not null || certificates is not null);
-
-            bool Renews(int kind, Func<string> load)
-            {
-                if (now[kind] == seen[kind])
-                {
-                    return false;
-                }
-                string problem = load();
-                if (problem.Length > 0 && problem != _complaints[kind])
-                {
-                    _relay.Log.Warn("renewal_failed"u8).Add("error"u8, problem).Write();
-                }
-                _complaints[kind] = problem;
-                seen[kind] = problem.Length > 0 ? seen[kind] : now[kind];
-                return problem.Length == 0;
-            }
-
-            string LoadTls()
-            {
-                try
-                {
-                    tls = TlsFiles.Server(_config.Tls, asks: _config.RelayCertificates.Count > 0);
-                    return "";
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
-                {
-                    return $"tls: {e.Message}";
-                }
-            }
-
-            string LoadClients()
-            {
-                if (TlsFiles.TryClients(_config, out Dictionary<string, ClientCertificate> all, out string problem))
-                {
-                    certificates = all;
-                }
-                return problem;
-            }
-
-            string LoadUsers()
-            {
-                _ = UserFile.TryLoad(_config, out users, out string problem);
-                return problem;
-            }
+            LookAtFiles();
+        }
+        finally
+        {
+            Volatile.Write(ref _looking, 0);
         }
     }
 
@@ -193,29 +150,106 @@ public sealed class SecretsWatch : IDisposable
         return Convert.ToHexString(SHA256.HashData(content));
     }
 
+    private void LookAtFiles()
+    {
+        RelayConfig config;
+        string before;
+        lock (_lock)
+        {
+            (config, before) = (_config, _seen);
+        }
+        string[] now = Fingerprint(config).Split(BetweenKinds);
+        string[] seen = before.Split(BetweenKinds);
+        ServerTls? tls = null;
+        Dictionary<string, ClientCertificate>? certificates = null;
+        UserTable? users = null;
+        bool renews = Renews(0, () => LoadTls(config, out tls)) | Renews(1, LoadClients) | Renews(2, LoadUsers);
+        lock (_lock)
+        {
+            if (ReferenceEquals(config, _config) && before == _seen)
+            {
+                _seen = string.Join(BetweenKinds, seen);
+            }
+        }
+        if (renews)
+        {
+            // Of another configuration by now: then they are dropped there.
+            _relay.Renew(config, tls, users, certificates);
+        }
+        TellTerms(renewed: tls is not null || certificates is not null);
+
+        bool Renews(int kind, Func<string> load)
+        {
+            if (now[kind] == seen[kind])
+            {
+                return false;
+            }
+            string problem = load();
+            if (problem.Length > 0 && problem != _complaints[kind])
+            {
+                _relay.Log.Warn("renewal_failed"u8).Add("error"u8, problem).Write();
+            }
+            _complaints[kind] = problem;
+            seen[kind] = problem.Length > 0 ? seen[kind] : now[kind];
+            return problem.Length == 0;
+        }
+
+        string LoadClients()
+        {
+            if (TlsFiles.TryClients(config, out Dictionary<string, ClientCertificate> all, out string problem))
+            {
+                certificates = all;
+            }
+            return problem;
+        }
+
+        string LoadUsers()
+        {
+            _ = UserFile.TryLoad(config, out users, out string problem);
+            return problem;
+        }
+    }
+
+    private static string LoadTls(RelayConfig config, out ServerTls? tls)
+    {
+        tls = null;
+        try
+        {
+            tls = TlsFiles.Server(config.Tls, asks: config.RelayCertificates.Count > 0);
+            return "";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        {
+            return $"tls: {e.Message}";
+        }
+    }
+
     // A variable of the environment is what it was when we were started.
     private string TokenFingerprint() => _config.AdminTokenFile is { } path && SecretPlace.VariableOf(path) is null ? Seen(path) : "";
 
     // By itself: a certificate that is wrong keeps no operator out.
     private void LookAtToken()
     {
-        string now = TokenFingerprint();
-        if (now.Length == 0 || now == _tokenSeen)
+        lock (_tokenLock)
         {
-            return;
-        }
-        if (TokenFile.Load(_config.AdminTokenFile!, out string problem) is not { } token)
-        {
-            if (problem != _tokenComplaint)
+            string now = TokenFingerprint();
+            if (now.Length == 0 || now == _tokenSeen)
             {
-                _relay.Log.Warn("renewal_failed"u8).Add("error"u8, problem).Write();
+                return;
             }
-            _tokenComplaint = problem;
-            return;
+            if (TokenFile.Load(_config.AdminTokenFile!, out string problem) is not { } token)
+            {
+                if (problem != _tokenComplaint)
+                {
+                    _relay.Log.Warn("renewal_failed"u8).Add("error"u8, problem).Write();
+                }
+                _tokenComplaint = problem;
+                return;
+            }
+            _tokenSeen = now;
+            _tokenComplaint = "";
+            TokenRenewed?.Invoke(token);
+            _relay.Log.Line("renewed"u8).Add("key"u8, "admin.token_file").Write();
         }
-        _tokenSeen = now;
-        _tokenComplaint = "";
-        TokenRenewed?.Invoke(token);
-        _relay.Log.Line("renewed"u8).Add("key"u8, "admin.token_file").Write();
     }
 }

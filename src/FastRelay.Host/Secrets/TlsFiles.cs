@@ -75,6 +75,7 @@ public static class TlsFiles
         {
             return null;
         }
+        PlainFile.Check(path);
         var all = new X509Certificate2Collection();
         all.ImportFromPemFile(path);
         return all;
@@ -108,6 +109,8 @@ public static class TlsFiles
 
     private static SslStreamCertificateContext Context(KeyPairConfig pair, out X509Certificate2 leaf)
     {
+        PlainFile.Check(pair.Key);
+        PlainFile.Check(pair.Certificate);
         leaf = X509Certificate2.CreateFromPemFile(pair.Certificate, pair.Key);
         var file = new X509Certificate2Collection();
         file.ImportFromPemFile(pair.Certificate);

@@ -17,7 +17,7 @@ public static class UserFile
     {
         try
         {
-            UserTable? users = UserTable.Read(File.ReadAllText(path), RandomNumberGenerator.GetBytes(32), out string wrong);
+            UserTable? users = UserTable.Read(PlainFile.Text(path), RandomNumberGenerator.GetBytes(32), out string wrong);
             problem = users is null ? $"auth.users: {path}: {wrong}" : "";
             return users;
         }

@@ -103,6 +103,7 @@ public static class LimitTable
         Ms("reuse_idle", 0, 600_000, l => l.ReuseIdleMs, (l, v) => l with { ReuseIdleMs = (int)v }),
 
         Ms("drain_timeout", 0, 3_600_000, l => l.DrainTimeoutMs, (l, v) => l with { DrainTimeoutMs = (int)v }),
+        Ms("content_grace", 0, 600_000, l => l.ContentGraceMs, (l, v) => l with { ContentGraceMs = (int)v }),
     ];
 
     /// <summary>The row of a key, or null.</summary>

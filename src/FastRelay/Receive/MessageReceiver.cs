@@ -53,6 +53,9 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
     /// <summary>Takes octets of a chunk and not lines up to a dot.</summary>
     public bool InChunk => _inChunk;
 
+    /// <summary>The message is whole and on its way to the disk.</summary>
+    public bool IsCommitting { get; private set; }
+
     /// <summary>The chunk under way is off the wire: nothing needs to be read.</summary>
     public bool ChunkIsRead => _inChunk && _chunkLeft == 0;
 
@@ -179,7 +182,9 @@ internal sealed class MessageReceiver(Receiver receiver, ReceiveMachine machine,
         envelope.SetPriority(machine.PriorityOf(_priority.Value));
         machine.Describe(_eightBit, _eightBitHeader);
         _writer.StuffedDots = (int)StuffedDots;
+        IsCommitting = true;
         _commit = await _writer.CommitAsync(envelope);
+        IsCommitting = false;
         if (_commit.Status != JournalStatus.Ok)
         {
             _verdict = Verdict.Failed;

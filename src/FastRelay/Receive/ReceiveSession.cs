@@ -58,13 +58,13 @@ internal sealed class ReceiveSession
 
     private IPEndPoint Peer => _connection.Peer;
 
-    /// <summary>A message is under way.</summary>
-    public bool InTransaction => _machine.InTransaction;
+    /// <summary>A message is being made durable: its client is owed the answer.</summary>
+    public bool IsCommitting => _message is { IsCommitting: true };
 
     // Nothing is under way but what the connection keeps. Who watches a trace may have seen something of it that it does not.
     private bool CanRest => _machine.IsAtRest && _lines.IsAtRest && !_output.IsWatched;
 
-    /// <summary>Ends a delay early: the connection was cut.</summary>
+    /// <summary>Ends a delay early: the connection was cut, or the relay stops.</summary>
     public void Wake() => _delay?.Wake();
 
     /// <summary>Serves a connection until it rests or ends.</summary>
@@ -131,8 +131,9 @@ internal sealed class ReceiveSession
         }
         while (open)
         {
-            if (_receiver.Draining && !_machine.InTransaction)
+            if (_receiver.Draining)
             {
+                // To any command (RFC 5321 3.8), in a transaction too: what is not committed is owed to nobody.
                 _output.Bye(SessionEnd.Shutdown);
                 await FlushAsync();
                 break;
@@ -232,8 +233,8 @@ internal sealed class ReceiveSession
         (consumed, commands, more, _delayMs) = (0, 0, false, 0);
         while (true)
         {
-            // When the relay stops, what a client sent ahead starts no new transaction.
-            bool stops = commands > 0 && _receiver.Draining && !_machine.InTransaction;
+            // When the relay stops, what a client sent ahead is not begun.
+            bool stops = commands > 0 && _receiver.Draining;
             if (commands == CommandsPerTurn || _output.IsFull || stops)
             {
                 more = true;
@@ -298,7 +299,7 @@ internal sealed class ReceiveSession
             {
                 _link.Input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 _message?.Abandon();
-                _output.Bye(SessionEnd.Timeout);
+                _output.Bye(read.IsCanceled && _receiver.Draining ? SessionEnd.Shutdown : SessionEnd.Timeout);
                 await FlushAsync();
                 return false;
             }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using FastRelay.Config;
 using FastRelay.Journal;
 using FastRelay.Observe;
@@ -20,6 +21,7 @@ public sealed class Receiver
     private readonly HashSet<ReceiveConnection> _serving = [];
     private readonly ClientTable _clients;
     private readonly List<Listener> _listeners = [];
+    private readonly Sleeper _emptied;
 
     /// <summary>Creates the stage; <see cref="Listen"/> opens its doors.</summary>
     public Receiver(World world, MessageJournal journal, MessageQueue queue, ReceiveOptions options, Log log, Counters counters)
@@ -30,11 +32,12 @@ public sealed class Receiver
         _log = log;
         _counters = counters;
         _clients = new ClientTable(options);
+        _emptied = new Sleeper(world.Loop);
         Rejects = new RejectLog(this);
         Passwords = new PasswordQueue(world.Offload, options.Limits.PasswordChecks);
     }
 
-    /// <summary>True once the relay stops: sessions are told 421 between messages.</summary>
+    /// <summary>True once the doors are closed: sessions are told 421 before their next command.</summary>
     public bool Draining { get; private set; }
 
     /// <summary>Connections that are served now, whether their clients speak or not.</summary>
@@ -88,8 +91,33 @@ public sealed class Receiver
         return null;
     }
 
-    /// <summary>Stops listening and tells idle sessions 421; those with a message under way finish it first.</summary>
-    public void Drain()
+    /// <summary>
+    /// Closes the doors. Who is between two commands is told 421 at once, who sends content has <see cref="Limits.ContentGraceMs"/> to
+    /// end it, and a commit under way <see cref="Limits.DrainTimeoutMs"/> more to be answered. The rest is cut.
+    /// </summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
+    public async ValueTask CloseAsync()
+    {
+        // The second round cuts; in the third what was cut has ended.
+        const int Rounds = 3;
+        const int RoundMs = 50;
+        Drain();
+        if (_serving.Count > 0)
+        {
+            await _emptied.SleepAsync(Limits.ContentGraceMs);
+        }
+        long untilMs = World.Loop.NowMs + Limits.DrainTimeoutMs;
+        for (int round = 1; _serving.Count > 0 && (round <= Rounds || World.Loop.NowMs < untilMs); round++)
+        {
+            foreach (ReceiveConnection connection in _serving)
+            {
+                connection.Hurry();
+            }
+            await _emptied.SleepAsync(RoundMs);
+        }
+    }
+
+    private void Drain()
     {
         Draining = true;
         foreach (Listener listener in _listeners)
@@ -99,15 +127,6 @@ public sealed class Receiver
         foreach (ReceiveConnection connection in _serving)
         {
             connection.Drain();
-        }
-    }
-
-    /// <summary>Ends every session at once: the drain took too long.</summary>
-    public void Abort()
-    {
-        foreach (ReceiveConnection connection in _serving)
-        {
-            connection.Abort();
         }
     }
 
@@ -123,6 +142,10 @@ public sealed class Receiver
         connection.Clock.Stop();
         _serving.Remove(connection);
         _counters.SessionsIn = _serving.Count;
+        if (Draining && _serving.Count == 0)
+        {
+            _emptied.Wake();
+        }
         if (connection.Admitted)
         {
             _clients.Leave(connection.Peer.Address);

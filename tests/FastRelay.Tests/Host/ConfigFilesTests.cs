@@ -54,6 +54,20 @@ public sealed class ConfigFilesTests : IDisposable
         Assert.StartsWith($"{part}:{line}: {says}", error);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\n\n")]
+    [InlineData("# hostname = \"relay.test\"\n   \t\r\n  # and so on")]
+    [InlineData("\uFEFF")]
+    public void A_file_without_a_key_is_taken_for_one_that_was_cut_off(string text)
+    {
+        string file = Put("relay.toml", text);
+        (int code, string error) = Check(file);
+        Assert.Equal((ExitCode.BadConfig, $"{file}: is empty, and was probably cut off: it must hold a key at least, as in hostname = \"relay.example.net\"\n"), (code, error));
+        Put("relay.toml", text + "\nhostname = \"relay.test\"\n");
+        Assert.Equal((ExitCode.Ok, ""), Check(file));
+    }
+
     [Fact]
     public void A_directory_is_called_one()
     {

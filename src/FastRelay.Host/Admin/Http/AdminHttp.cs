@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -15,7 +16,8 @@ namespace FastRelay.Host.Admin;
 /// </summary>
 /// <param name="desk">Answers.</param>
 /// <param name="guard">Says who may ask.</param>
-public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
+/// <param name="ends">Ends the answers that have no end of their own.</param>
+public sealed class AdminHttp(AdminDesk desk, RequestGuard guard, CancellationToken ends = default)
 {
     private const string QueuePath = "/api/queue";
     private const int SitesShown = 50;
@@ -66,9 +68,9 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
         {
             await ErrorAsync(context, e.StatusCode, e.Message);
         }
-        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (context.RequestAborted.IsCancellationRequested || e is OperationCanceledException or ConnectionResetException)
         {
-            // The asker has gone: nobody is there to be told.
+            // The asker has gone, or we are going, which a body that is being read may know before its request: nobody is there to be told.
         }
         catch (Exception e) when (e is not CheckFailedException)
         {
@@ -224,19 +226,20 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard)
             }
         }
         string? Of(string key) => context.Request.Query.TryGetValue(key, out StringValues value) ? value.ToString() : null;
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ends);
         try
         {
-            await foreach (ReadOnlyMemory<byte> lines in desk.TraceAsync(new TraceQuery(Of("peer"), Of("domain"), Of("id")), context.RequestAborted))
+            await foreach (ReadOnlyMemory<byte> lines in desk.TraceAsync(new TraceQuery(Of("peer"), Of("domain"), Of("id")), until.Token))
             {
                 // Not before the first piece: until then it can still be refused.
                 context.Response.ContentType ??= "application/x-ndjson";
-                await context.Response.BodyWriter.WriteAsync(lines, context.RequestAborted);
-                await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+                await context.Response.BodyWriter.WriteAsync(lines, until.Token);
+                await context.Response.BodyWriter.FlushAsync(until.Token);
             }
         }
         catch (OperationCanceledException)
         {
-            // The asker has gone.
+            // The asker has gone, or the relay goes.
         }
     }
 

@@ -25,13 +25,19 @@ public sealed class AdminServer : IDisposable
     private readonly AdminHttp _http;
     private readonly RequestGuard _guard;
     private readonly Dictionary<EndPoint, Socket> _bound = [];
+    private readonly CancellationTokenSource _ends = new();
     private KestrelServer? _server;
+    private volatile bool _stops;
+    private volatile bool _stopped;
 
     /// <summary>How long a connection may be silent, before its first request or between two: many silent ones would shut everybody else out.</summary>
     public const int SilenceSeconds = 10;
 
     /// <summary>Octets of a request's body.</summary>
     public const int BodyBytesMax = 64 << 10;
+
+    /// <summary>How long a request under way may go on when the server stops, ms; a trace ends at once. Mail may be waiting for the next process.</summary>
+    public const int StopMs = 100;
 
     /// <summary>Prepares a server; it does not listen yet.</summary>
     /// <param name="address">Port 0 lets the system choose; null for the socket alone.</param>
@@ -44,7 +50,7 @@ public sealed class AdminServer : IDisposable
         _address = address;
         _socket = socket;
         _guard = new RequestGuard(address ?? new IPEndPoint(IPAddress.Loopback, 0), hostName, token);
-        _http = new AdminHttp(desk, _guard);
+        _http = new AdminHttp(desk, _guard, _ends.Token);
     }
 
     /// <summary>Another token is asked for from now on; any thread.</summary>
@@ -105,21 +111,30 @@ public sealed class AdminServer : IDisposable
         return problems;
     }
 
-    /// <summary>Stops listening; requests under way get a second.</summary>
+    /// <summary>Stops listening, ends traces, and cuts what is not answered within <see cref="StopMs"/>. Once.</summary>
     public async Task StopAsync()
     {
         if (_server is null)
         {
             return;
         }
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        _stops = true;
+        await _ends.CancelAsync();
+        using var limit = new CancellationTokenSource(StopMs);
         await _server.StopAsync(limit.Token);
+        _stopped = true;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_stops && !_stopped)
+        {
+            // It would be waited for, and an answer may wait for a loop that turns no more. The process ends, and the system closes what is left.
+            return;
+        }
         _server?.Dispose();
+        _ends.Dispose();
         foreach (Socket socket in _bound.Values)
         {
             socket.Dispose();

@@ -58,6 +58,7 @@ internal static class LimitTexts
         ["data_block_timeout"] = "one block of the message (RFC 5321 4.5.3.2.5)",
         ["final_dot_timeout"] = "the reply to the final dot; a shorter one makes duplicates",
         ["reuse_idle"] = "a connection without work is kept this long for the next message",
-        ["drain_timeout"] = "after SIGTERM, the wait for final replies that are owed",
+        ["drain_timeout"] = "after SIGTERM, the wait for final replies that are owed; clients are served meanwhile",
+        ["content_grace"] = "then, once the doors are closed, how long a client that sends content may go on",
     };
 }

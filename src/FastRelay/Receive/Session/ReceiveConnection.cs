@@ -15,6 +15,8 @@ namespace FastRelay.Receive;
 /// <param name="admitted">The client is counted; behind a proxy it is not known yet who it is.</param>
 internal sealed class ReceiveConnection(Receiver receiver, Link link, bool admitted) : LoopItem
 {
+    private bool _hurried;
+
     /// <summary>The connection.</summary>
     public Link Link => link;
 
@@ -42,11 +44,29 @@ internal sealed class ReceiveConnection(Receiver receiver, Link link, bool admit
     /// <summary>Who serves it now; null while it is at rest.</summary>
     public ReceiveSession? Session { get; set; }
 
-    /// <summary>The relay stops: says 421 as soon as no message is under way.</summary>
+    /// <summary>The doors are closed: 421 where a command is waited for, in a transaction too, and elsewhere as soon as one would be.</summary>
     public void Drain()
     {
-        // Idle: it may be ended without breaking a promise.
-        if (Clock.Waiting == SessionWait.Command && Session is not { InTransaction: true })
+        if (Clock.Waiting == SessionWait.Command)
+        {
+            link.CancelRead();
+        }
+        Session?.Wake();
+    }
+
+    /// <summary>
+    /// Its time is over. Called every now and then: at first content is answered 421, then whatever is left is cut. A commit
+    /// under way is let end, and its client has until the next call but one to take the answer.
+    /// </summary>
+    public void Hurry()
+    {
+        bool last = _hurried;
+        _hurried = Session is not { IsCommitting: true };
+        if (last && _hurried)
+        {
+            Abort();
+        }
+        else if (_hurried && Clock.Waiting == SessionWait.Data)
         {
             link.CancelRead();
         }
