@@ -71,29 +71,6 @@ public class GoldenTests
         Assert.Equal(Text(Load("journal-v1-moved.txt")), Text(rig.Disk.Content(Segment)));
     }
 
-    [Fact]
-    public void The_image_with_mail_that_is_held_in_part_is_read()
-    {
-        var rig = new JournalRig();
-        rig.Disk.Put(Path.Combine(JournalRig.Spool, Segment), Load("journal-v1-held.txt"));
-        rig.Open();
-        Assert.Equal(0, rig.Report.DamagedGroups + rig.Report.TornGroups + rig.Report.DamagedMessages);
-        Assert.Equal([[1], [0, 1]], rig.Replayed.Select(static one => one.Held));
-    }
-
-    [Fact]
-    public void Mail_that_is_held_in_part_still_makes_the_same_bytes()
-    {
-        JournalRig rig = new JournalRig(SegmentBytes).Open();
-        MessageHandle part = rig.Commit("Subject: one\r\n\r\nhello\r\n"u8.ToArray(), "one@example.net", "two@example.com");
-        rig.Journal.Holds.Set(part, [3], true);
-        rig.Journal.Holds.Set(part, [1], false);
-        rig.Settle();
-        rig.Journal.Holds.Set(rig.Commit("Subject: two\r\n\r\nhello\r\n"u8.ToArray(), "one@example.net", "two@example.com"), true);
-        rig.Close();
-        Assert.Equal(Text(Load("journal-v1-held.txt")), Text(rig.Disk.Content(Segment)));
-    }
-
     private static JournalRig Script()
     {
         JournalRig rig = new JournalRig(SegmentBytes).Open();
