@@ -111,7 +111,7 @@ public static class ServeCommand
             RelayStartResult started = Relay.Start(world, config, tls, authorities, users, static route => PasswordFile.Load(route, out _), certificates, open);
             if (started.Relay is { } relay)
             {
-                return Run(world, relay, path, files, screen, error, seen, token, events);
+                return Run(world, relay, path, files, screen, signals, error, seen, token, events);
             }
             error.WriteLine($"fastrelay: {started.Error}");
             return ExitCode.Failure;
@@ -122,7 +122,7 @@ public static class ServeCommand
         }
     }
 
-    private static int Run(World world, Relay relay, string? path, long files, StartScreen screen, TextWriter error, string seen, string? token, AppendFile? events)
+    private static int Run(World world, Relay relay, string? path, long files, StartScreen screen, ServeSignals signals, TextWriter error, string seen, string? token, AppendFile? events)
     {
         RelayConfig config = relay.Config;
         // The doors are open: everything below may take its time, nobody waits for it.
