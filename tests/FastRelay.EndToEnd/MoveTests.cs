@@ -100,7 +100,7 @@ public sealed class MoveTests : IDisposable
         sink.WaitFor(static a => a.To is ["user@b.test"]);
         Send("user@c.test");
         sink.WaitFor(static a => a.To is ["user@c.test"]);
-        Assert.Contains("waits for  the operator, who has suspended tenant \"Acme\": fastrelay queue resume --tenant ends it", _relay.Command("explain", id).Ok().Output);
+        Assert.Contains("waits for  the operator, who has suspended tenant \"Acme\": fastrelay queue resume --tenant \"Acme\" ends it", _relay.Command("explain", id).Ok().Output);
         Assert.Contains("reason     the operator has suspended \"tenant:Acme\"", _relay.Command("queue", "show", id).Ok().Output);
         Assert.Matches(@"(?m) normal; 1 of suspended tenants wait$", _relay.Command("queue", "top", "--once", "--interval", "200ms").Ok().Output);
         Assert.Equal(0, _relay.Stop());

@@ -60,7 +60,7 @@ public sealed class ReloadTests
     {
         using var sink = new Sink(Place.NewAddress());
         const string Token = "0123456789abcdef-secret";
-        using var relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint, "token_file = \"{folder}/token\""));
+        using var relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint, "token_file = \"{folder}/token\"\n"));
         File.WriteAllText(Path.Combine(relay.Folder, "token"), Token + "\n");
         relay.Start();
         string text = File.ReadAllText(relay.ConfigFile);

@@ -34,10 +34,7 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool untold = !noNotice && (byEvent ? queue.Bounces is { HasRoom: false, IsStuck: true } : queue.Bounces?.PutsOff(delivery.Destination.Tenant.Name) == true);
         bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
-        bool inDoubt = false;
-        bool unproved = false;
-        bool judged = false;
-        bool took = false;
+        bool inDoubt = false, unproved = false, judged = false, took = false;
         ReadOnlySpan<byte> reason = default;
         _outcomeCount = 0;
         _failed.Clear();

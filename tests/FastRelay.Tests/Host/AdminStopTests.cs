@@ -7,9 +7,11 @@ namespace FastRelay.Tests.Host;
 /// <summary>Who asks the admin keeps it from no end, and who leaves in the middle is no defect of ours.</summary>
 public sealed class AdminStopTests : IAsyncLifetime
 {
+    private const string Token = "a-token-of-the-operator";
+
     private ScriptedAdmin _admin = null!;
 
-    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync();
+    public async Task InitializeAsync() => _admin = await ScriptedAdmin.StartAsync(Token);
 
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
@@ -17,7 +19,7 @@ public sealed class AdminStopTests : IAsyncLifetime
     public async Task A_trace_ends_whole_and_a_half_sent_request_is_cut()
     {
         using TcpClient half = await AskAsync(Half, until: "100 Continue");
-        using TcpClient trace = await AskAsync("GET /api/trace?domain=endless.test HTTP/1.1\r\nHost: localhost\r\n\r\n", until: "\"lost\"");
+        using TcpClient trace = await AskAsync($"GET /api/trace?domain=endless.test HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Token}\r\n\r\n", until: "\"lost\"");
         await _admin.Server.StopAsync();
         Assert.EndsWith("0\r\n\r\n", await ReadAsync(trace, null));
         await ReadAsync(half, null);
@@ -39,7 +41,7 @@ public sealed class AdminStopTests : IAsyncLifetime
         Assert.Empty(_admin.Desk.Failures);
     }
 
-    private const string Half = "POST /api/queue/remove HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{\"fil";
+    private const string Half = "POST /api/queue/remove HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + Token + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{\"fil";
 
     private async Task<TcpClient> AskAsync(string request, string until)
     {

@@ -202,7 +202,7 @@ public sealed class SendTransaction
     private SendStep OnEnvelopeReply(in ServerReply reply)
     {
         int position = _answered++;
-        if (reply.Kind == 3 && position != DataPosition)
+        if (reply.Kind == 3 && position is not ResetPosition && position != DataPosition)
         {
             return SendStep.Closed;
         }

@@ -59,24 +59,31 @@ internal sealed class Replayer(QueueState queue)
             {
                 queue.Moves.Redirect(handle, move, movedUnixMs);
             }
-            int waitSeconds = queue.Slab[handle].DueSeconds - queue.NowSeconds;
-            if (queue.Slab[handle].IsBounced)
-            {
-                queue.Settle(handle);
-            }
-            else if ((queue.Slab[handle].Flags & EntryFlags.Holding) != 0)
-            {
-                queue.Slab[handle].Flags &= ~EntryFlags.Holding;
-                queue.Hold(handle);
-            }
-            else if (waitSeconds > 0)
-            {
-                queue.Defer(handle, waitSeconds * 1000L);
-            }
-            else
-            {
-                queue.MakeReady(handle);
-            }
+            GoOn(handle);
+        }
+    }
+
+    /// <summary>To where it was before the start.</summary>
+    private void GoOn(int handle)
+    {
+        ref Entry entry = ref queue.Slab[handle];
+        int waitSeconds = entry.DueSeconds - queue.NowSeconds;
+        if (entry.IsBounced)
+        {
+            queue.Settle(handle);
+        }
+        else if ((entry.Flags & EntryFlags.Holding) != 0)
+        {
+            entry.Flags &= ~EntryFlags.Holding;
+            queue.Hold(handle);
+        }
+        else if (waitSeconds > 0)
+        {
+            queue.Defer(handle, waitSeconds * 1000L);
+        }
+        else
+        {
+            queue.MakeReady(handle);
         }
     }
 

@@ -85,7 +85,7 @@ public class TenantStopTests
         Assert.Equal("nothing", Take(rig));
         Assert.Equal((QueuedState.Ready, "the operator has suspended \"tenant:bulk\"", 0L), (rig.ShowOne(stopped).State, rig.ShowOne(stopped).Reason, rig.ShowOne(stopped).NextUnixMs));
         Explanation why = Assert.Single(rig.Loop.Wait(rig.Queue.Explainer.OfMessageAsync(rig.Journal.IdOf(stopped), rig.Queue.Admin))!.Ways);
-        Assert.Equal(new WaitReason(WaitKind.Suspension, "the operator, who has suspended tenant \"bulk\": fastrelay queue resume --tenant ends it"), why.Waits);
+        Assert.Equal(new WaitReason(WaitKind.Suspension, "the operator, who has suspended tenant \"bulk\": fastrelay queue resume --tenant \"bulk\" ends it"), why.Waits);
         // Retry is for what has failed, not for what the operator wants.
         rig.Loop.Wait(rig.Queue.Admin.RetryAsync(new QueueFilter()));
         Assert.Equal("nothing", Take(rig));
