@@ -74,7 +74,8 @@ public sealed class JournalCommandTests : IDisposable
         Assert.Equal(Lines(read.Output), Lines(exported.Output));
         string[] names = [.. Directory.GetFiles(theirs).Select(Path.GetFileName).Order()!];
         Assert.Equal(4, names.Length);
-        Assert.Equal(3, exported.Output.Split("\"held\":true").Length - 1);
+        // 3 messages, and each of their 4 pending recipients.
+        Assert.Equal(7, exported.Output.Split("\"held\":true").Length - 1);
         Assert.Equal(1, exported.Output.Split("\"tenant\":\"acme\"").Length - 1);
         Assert.Equal(4, exported.Output.Split("\"movedTo\":\"smtp:[192.0.2.1]:2525\"").Length - 1);
         Assert.Equal(1, exported.Output.Split("\"priority\":\"high\"").Length - 1);

@@ -27,13 +27,14 @@ public sealed class MonitoringTests
         string folder = Place.NewFolder("metrics");
         new Certificates(folder).Server("relay.test");
         string tls = $"[tls]\ncertificate = \"{folder}/relay.test.crt\"\nkey = \"{folder}/relay.test.key\"\n";
-        // Nobody answers there: a site has mail that waits.
-        using (RelayProcess relay = new RelayProcess(RelayProcess.SmarthostConfig(new IPEndPoint(IPAddress.Loopback, 9), tls)).Start())
+        // Everybody is put off there: a site has mail that waits.
+        using var sink = new Sink(IPAddress.Loopback) { Answer = static (verb, _) => verb == "RCPT" ? "450 4.2.1 later" : null };
+        using (RelayProcess relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint, tls)).Start())
         {
             Tool.Run(Place.Binary, ["load", $"127.0.0.1:{relay.Port}", "-m", "1", "--quiet"]).Ok();
             Tool.Until(() => (page = Tool.Run("curl", ["-sS", $"http://127.0.0.1:{relay.AdminPort}/metrics"]).Ok().Output).Contains("site_waiting{", StringComparison.Ordinal), 30, () => relay.Log);
             Assert.Matches("(?m)^fastrelay_site_stopped\\{site=\"[^\"]+\"\\} [01]$", page);
-            Assert.Matches("(?m)^fastrelay_troubles_total\\{status=\"deferred\",class=\"connection\"\\} [1-9]", page);
+            Assert.Matches("(?m)^fastrelay_troubles_total\\{status=\"deferred\",class=\"[a-z-]+\"\\} [1-9]", page);
             Assert.Matches("(?m)^fastrelay_certificate_expires_seconds\\{file=\"\\S+relay\\.test\\.crt\"\\} 1[0-9.e+]+$", page);
             Assert.True(relay.Figure("journal_disk_bytes") > relay.Figure("journal_free_bytes"));
             Assert.True(relay.Figure("journal_floor_bytes") > 0);
