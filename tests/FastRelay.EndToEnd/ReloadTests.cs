@@ -62,6 +62,7 @@ public sealed class ReloadTests
         const string Token = "0123456789abcdef-secret";
         using var relay = new RelayProcess(RelayProcess.SmarthostConfig(sink.EndPoint, "token_file = \"{folder}/token\"\n"));
         File.WriteAllText(Path.Combine(relay.Folder, "token"), Token + "\n");
+        File.SetUnixFileMode(Path.Combine(relay.Folder, "token"), UnixFileMode.UserRead);
         relay.Start();
         string text = File.ReadAllText(relay.ConfigFile);
         File.WriteAllText(relay.ConfigFile, text + "[limits]\nhops = 0\nidel_timeout = \"5m\"\n");

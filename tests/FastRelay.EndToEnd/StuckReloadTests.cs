@@ -14,6 +14,7 @@ public sealed class StuckReloadTests
         using var sink = new Sink(Place.NewAddress());
         using var relay = new RelayProcess("include = [\"limits.toml\"]\n" + RelayProcess.SmarthostConfig(sink.EndPoint, "token_file = \"{folder}/token\"\n"));
         File.WriteAllText(Path.Combine(relay.Folder, "token"), Token + "\n");
+        File.SetUnixFileMode(Path.Combine(relay.Folder, "token"), UnixFileMode.UserRead);
         string limits = Path.Combine(relay.Folder, "limits.toml");
         File.WriteAllText(limits, "[limits]\nhops = 50\n");
         relay.Start();
