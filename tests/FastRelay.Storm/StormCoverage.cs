@@ -42,7 +42,7 @@ internal static class StormCoverage
         // What the relay did about it.
         "relay: final reply 250", "relay: final reply 451", "relay: final reply 552", "relay: MAIL refused 452", "relay: too many recipients",
         "relay: bounce", "relay: put off for the rate of bounces", "relay: passing on told", "relay: converted", "relay: bounce dropped", "relay: delay told", "relay: in doubt", "relay: delivered again after doubt", "relay: tls fallback", "relay: damaged body",
-        "relay: hold survived", "relay: hold of some survived", "relay: move survived", "relay: order to bounce survived", "relay: moved mail offered", "relay: tenant's suspension survived", "relay: due time survived", "relay: start failed",
+        "relay: hold survived", "relay: hold of some survived", "relay: refusal in flight asked again", "relay: move survived", "relay: order to bounce survived", "relay: moved mail offered", "relay: tenant's suspension survived", "relay: due time survived", "relay: start failed",
         "journal: groups failed", "journal: records moved", "journal: segments recycled",
         "events: none missing", "events: accepted told again", "events: delivered told again", "events: failed told again", "events: lines lost with the power",
 

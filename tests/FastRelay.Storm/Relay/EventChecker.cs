@@ -26,7 +26,7 @@ internal static class EventChecker
                 case "accepted":
                     accepted.Add(Of("id"));
                     break;
-                case "delivered" or "failed":
+                case "delivered" or "failed" or "removed":
                     // Of a message whose record was gone by then, the id is all there is.
                     settled.Add(Of("to") is { Length: > 0 } to ? to : Of("id"));
                     break;

@@ -258,10 +258,10 @@ internal sealed partial class MailChecker(SimUniverse universe)
             return;
         }
         MailRecipient? recipient = message.Find(mailbox);
-        bool failed = status == "failed";
+        bool failed = status is "failed" or "removed";
         if (recipient is not null)
         {
-            bool removed = failed && (message.Removing || (line.Groups[5].Value == "operator" && !message.Bouncing));
+            bool removed = status == "removed" || (failed && (message.Removing || (line.Groups[5].Value == "operator" && !message.Bouncing)));
             // Where success may have to be reported, it is the report that settles.
             recipient.LoggedAtGroup = status == "delivered" && !recipient.Notify.Contains("SUCCESS", StringComparison.Ordinal) ? DurableGroups() : recipient.LoggedAtGroup;
             universe.Require(!failed || (!line.Value.Contains(" code=535 ", StringComparison.Ordinal) && !line.Value.Contains(" code=454 ", StringComparison.Ordinal)), $"{mailbox} failed for a refused AUTH");
@@ -272,6 +272,11 @@ internal sealed partial class MailChecker(SimUniverse universe)
             if (line.Groups[5].Value == "untold")
             {
                 universe.Faults.Hit("relay: put off for the rate of bounces");
+            }
+            else if (line.Groups[5].Value == "unproved")
+            {
+                // No attempt ends by it: the round goes on with a transaction of its own.
+                universe.Faults.Hit("relay: refusal in flight asked again");
             }
             else if (status == "deferred")
             {

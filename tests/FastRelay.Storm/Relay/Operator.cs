@@ -132,6 +132,8 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         {
             one.Held = null;
         }
+        // What is released may be tried before the walk has ended.
+        ForgetWaits([message]);
         QueueFilter filter = only with { Domain = domain };
         DeedTally tally = (await relay.Queue.Admin.PartAsync(hold ? QueueDeed.Hold : QueueDeed.Release, filter, 0, int.MaxValue)).Tally;
         // Of several destinations it says what came of one.
@@ -163,6 +165,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
         message.MoveGroup = MailMessage.UnderWay;
         message.Moved = null;
         message.EverMoved |= away;
+        ForgetWaits([message]);
         await relay.Queue.Admin.MoveAsync(only, target);
         ForgetWaits([message]);
         message.MoveGroup = relay.Journal.Stats.Groups;
@@ -200,6 +203,7 @@ internal sealed class Operator(SimHost host, Relay relay, MailChecker checker, S
                 one.Held = one.Held == false ? false : null;
             }
         }
+        ForgetWaits(checker.Messages);
         await relay.Queue.Admin.ReleaseAsync(new QueueFilter());
         ForgetWaits(checker.Messages);
         // A walk ends early when the relay stops.

@@ -27,11 +27,11 @@ public sealed class EarlyAnswerTests
         // Far more than the sockets hold while nobody reads: 4 MiB, as Linux has it.
         string body = "Subject: large\r\n\r\n" + string.Concat(Enumerable.Repeat(new string('x', 76) + "\r\n", 200_000));
         rig.Submit("a@client.test", body, "b@far.test");
-        rig.Until(() => rig.Counters.Failed == 1, "the recipient is judged");
+        // Refused for good by a host whose answers do not show that they are in step: it is asked again by itself, and nobody listens any more.
+        rig.Until(() => rig.Logged("event=delivery", "cause=unproved", "dsn=5.1.1"), "the recipient is judged");
         Assert.True(answered.IsSet);
         rig.Until(() => rig.Counters.SessionsOut == 0, "the session has ended");
         Assert.Equal(0, rig.Counters.InDoubt);
-        Assert.True(rig.Logged("event=delivery", "status=failed", "dsn=5.1.1"));
         Assert.True(host.Join(20_000));
         // Whoever goes on sending a body that was given back sends it to the end, or what stands in its place by then.
         Assert.InRange(read, 0, body.Length - 1);

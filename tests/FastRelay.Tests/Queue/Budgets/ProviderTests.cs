@@ -195,7 +195,7 @@ public class ProviderTests
         courier.Run(25_000);
         Assert.InRange(courier.Dials.Count - dials, 3, 25);
         Assert.Equal(SiteGear.Backoff, rig.Queue.State.Gears.Of(rig.SiteOf(Mx(99))));
-        Assert.Equal("5.7.1 refused", rig.Queue.State.Gears.Of(Budget(rig)).Reason);
+        Assert.Equal("554 5.7.1 refused", rig.Queue.State.Gears.Of(Budget(rig)).Reason);
         dials = courier.Dials.Count;
         courier.Run(60_000);
         // Then one of them tries for all.
