@@ -54,7 +54,7 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
         }
         message.HoldGroup = -1;
         message.HeldMs = -3_600_000;
-        PlanWaits(message);
+        PlanWaits(journal, message, handle);
     }
 
     /// <summary>Who was held is, and nobody else. Of one that had failed, and whose bounce a crash has lost, the model does not know.</summary>
@@ -138,9 +138,9 @@ internal sealed class QueueAudit(SimUniverse universe, MailChecker checker)
     }
 
     /// <summary>All recipients of one destination go with the one that is due first.</summary>
-    private static void PlanWaits(MailMessage message)
+    private static void PlanWaits(MessageJournal journal, MailMessage message, MessageHandle handle)
     {
-        foreach (IGrouping<string, MailRecipient> group in message.Recipients.Where(static r => !r.Settled && !r.IsAccounted).GroupBy(static r => r.Domain))
+        foreach (IGrouping<string, MailRecipient> group in message.Recipients.Where((_, i) => journal.IsPending(handle, i)).GroupBy(static r => r.Domain))
         {
             long least = group.Min(static r => r.NotBeforeMs);
             foreach (MailRecipient recipient in group)
