@@ -1,6 +1,6 @@
 using FastRelay.Host.Secrets;
-using FastRelay.Receive;
 using FastRelay.Outside.Linux;
+using FastRelay.Receive;
 using FastRelay.Smtp;
 
 namespace FastRelay.Tests.Host;

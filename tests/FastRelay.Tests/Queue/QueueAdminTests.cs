@@ -1,5 +1,5 @@
-using FastRelay.Observe;
 using FastRelay.Journal;
+using FastRelay.Observe;
 using FastRelay.Queue;
 using Xunit;
 
