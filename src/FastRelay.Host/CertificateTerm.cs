@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FastRelay.Config;
+using FastRelay.Host.Secrets;
 
 namespace FastRelay.Host;
 
@@ -34,16 +35,23 @@ public sealed record CertificateTerm(string Key, string File, DateTime BeginsUtc
         : BeginsUtc > nowUtc ? string.Create(CultureInfo.InvariantCulture, $"{Key}: {File} begins on {BeginsUtc:yyyy-MM-dd}")
         : null;
 
-    private static CertificateTerm? Read(string key, string file)
+    /// <summary>The first certificate of a file; null where it cannot be loaded: whoever needs it says why.</summary>
+    internal static X509Certificate2? Load(string file)
     {
         try
         {
-            using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(file);
-            return Of(key, file, certificate);
+            PlainFile.Check(file);
+            return X509CertificateLoader.LoadCertificateFromFile(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
             return null;
         }
+    }
+
+    private static CertificateTerm? Read(string key, string file)
+    {
+        using X509Certificate2? certificate = Load(file);
+        return certificate is null ? null : Of(key, file, certificate);
     }
 }

@@ -135,6 +135,10 @@ public sealed class Relay : LoopItem
         Receiver.Tls = serverTls;
         Receiver.Users = users;
         long routesKept = await Queue.ChangeAsync(QueueOf(config), config.Limits, plansHold);
+        if (_stopping)
+        {
+            return -1;
+        }
         Log.Line("reloaded"u8).Add("users"u8, users?.Count ?? 0).Add("routes_kept"u8, routesKept).Write();
         return routesKept;
     }

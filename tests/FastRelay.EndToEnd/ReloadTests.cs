@@ -72,6 +72,11 @@ public sealed class ReloadTests
         http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
         using HttpResponseMessage answer = http.PostAsync(new Uri($"http://127.0.0.1:{relay.AdminPort}/api/reload"), body).GetAwaiter().GetResult();
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        http.DefaultRequestHeaders.Authorization = new("Bearer", Token + "x");
+        using var again = new StringContent("{}", null, "application/json");
+        using HttpResponseMessage refused = http.PostAsync(new Uri($"http://127.0.0.1:{relay.AdminPort}/api/reload"), again).GetAwaiter().GetResult();
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Tool.Until(() => relay.Log.Contains("event=admin_token peer=127.0.0.1:", StringComparison.Ordinal), 10, () => relay.Log);
         string said = answer.Content.ReadAsStringAsync().GetAwaiter().GetResult();
         int line = text.Count(static c => c == '\n') + 2;
         Assert.Contains($"fastrelay.toml:{line}: limits.hops: ", said);
@@ -82,6 +87,10 @@ public sealed class ReloadTests
         File.WriteAllText(relay.ConfigFile, text);
         Assert.Equal("no difference from what is in force\n", relay.Command("check", "--diff").Ok().Output);
         Assert.Equal("nothing has changed\n", relay.Command("reload").Ok().Output);
+        // The command came by the socket, or showed the token of the file.
+        Tool.Until(() => relay.Log.Contains("event=operator act=reload by=", StringComparison.Ordinal), 10, () => relay.Log);
+        relay.Command("queue", "hold", "--all").Ok();
+        Tool.Until(() => relay.Log.Contains("event=operator act=hold by=", StringComparison.Ordinal), 10, () => relay.Log);
     }
 
     [Fact]

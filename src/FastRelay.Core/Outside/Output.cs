@@ -18,6 +18,12 @@ public abstract class Output
     /// <summary>True when so many octets of lines would not be dropped now; never for more than fit when nothing waits. Any thread.</summary>
     public virtual bool HasRoom(long octets) => true;
 
+    /// <summary>Waits until so many octets of lines would not be dropped; for threads that may wait, as a start's.</summary>
+    /// <param name="octets">No more than fit when nothing waits.</param>
+    /// <param name="most">How long at most.</param>
+    /// <returns>False when there is no room by then.</returns>
+    public bool WaitForRoom(long octets, TimeSpan most) => HasRoom(octets) || SpinWait.SpinUntil(() => HasRoom(octets), most);
+
     /// <summary>Octets of the lines taken since the start; any thread.</summary>
     public virtual long Taken => 0;
 

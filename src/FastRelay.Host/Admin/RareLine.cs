@@ -8,7 +8,7 @@ public sealed class RareLine(TimeProvider time)
     public const int Seconds = 10;
 
     private readonly Lock _lock = new();
-    private long _lastMs = long.MinValue;
+    private long? _last;
     private long _unsaid;
 
     /// <summary>It has happened.</summary>
@@ -18,12 +18,11 @@ public sealed class RareLine(TimeProvider time)
         lock (_lock)
         {
             _unsaid++;
-            long nowMs = time.GetTimestamp() * 1000 / time.TimestampFrequency;
-            if (_lastMs != long.MinValue && nowMs - _lastMs < Seconds * 1000L)
+            if (_last is { } last && time.GetElapsedTime(last) < TimeSpan.FromSeconds(Seconds))
             {
                 return 0;
             }
-            _lastMs = nowMs;
+            _last = time.GetTimestamp();
             (long happened, _unsaid) = (_unsaid, 0);
             return happened;
         }

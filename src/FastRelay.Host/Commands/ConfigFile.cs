@@ -108,7 +108,8 @@ public static class ConfigFile
         foreach (ReadOnlySpan<char> line in text.EnumerateLines())
         {
             ReadOnlySpan<char> said = line.Trim();
-            if (said.Length > 0 && said[0] != '#')
+            // The name of a table is no key: a file may be cut off behind it.
+            if (said.Length > 0 && said[0] is not ('#' or '['))
             {
                 return false;
             }

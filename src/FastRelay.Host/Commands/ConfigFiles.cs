@@ -70,7 +70,11 @@ public static class ConfigFiles
         foreach (KeyPairConfig pair in config.Tls.Pairs)
         {
             string path = pair.Certificate;
-            using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(path);
+            using X509Certificate2? certificate = CertificateTerm.Load(path);
+            if (certificate is null)
+            {
+                continue;
+            }
             if (CertificateTerm.Of("tls.certificate", path, certificate).Doubt(now) is { } term)
             {
                 yield return term;
@@ -82,7 +86,11 @@ public static class ConfigFiles
         }
         foreach (KeyPairConfig pair in config.ClientPairs)
         {
-            using X509Certificate2 certificate = X509CertificateLoader.LoadCertificateFromFile(pair.Certificate);
+            using X509Certificate2? certificate = CertificateTerm.Load(pair.Certificate);
+            if (certificate is null)
+            {
+                continue;
+            }
             if (CertificateTerm.Of(ClientCertificate, pair.Certificate, certificate).Doubt(now) is { } term)
             {
                 yield return term;

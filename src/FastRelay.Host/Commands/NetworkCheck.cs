@@ -37,7 +37,7 @@ public sealed class NetworkCheck(RelayConfig config, string? authorities, TextWr
         {
             Warn("authorities", "no bundle of certificate authorities was found: routes with tls = \"verified\" deliver nothing; set [tls] ca");
         }
-        else if (ConfigFiles.BundleProblem("SSL_CERT_FILE", authorities) is { } problem)
+        else if (ConfigFiles.BundleProblem("bundle", authorities) is { } problem)
         {
             // What [tls] ca names was looked at before.
             Bad("authorities", problem + "; routes with tls = \"verified\" deliver nothing");

@@ -123,8 +123,13 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         {
             return await reading.WaitAsync(ReadPatience);
         }
-        catch (TimeoutException) when (!reading.IsCompleted)
+        catch (TimeoutException)
         {
+            if (reading.IsCompleted)
+            {
+                // In the last moment.
+                return await reading;
+            }
             Interlocked.Increment(ref _stuck);
             _ = reading.ContinueWith(_ => Interlocked.Decrement(ref _stuck), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             throw new AdminException(string.Create(CultureInfo.InvariantCulture, $"{mark.Path}: could not be read within {ReadPatience.TotalSeconds} s"));
@@ -172,6 +177,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         }
         return new Reading(next, notes, Effective, after, seen, tls, authorities, users, certificates, logins)
         {
+            Terms = CertificateTerm.All(next),
             Restart = ConfigReload.Compare(after, EffectiveConfig.Write(FileLimit.Fit(wanted, files, out _, out _))),
         };
     }
@@ -189,7 +195,7 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
             throw new AdminException("the relay stops");
         }
         _running = read.Next;
-        secrets.Use(read.Next, read.Seen);
+        secrets.Use(read.Next, read.Seen, read.Terms);
         return kept;
     }
 
@@ -206,6 +212,8 @@ public sealed class ConfigReloader(string? path, long files, Relay relay, Secret
         Dictionary<string, ClientCertificate> Certificates,
         Dictionary<RouteConfig, Credentials?> Logins)
     {
+        public required IReadOnlyList<CertificateTerm> Terms { get; init; }
+
         public required IReadOnlyList<ConfigChange> Restart { get; init; }
     }
 

@@ -64,16 +64,16 @@ public sealed class SecretsWatch : IDisposable
     /// <summary>Another configuration is in force.</summary>
     /// <param name="config">Names the files.</param>
     /// <param name="seen">Their <see cref="Fingerprint"/> from before they were read.</param>
-    public void Use(RelayConfig config, string seen)
+    /// <param name="terms">Of their certificates.</param>
+    public void Use(RelayConfig config, string seen, IReadOnlyList<CertificateTerm> terms)
     {
         lock (_lock)
         {
             _config = config;
             _seen = seen;
+            _terms = terms;
             Array.Clear(_complaints);
         }
-        // They have just been read.
-        _terms = CertificateTerm.All(config);
         _ = Task.Run(LookAtToken);
     }
 
@@ -96,7 +96,7 @@ public sealed class SecretsWatch : IDisposable
     }
 
     // A relay may run for longer than a certificate: what ends is told every day, and of what was just renewed at once.
-    private void TellTerms(bool renewed)
+    private void TellTerms(RelayConfig config, bool renewed)
     {
         DateTimeOffset now = _time.GetUtcNow();
         if (!renewed && now - _told < TimeSpan.FromDays(1))
@@ -104,8 +104,17 @@ public sealed class SecretsWatch : IDisposable
             return;
         }
         _told = now;
-        _terms = CertificateTerm.All(_config);
-        foreach (string doubt in _terms.Select(term => term.Doubt(now.UtcDateTime)).OfType<string>())
+        IReadOnlyList<CertificateTerm> terms = CertificateTerm.All(config);
+        lock (_lock)
+        {
+            if (!ReferenceEquals(config, _config))
+            {
+                // A reload was quicker, and has told.
+                return;
+            }
+            _terms = terms;
+        }
+        foreach (string doubt in terms.Select(term => term.Doubt(now.UtcDateTime)).OfType<string>())
         {
             _relay.Log.Warn("config_warning"u8).Add("note"u8, doubt).Write();
         }
@@ -176,7 +185,7 @@ public sealed class SecretsWatch : IDisposable
             // Of another configuration by now: then they are dropped there.
             _relay.Renew(config, tls, users, certificates);
         }
-        TellTerms(renewed: tls is not null || certificates is not null);
+        TellTerms(config, renewed: tls is not null || certificates is not null);
 
         bool Renews(int kind, Func<string> load)
         {

@@ -6,14 +6,14 @@ namespace FastRelay.Load;
 internal sealed class Admittance
 {
     private int _ready;
-    private long _turnedAway;
+    private bool _turnedAway;
     private long _since = Stopwatch.GetTimestamp();
 
     /// <summary>Somebody was let in once.</summary>
     public bool Ever { get; private set; }
 
     /// <summary>How long nobody has been in although somebody tried, ms; 0 when somebody is in, or none has tried since the last was.</summary>
-    public double NobodyMs => _ready == 0 && _turnedAway > 0 ? Stopwatch.GetElapsedTime(_since).TotalMilliseconds : 0;
+    public double NobodyMs => _ready == 0 && _turnedAway ? Stopwatch.GetElapsedTime(_since).TotalMilliseconds : 0;
 
     /// <summary>The run begins: until somebody is let in, time counts from here.</summary>
     public void Begin() => _since = Stopwatch.GetTimestamp();
@@ -22,7 +22,7 @@ internal sealed class Admittance
     public void Enter()
     {
         _ready++;
-        _turnedAway = 0;
+        _turnedAway = false;
         Ever = true;
     }
 
@@ -34,5 +34,5 @@ internal sealed class Admittance
     }
 
     /// <summary>A connection could not be made, or was not let as far as a message.</summary>
-    public void TurnedAway() => _turnedAway++;
+    public void TurnedAway() => _turnedAway = true;
 }

@@ -149,7 +149,7 @@ public sealed class Bouncer : BounceSink
     public override void ToldByEvent(MessageHandle message, ReadOnlySpan<int> recipients)
     {
         _world.Loop.CheckThread();
-        // Made late: the event stream is opened after the stages.
+        // Only where a tenant is told so.
         _told ??= new EventNotices(_world, _journal, _log, _counters, _queue.BouncesMove);
         _told.Add(message, recipients);
     }

@@ -288,9 +288,10 @@ public sealed class ConfigReader
     private void DoubtTimes(TableReader table, RelayConfig config)
     {
         string expire = ConfigText.FormatDuration(config.ExpireMs);
-        if ((table.Node("expire") ?? table.Node("retry")) is { } times && config.RetryMs.Count > 0 && config.RetryMs[0] >= config.ExpireMs)
+        string key = table.Node("expire") is null ? "retry" : "expire";
+        if (table.Node(key) is { } times && config.RetryMs.Count > 0 && config.RetryMs[0] >= config.ExpireMs)
         {
-            Warn(times.Line, table.Key("expire"), $"\"{expire}\" is over before the first wait of retry, \"{ConfigText.FormatDuration(config.RetryMs[0])}\": mail that is put off once is not tried again");
+            Warn(times.Line, table.Key(key), $"expire, \"{expire}\", is over before the first wait of retry, \"{ConfigText.FormatDuration(config.RetryMs[0])}\": mail that is put off once is not tried again");
         }
         if (table.Node("warn") is { } warn && config.WarnMs >= config.ExpireMs)
         {

@@ -92,5 +92,5 @@ public static class MemoryEstimate
         (long)config.Limits.ReceiveSessions + config.Limits.SendSessions + config.Limits.DnsQueries + config.Listen.Count + OwnDescriptors;
 
     /// <summary>Journal segments, epoll, events, admin connections, standard streams.</summary>
-    private const int OwnDescriptors = 192 + RelayConfig.AdminConnectionsMax;
+    private const int OwnDescriptors = 192 + (2 * RelayConfig.AdminConnectionsMax);
 }

@@ -202,8 +202,8 @@ public sealed record RelayConfig
     /// <summary>The socket's name in the spool.</summary>
     public const string SocketName = "admin.sock";
 
-    /// <summary>Connections of the admin at one time, by address and socket together; each is a descriptor.</summary>
-    public const int AdminConnectionsMax = 512;
+    /// <summary>Connections of the admin at one time, by each of address and socket; each is a descriptor.</summary>
+    public const int AdminConnectionsMax = 256;
 
     /// <summary>Octets of a unix socket's path (sun_path of unix(7), less its end).</summary>
     public const int SocketPathMax = 107;

@@ -32,9 +32,8 @@ internal sealed class DeliveryReporter(QueueState queue)
         bool byEvent = delivery.Destination.Tenant.TellsByEvent;
         // Who is told by event needs no bounce, and waits for no rate of them.
         bool untold = !noNotice && (byEvent ? queue.Bounces is { HasRoom: false, IsStuck: true } : queue.Bounces?.PutsOff(delivery.Destination.Tenant.Name) == true);
-        bool later = false;
         bool deferred = (entry.Flags & EntryFlags.RoundDeferred) != 0;
-        bool inDoubt = false, unproved = false, judged = false, took = false;
+        bool later = false, inDoubt = false, unproved = false, judged = false, took = false;
         ReadOnlySpan<byte> reason = default;
         _outcomeCount = 0;
         _failed.Clear();
@@ -47,7 +46,8 @@ internal sealed class DeliveryReporter(QueueState queue)
             {
                 outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Expired) with { ReplyCode = outcome.ReplyCode };
             }
-            bool silent = noNotice || StruckMail.IsRemoved(queue, delivery.Entry, report.Index);
+            bool removed = outcome.Cause == OutcomeCause.Removed || StruckMail.IsRemoved(queue, delivery.Entry, report.Index);
+            bool silent = noNotice || removed;
             judged |= report.Outcome is { Cause: OutcomeCause.Reply, Reach: Reach.Recipient or Reach.Message };
             switch (outcome.Class)
             {
@@ -64,7 +64,7 @@ internal sealed class DeliveryReporter(QueueState queue)
                     break;
                 case OutcomeClass.Failed:
                     entry.Pending--;
-                    Fail(in entry, report, outcome, attempt, silent, wantsNone: !silent && !WantsFailures(envelope, report.Index), byEvent);
+                    Fail(in entry, report, outcome, attempt, silent, removed, wantsNone: !silent && !WantsFailures(envelope, report.Index), byEvent);
                     break;
                 default:
                     queue.Counters.Deferred++;
@@ -341,13 +341,13 @@ internal sealed class DeliveryReporter(QueueState queue)
         Add(report.Index, RecipientResult.Delivered);
     }
 
-    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool wantsNone, bool byEvent)
+    private void Fail(in Entry entry, in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, bool noNotice, bool removed, bool wantsNone, bool byEvent)
     {
         queue.Counters.Failed += outcome.Cause == OutcomeCause.Removed ? 0 : 1;
         queue.Counters.Removed += outcome.Cause == OutcomeCause.Removed ? 1 : 0;
         if (noNotice || wantsNone)
         {
-            if (!entry.IsDropped && outcome.Cause != OutcomeCause.Removed)
+            if (!entry.IsDropped && !removed)
             {
                 // RFC 5321 4.5.5: a notification that fails makes no other; the log is the last to hear of it. Nor does a
                 // message whose sender asked for none (RFC 3461 4.1).

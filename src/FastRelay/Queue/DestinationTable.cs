@@ -61,7 +61,12 @@ internal sealed class DestinationTable
         }
         if (_router.FixedRoute(domain) is { } route)
         {
-            return tenant.TryFind(route, out Destination? byRoute) ? byRoute! : Make(tenant, route);
+            if (!tenant.TryFind(route, out Destination? byRoute))
+            {
+                return Make(tenant, route);
+            }
+            Update(byRoute!);
+            return byRoute!;
         }
         return Make(tenant, _router.MxRoute(domain.ToString()));
     }

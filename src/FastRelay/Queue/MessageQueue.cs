@@ -142,7 +142,6 @@ public sealed class MessageQueue : IReplay
         _queue.Gears.Change();
         _queue.Warner.Change();
         _queue.Destinations.Change(plansHold);
-        _queue.Sites.PlansOf += plansHold ? 0 : 1;
         return _configWalk.RunAsync();
     }
 

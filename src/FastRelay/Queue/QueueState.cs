@@ -198,7 +198,7 @@ internal sealed class QueueState
     /// <summary>From nowhere to the operator's hold.</summary>
     public void Hold(int handle)
     {
-        if (StruckMail.GoFirst(this, handle, 0))
+        if (StruckMail.GoFirst(this, handle, 0, rests: true))
         {
             Slab[handle].Flags |= EntryFlags.Holding;
             return;

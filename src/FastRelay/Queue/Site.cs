@@ -224,7 +224,7 @@ public sealed class Site
     /// <summary>Connections that count already and are still to be dialled.</summary>
     internal int DialsAhead { get; set; }
 
-    /// <summary>The number of the configuration that its plan was made by, see <see cref="SiteTable.PlansOf"/>.</summary>
+    /// <summary>The number of the configuration that its plan was made by, see <see cref="PlanQueue.Changes"/>.</summary>
     internal int PlanOf { get; set; }
 
     /// <summary>Has the site looked at again, at the earliest of the times that were asked for.</summary>

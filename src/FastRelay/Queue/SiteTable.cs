@@ -49,22 +49,18 @@ internal sealed class SiteTable : LoopItem
     /// <summary>All of them.</summary>
     public IEnumerable<Site> All => Places.All;
 
-    /// <summary>
-    /// The number of the configuration that plans are made by. A plan of an earlier one is old: the next one takes its place, however
-    /// long it holds.
-    /// </summary>
-    public int PlansOf { get; set; }
-
     public Site? Find(string key) => _sites.GetValueOrDefault(key);
 
     /// <summary>The site of a plan and a source; the newest plan is the one that is dialled.</summary>
     public Site Get(Plan plan, EgressSource? source)
     {
         string key = Site.KeyOf(plan, source);
+        int plansOf = _queue.Destinations.Plans.Changes;
         if (_sites.TryGetValue(key, out Site? site))
         {
             site.Source = source;
-            bool isOld = site.PlanOf != PlansOf;
+            // Of another configuration: the next one takes its place, however long it holds.
+            bool isOld = site.PlanOf != plansOf;
             if (isOld || plan.ExpiresMs >= site.Plan.ExpiresMs)
             {
                 bool renewed = isOld && !(plan.Credentials?.IsSame(site.Plan.Credentials) ?? site.Plan.Credentials is null);
@@ -72,7 +68,7 @@ internal sealed class SiteTable : LoopItem
                 if (isOld)
                 {
                     // Its hosts may be another provider's now.
-                    site.PlanOf = PlansOf;
+                    site.PlanOf = plansOf;
                     Budgets.Reassign(site);
                     // And so is what a suspension of that provider is for.
                     _queue.Gears.Recall(site);
@@ -86,7 +82,7 @@ internal sealed class SiteTable : LoopItem
             }
             return site;
         }
-        site = new Site(this, plan, key, Places.Take()) { Source = source, PlanOf = PlansOf };
+        site = new Site(this, plan, key, Places.Take()) { Source = source, PlanOf = plansOf };
         Places.Set(site.Number, site);
         _sites.Add(key, site);
         Budgets.Assign(site);

@@ -42,8 +42,8 @@ public sealed class Router
     public RouteTable Table { get; private set; }
 
     /// <summary>
-    /// Puts other options and limits in force for plans that are made from now on; the queue then makes
-    /// all of them anew.
+    /// Puts other options and limits in force for plans that are made from now on. Where it says so, the queue makes
+    /// those that are there anew.
     /// </summary>
     /// <returns>True when routes and plans that are there need not be made anew: all that they are made by is the same.</returns>
     public bool Change(RouterOptions options, Limits limits)

@@ -27,8 +27,8 @@ internal static class EventChecker
                     accepted.Add(Of("id"));
                     break;
                 case "delivered" or "failed" or "removed":
-                    // Of a message whose record was gone by then, the id is all there is.
-                    settled.Add(Of("to") is { Length: > 0 } to ? to : Of("id"));
+                    // Of a message whose record was gone by then, its id and the recipient's number are all there is.
+                    settled.Add(Of("to") is { Length: > 0 } to ? to : $"{Of("id")}/{Of("recipient")}");
                     break;
                 case "gap":
                     universe.Faults.Hit($"events: gap, {Of("reason")}");
@@ -46,9 +46,10 @@ internal static class EventChecker
                 continue;
             }
             universe.Require(accepted.Contains(message.Id), $"8: {message.Token} ({message.Id}) was answered 250, and no event says so");
-            foreach (MailRecipient recipient in message.Recipients)
+            for (int i = 0; i < message.Recipients.Count; i++)
             {
-                universe.Require(settled.Contains(recipient.Mailbox) || settled.Contains(message.Id), $"8: no event says what became of {recipient.Mailbox} ({message.Id})");
+                string mailbox = message.Recipients[i].Mailbox;
+                universe.Require(settled.Contains(mailbox) || settled.Contains($"{message.Id}/{i}"), $"8: no event says what became of {mailbox} ({message.Id})");
             }
         }
         if (isWhole && lines.Count > 0)

@@ -90,7 +90,7 @@ public sealed class ConfigDoubtTests
     [Theory]
     [InlineData("expire = \"1s\"\nretry = [\"5d\"]", 2, "queue.expire")]
     [InlineData("expire = \"5m\"", 2, "queue.expire")]
-    [InlineData("retry = [\"5d\"]", 2, "queue.expire")]
+    [InlineData("retry = [\"5d\"]", 2, "queue.retry")]
     [InlineData("expire = \"5m1s\"\nwarn = \"5m\"", 0, null)]
     [InlineData("expire = \"1h\"\nwarn = \"1h\"", 3, "queue.warn")]
     [InlineData("expire = \"1h\"\nwarn = \"0s\"", 0, null)]

@@ -41,6 +41,7 @@ public sealed class ReplyRuleReaderTests
     [InlineData("match = '((a|b)(a|b|ab|ba)?){1,60}q'\naction = \"slow\"\nfor = \"1h\"", "match", "repeats a group by number")]
     [InlineData("match = '(\\w+ ?){2}'\naction = \"slow\"\nfor = \"1h\"", "match", "repeats a group by number")]
     [InlineData("match = '[]{2})]{21}'\naction = \"slow\"\nfor = \"1h\"", "match", "more than 20 times")]
+    [InlineData("match = '(?x)(a|b) {1,20}q'\naction = \"slow\"\nfor = \"1h\"", "match", "options of its own")]
     [InlineData("match = 'a{2,}b{5,21}'\naction = \"slow\"\nfor = \"1h\"", "match", "more than 20 times")]
     [InlineData("match = \"\"\naction = \"slow\"\nfor = \"1h\"", "match", "1 to 256 characters")]
     [InlineData("match = \"x\"\nfor = \"1h\"", "action", "is missing")]
@@ -68,7 +69,7 @@ public sealed class ReplyRuleReaderTests
         string many = string.Concat(Enumerable.Repeat("[[reply_rule]]\nmatch = \"x\"\n" + tail, ReplyRuleReader.RulesMax));
         Assert.Empty(Read(many).Errors);
         Assert.Contains("more than 200", Assert.Single(Read(many + longest).Errors).Message);
-        Assert.Empty(Read($"[[reply_rule]]\nmatch = '^4\\d{{2}} [(){{9,}}]{{1,20}}\\){{3}}\\{{99}} (a|b)*{{x}}'\n{tail}").Errors);
+        Assert.Empty(Read($"[[reply_rule]]\nmatch = '^4\\d{{2}} [(?x){{9,}}](?:a)\\(?x{{1,20}}\\){{3}}\\{{99}} (a|b)*{{x}}'\n{tail}").Errors);
         // What would make the automaton too large is refused as well.
         Assert.Single(Read($"[[reply_rule]]\nmatch = \"((a{{1000}}){{1000}}){{100}}\"\n{tail}").Errors);
     }

@@ -56,9 +56,9 @@ public sealed class NetworkCheckTests
         File.WriteAllText(empty, "");
         await SaysAsync(good, $"ok       authorities  {good}");
         await SaysAsync(null, "warning  authorities  no bundle of certificate authorities was found: routes with tls = \"verified\" deliver nothing; set [tls] ca");
-        await SaysAsync(empty, $"FAILED   authorities  SSL_CERT_FILE: {empty} holds no PEM certificate; routes with tls = \"verified\" deliver nothing");
-        await SaysAsync(none, "FAILED   authorities  SSL_CERT_FILE: cannot be read: ");
-        await SaysAsync(folder, "FAILED   authorities  SSL_CERT_FILE: cannot be read: ");
+        await SaysAsync(empty, $"FAILED   authorities  bundle: {empty} holds no PEM certificate; routes with tls = \"verified\" deliver nothing");
+        await SaysAsync(none, "FAILED   authorities  bundle: cannot be read: ");
+        await SaysAsync(folder, "FAILED   authorities  bundle: cannot be read: ");
         Directory.Delete(folder, recursive: true);
 
         async Task SaysAsync(string? authorities, string line)

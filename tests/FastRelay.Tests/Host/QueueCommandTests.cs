@@ -57,7 +57,9 @@ public sealed class QueueCommandTests : IAsyncLifetime
     public void Ids_are_asked_for_once_each_and_in_requests_of_a_thousand()
     {
         string[] ids = [.. Enumerable.Range(0, 1_001).Select(static i => $"{i:0000000000000}")];
-        Run(["queue", "hold", .. ids, .. ids, "--config", _admin.ConfigFile]);
+        _admin.Desk.Already = 2;
+        (_, _, string error) = Run(["queue", "hold", .. ids, .. ids, "--config", _admin.ConfigFile]);
+        Assert.Contains("4 messages are left as they are: held before", error, StringComparison.Ordinal);
         Assert.Equal(2, _admin.Desk.Asked.Count);
         Assert.EndsWith("ids=0000000001000 domain= all=False", _admin.Desk.Asked[1], StringComparison.Ordinal);
     }

@@ -18,6 +18,9 @@ internal class ScriptedDesk : AdminDesk
 
     public List<string> Cursors { get; } = [];
 
+    /// <summary>Of each change so many messages were so before.</summary>
+    public long? Already { get; set; }
+
     /// <summary>Parts in which a change is done.</summary>
     public int Parts { get; set; } = 1;
 
@@ -59,7 +62,7 @@ internal class ScriptedDesk : AdminDesk
         }
         string[] ids = [.. selection.Ids ?? []];
         string[] missing = [.. ids.Where(id => Items.All(i => i.Id != id))];
-        return Task.FromResult(new QueueChange(selection.All ? Items.Length : Math.Max(1, ids.Length - missing.Length), missing));
+        return Task.FromResult(new QueueChange(selection.All ? Items.Length : Math.Max(1, ids.Length - missing.Length), missing) { Already = Already });
     }
 
     public override Task<SiteSuspensions> SuspendAsync(SiteSuspension wanted, bool suspend)

@@ -42,10 +42,6 @@ internal sealed class RunRig : IDisposable
         return run;
     }
 
-    public bool GaveUp { get; private set; }
-
-    public string? LastRefusal { get; private set; }
-
     /// <summary>Runs to the end and reports; <paramref name="then"/> happens once <paramref name="when"/> holds.</summary>
     public LoadReport Report(LoadOptions options, Func<LoadRun, bool>? when = null, Action<LoadRun>? then = null)
     {
@@ -59,7 +55,6 @@ internal sealed class RunRig : IDisposable
         }
         Until(() => Done);
         sampler.Finish();
-        (GaveUp, LastRefusal) = (run.GaveUp, run.Counters.LastRefusal);
         return LoadReport.Of(run, sampler, "9.9.9");
     }
 

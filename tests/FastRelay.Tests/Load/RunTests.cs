@@ -131,8 +131,6 @@ public sealed class RunTests
             TlsOptions = TestCertificate.Client(SslProtocols.Tls13),
             AuthPlain = "AHUAcA==",
         });
-        Assert.True(rig.GaveUp);
-        Assert.Equal(why, rig.LastRefusal);
         Assert.Equal((0, false, false), (report.Accepted, report.IsClean, report.IsComplete));
         Assert.True(report.NotGreeted > 0);
         Assert.Equal($"{rig.Target} takes no mail: {why}", report.Problem);

@@ -305,11 +305,8 @@ public sealed class TurnTests
         _rig.Add(both);
         Assert.Equal(hop.ToString(), state.Destinations[state.Slab[state.Messages[both.Slot]].Destination].Key);
         Assert.Equal((2, 0), (state.Slab[state.Messages[both.Slot]].Pending, state.Slab[state.Messages[both.Slot]].NextOfMessage));
-        // And another change takes over.
-        Task<long> second = _rig.Queue.ChangeAsync(options with { ExpireMs = 1_000_000 }, limits, plansHold: true).AsTask();
         Assert.InRange(MostPerTurn(() => Left()), 32, Slice.Steps / 8 * 2);
-        Assert.True(first.IsCompletedSuccessfully);
-        Assert.Equal((0, 2 * many, many), (second.Result, Left(), state.Tenants.All.Count(static one => one.Weight == 7)));
+        Assert.Equal((0, 2 * many, many), (first.Result, Left(), state.Tenants.All.Count(static one => one.Weight == 7)));
         Assert.Equal((1, (2 * many) + 1), (_rig.Queue.SiteCount, _rig.SiteOf(hop.ToString()).Ready));
         Assert.Equal($"u@c0.test u@c{many - 1}.test", _rig.Recipients(Newest()));
         QueueRules.Hold(_rig);

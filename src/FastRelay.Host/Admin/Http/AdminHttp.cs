@@ -82,10 +82,6 @@ public sealed class AdminHttp(AdminDesk desk, RequestGuard guard, CancellationTo
         }
     }
 
-    /// <summary>All connections of a door are in use; any thread.</summary>
-    /// <param name="peer">For whom a place was wanted.</param>
-    public void Crowded(string peer) => desk.Crowded(peer);
-
     /// <summary>A defect of ours: the asker learns that it is none of his, and the log what it is.</summary>
     private async Task FailedAsync(HttpContext context, Exception e)
     {

@@ -27,6 +27,7 @@ public sealed class AdminServer : IDisposable
     private readonly Dictionary<EndPoint, Socket> _bound = [];
     private readonly CancellationTokenSource _ends = new();
     private KestrelServer? _server;
+    private readonly AdminDesk _desk;
     private volatile bool _stops;
     private volatile bool _stopped;
 
@@ -50,6 +51,7 @@ public sealed class AdminServer : IDisposable
         _address = address;
         _socket = socket;
         _guard = new RequestGuard(address ?? new IPEndPoint(IPAddress.Loopback, 0), hostName, token);
+        _desk = desk;
         _http = new AdminHttp(desk, _guard, _ends.Token);
     }
 
@@ -90,7 +92,7 @@ public sealed class AdminServer : IDisposable
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(SilenceSeconds);
         foreach (EndPoint door in _bound.Keys)
         {
-            var places = new AdminPlaces(_http.Crowded);
+            var places = new AdminPlaces(_desk.Crowded);
             options.Listen(door, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;

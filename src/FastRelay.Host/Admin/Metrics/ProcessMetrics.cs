@@ -15,8 +15,9 @@ internal sealed class ProcessMetrics
     /// <param name="factory">Of the page.</param>
     public ProcessMetrics(MetricFactory factory)
     {
+        using var process = Process.GetCurrentProcess();
         factory.CreateGauge("process_start_time_seconds", "When the process began, seconds since 1970.")
-            .Set(new DateTimeOffset(Process.GetCurrentProcess().StartTime).ToUnixTimeMilliseconds() / 1000.0);
+            .Set(new DateTimeOffset(process.StartTime).ToUnixTimeMilliseconds() / 1000.0);
         _cpu = factory.CreateCounter("process_cpu_seconds_total", "Processor time of the process, its own and the kernel's.");
         _resident = factory.CreateGauge("process_resident_memory_bytes", "Memory of the process that is resident, shared pages included.");
         _files = factory.CreateGauge("process_open_fds", "Open descriptors.");
@@ -26,8 +27,7 @@ internal sealed class ProcessMetrics
     /// <summary>Reads them.</summary>
     public void Read()
     {
-        using var process = Process.GetCurrentProcess();
-        _cpu.IncTo(process.TotalProcessorTime.TotalSeconds);
+        _cpu.IncTo(Environment.CpuUsage.TotalTime.TotalSeconds);
         _resident.Set(Environment.WorkingSet);
         _files.Set(OpenFiles());
     }

@@ -143,8 +143,6 @@ internal static class LoadText
         {
             TargetHost = host,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-            // An issuer that is not shown is not fetched: neither from where the server likes, nor within a handshake that is measured.
-            CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true },
         };
         if (!verify)
         {

@@ -91,8 +91,7 @@ public static class QueueChangeCommand
         QueueChange change = new(0, []);
         foreach (string[]? ids in selection.Ids?.Distinct(StringComparer.Ordinal).Chunk(QueueSelection.IdsMax) ?? [null!])
         {
-            QueueChange done = await ChangeAsync(client, action, ids is null ? selection : selection with { Ids = ids }, error);
-            change = done with { Count = change.Count + done.Count, Missing = [.. change.Missing, .. done.Missing] };
+            change = Add(change, await ChangeAsync(client, action, ids is null ? selection : selection with { Ids = ids }, error));
         }
         if (json)
         {
@@ -141,7 +140,7 @@ public static class QueueChangeCommand
     private static QueueChange Add(QueueChange sum, QueueChange part)
     {
         static long? Both(long? one, long? other) => one is null ? other : one + (other ?? 0);
-        return new QueueChange(sum.Count + part.Count, part.Missing)
+        return new QueueChange(sum.Count + part.Count, [.. sum.Missing, .. part.Missing])
         {
             Left = Both(sum.Left, part.Left),
             Later = Both(sum.Later, part.Later),

@@ -114,7 +114,7 @@ internal static class ReplyRuleReader
         try
         {
             Compile(pattern);
-            return RepeatsTooMuch(pattern) ? $"repeats a group by number, or a character more than {RepeatMax} times: that could take seconds for a reply; write * or + behind a group" : null;
+            return Costs(pattern);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
@@ -122,12 +122,16 @@ internal static class ReplyRuleReader
         }
     }
 
-    // The pattern is known to be one: a brace that is neither escaped nor in a class begins a repetition when a number follows.
-    private static bool RepeatsTooMuch(string pattern)
+    // The pattern is known to be one: a brace that is neither escaped nor in a class begins a repetition when a number follows. The engine's own
+    // bound (REGEX_NONBACKTRACKING_MAX_AUTOMATA_SIZE) cannot do this: at 300 it refuses three of ProviderRules, and lets (...){1,30} take 2 GiB.
+    private static string? Costs(string pattern)
     {
         bool inClass = false;
+        bool behindGroup = false;
         for (int i = 0; i < pattern.Length; i++)
         {
+            bool ofGroup = behindGroup;
+            behindGroup = pattern[i] == ')' && !inClass;
             switch (pattern[i])
             {
                 case '\\':
@@ -141,29 +145,17 @@ internal static class ReplyRuleReader
                 case ']':
                     inClass = false;
                     break;
-                case '{' when !inClass && i > 0 && i + 1 < pattern.Length && char.IsAsciiDigit(pattern[i + 1]):
-                    string[] bounds = pattern[(i + 1)..].Split('}')[0].Split(',');
-                    if (pattern[i - 1] == ')' && !IsEscaped(pattern, i - 1))
+                case '{' when !inClass && i + 1 < pattern.Length && char.IsAsciiDigit(pattern[i + 1]):
+                    if (ofGroup || pattern[(i + 1)..].Split('}')[0].Split(',').Any(static bound => int.TryParse(bound, NumberStyles.None, CultureInfo.InvariantCulture, out int times) && times > RepeatMax))
                     {
-                        return true;
-                    }
-                    if (bounds.Any(static bound => int.TryParse(bound, NumberStyles.None, CultureInfo.InvariantCulture, out int times) && times > RepeatMax))
-                    {
-                        return true;
+                        return $"repeats a group by number, or a character more than {RepeatMax} times: that could take seconds for a reply; write * or + behind a group";
                     }
                     break;
+                case '(' when !inClass && pattern.AsSpan(i + 1) is ['?', (>= 'a' and <= 'z') or '-', ..]:
+                    // Of them x would hide what is repeated behind white space.
+                    return "has options of its own, as in (?i): case does not count anyway";
             }
         }
-        return false;
-    }
-
-    private static bool IsEscaped(string pattern, int at)
-    {
-        int backslashes = 0;
-        while (at - backslashes > 0 && pattern[at - backslashes - 1] == '\\')
-        {
-            backslashes++;
-        }
-        return backslashes % 2 == 1;
+        return null;
     }
 }

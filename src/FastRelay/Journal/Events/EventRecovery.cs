@@ -46,6 +46,9 @@ internal sealed class EventRecovery
         return recovery;
     }
 
+    /// <summary>The start has failed.</summary>
+    public void Close() => _file?.Dispose();
+
     /// <summary>The segments are read: says what was told again, and goes on.</summary>
     /// <param name="store">The segments.</param>
     /// <param name="flusher">Knows the last group.</param>

@@ -18,6 +18,7 @@ internal sealed class EventReplay(EventStream events, MessageIndex index, Segmen
     private readonly LogStamp _since = new();
     private string _lastGap = "";
     private bool _tells;
+    private bool _waits = true;
 
     /// <summary>Events told.</summary>
     public long Told { get; private set; }
@@ -69,22 +70,21 @@ internal sealed class EventReplay(EventStream events, MessageIndex index, Segmen
         var envelope = new Envelope(facts.EnvelopeOf(record));
         Span<byte> id = stackalloc byte[MessageId.TextLength];
         new MessageId(header.Sequence).Format(id);
-        Told++;
         if ((envelope.Flags & EnvelopeFlags.Bounce) == 0)
         {
-            events.Begin("accepted"u8).AddRecovered().Add("id"u8, id).Add("from"u8, envelope.ReversePath).Add("recipients"u8, envelope.RecipientCount)
-                .Add("peer"u8, envelope.Peer).AddTenant(envelope.Tenant).AddPriority(envelope.Priority.Utf8Said()).Write();
+            Tell(WithRoom().Begin("accepted"u8).AddRecovered().Add("id"u8, id).Add("from"u8, envelope.ReversePath).Add("recipients"u8, envelope.RecipientCount)
+                .Add("peer"u8, envelope.Peer).AddTenant(envelope.Tenant).AddPriority(envelope.Priority.Utf8Said()));
             return;
         }
         if (facts.Settles == 0)
         {
-            events.Begin("delay_warning"u8).AddRecovered().Add("id"u8, id).Write();
+            Tell(WithRoom().Begin("delay_warning"u8).AddRecovered().Add("id"u8, id));
             return;
         }
         Settled(record, header, facts, slot);
         Span<byte> original = stackalloc byte[MessageId.TextLength];
         new MessageId(facts.Settles).Format(original);
-        events.Begin("bounce"u8).AddRecovered().Add("id"u8, id).Add("for"u8, original).Add("recipients"u8, facts.SettledCount).Write();
+        Tell(WithRoom().Begin("bounce"u8).AddRecovered().Add("id"u8, id).Add("for"u8, original).Add("recipients"u8, facts.SettledCount));
     }
 
     /// <summary>An Outcome or Settled record.</summary>
@@ -102,9 +102,9 @@ internal sealed class EventReplay(EventStream events, MessageIndex index, Segmen
         {
             RecipientOutcome outcome = facts[i];
             bool isDeferred = outcome.Result == RecipientResult.Deferred;
-            if (!isDeferred || facts.Attempts > 0)
+            if (!isDeferred || (facts.Attempts > 0 && !facts.Move.IsBounce))
             {
-                // Without an attempt it is a move by the operator, which has no event.
+                // Without an attempt it is a move by the operator, which has no event; nor has his order to bounce.
                 Tell(header.Sequence, envelope, outcome.Index, outcome.Result, facts.Attempts, isDeferred ? facts.Reason : default);
             }
         }
@@ -135,16 +135,23 @@ internal sealed class EventReplay(EventStream events, MessageIndex index, Segmen
     {
         Span<byte> id = stackalloc byte[MessageId.TextLength];
         new MessageId(message).Format(id);
-        Told++;
-        EventLine line = events.Begin(Of(result)).AddRecovered().Add("id"u8, id);
+        EventLine line = WithRoom().Begin(Of(result)).AddRecovered().Add("id"u8, id);
         // Of a message whose own record is gone only the number of the recipient is left.
         line = envelope.Encoded.IsEmpty || (uint)recipient >= (uint)envelope.RecipientCount
             ? line.Add("recipient"u8, recipient)
             : line.Add("from"u8, envelope.ReversePath).Add("to"u8, envelope.Recipient(recipient)).AddTenant(envelope.Tenant).AddPriority(envelope.Priority.Utf8Said());
         line = attempts > 0 ? line.Add("attempts"u8, attempts) : line;
-        line = reply.IsEmpty ? line : line.Add("reply"u8, reply);
-        line.Write();
+        Tell(reply.IsEmpty ? line : line.Add("reply"u8, reply));
     }
+
+    // Faster than any disk writes: what would find no room is waited for, until whoever reads has shown that he does not.
+    private EventStream WithRoom()
+    {
+        _waits = _waits && events.WaitForRoom();
+        return events;
+    }
+
+    private void Tell(in EventLine line) => Told += line.Write() ? 1 : 0;
 
     private static ReadOnlySpan<byte> Of(RecipientResult result) => result switch
     {
@@ -190,6 +197,6 @@ internal sealed class EventReplay(EventStream events, MessageIndex index, Segmen
         }
         _lastGap = reason;
         Gaps++;
-        events.Begin("gap"u8).AddRecovered().Add("since"u8, _since.Of(DateTimeOffset.FromUnixTimeMilliseconds(saidUnixMs))).Add("reason"u8, reason).Write();
+        WithRoom().Begin("gap"u8).AddRecovered().Add("since"u8, _since.Of(DateTimeOffset.FromUnixTimeMilliseconds(saidUnixMs))).Add("reason"u8, reason).Write();
     }
 }

@@ -38,6 +38,7 @@ internal sealed class Recovery
             {
                 return new JournalOpenResult(journal, "", recovery._report);
             }
+            recovery._events?.Close();
             recovery._folder.Close();
             held!.Dispose();
         }

@@ -70,12 +70,9 @@ internal sealed class GroupResult(MessageIndex index)
     /// <summary>All mail that a group holds fails.</summary>
     public static void FailWaiters(GroupBuffer group)
     {
-        MessageWriter? next;
-        for (MessageWriter? writer = group.TakeWaiters(); writer is not null; writer = next)
+        while (group.FirstWaiter is not null)
         {
-            next = writer.NextWaiter;
-            writer.NextWaiter = null;
-            writer.Finish(JournalStatus.Failed, MessageHandle.None);
+            group.TakeWaiter().Finish(JournalStatus.Failed, MessageHandle.None);
         }
     }
 

@@ -99,7 +99,8 @@ public ref struct EventLine
     }
 
     /// <summary>Ends the line and hands it on.</summary>
-    public readonly void Write() => _stream.Take(End());
+    /// <returns>False when it found no room, which is told by a gap.</returns>
+    public readonly bool Write() => _stream.Take(End());
 
     /// <summary>Ends the line, with its newline.</summary>
     internal readonly ReadOnlySpan<byte> End()

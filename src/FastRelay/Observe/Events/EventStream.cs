@@ -37,6 +37,10 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
     /// <summary>True when one more line would find room now, with the gap that may have to be told before it, and with a line of the log where that goes the same way.</summary>
     public bool HasRoom => sink.HasRoom(3L * LineBytes);
 
+    /// <summary>Waits for <see cref="HasRoom"/>: a start may, which tells faster than any disk writes.</summary>
+    /// <returns>False when there was none for ten seconds.</returns>
+    internal bool WaitForRoom() => sink.WaitForRoom(3L * LineBytes, TimeSpan.FromSeconds(10));
+
     /// <summary>Where the stream ends now: what was written before is in the system's hands when <see cref="IsPassed"/> says so.</summary>
     public long Mark => sink.Taken;
 
@@ -64,13 +68,14 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
         log.Line("events_recovered"u8).Add("events"u8, told).Add("gaps"u8, gaps).Write();
     }
 
-    internal void Take(ReadOnlySpan<byte> line)
+    /// <returns>False when it found no room.</returns>
+    internal bool Take(ReadOnlySpan<byte> line)
     {
         CountOld();
         if (TryTellGap() && sink.TryWrite(line))
         {
             counters.Events++;
-            return;
+            return true;
         }
         if (_lost++ == 0)
         {
@@ -78,6 +83,7 @@ public sealed class EventStream(Output sink, TimeProvider time, Counters counter
             log.Warn("events_lost"u8).Add("reason"u8, "the reader or the disk is too slow"u8).Write();
         }
         counters.EventsLost++;
+        return false;
     }
 
     /// <summary>What grew too old is known to the thread that writes; it is counted with the next event.</summary>

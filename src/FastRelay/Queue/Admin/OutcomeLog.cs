@@ -57,7 +57,10 @@ internal static class OutcomeLog
         if (!kind.IsEmpty)
         {
             line = line.Add("class"u8, kind);
-            queue.Counters.Troubles.Add(outcome.Class, kind);
+            if (outcome.Cause != OutcomeCause.Removed)
+            {
+                queue.Counters.Troubles.Add(outcome.Class, kind);
+            }
         }
         line.Add("reply"u8, DeliveryReporter.Cut(report.ReplyText.Span)).Write();
         if (queue.Log.Events is { } events)

@@ -207,7 +207,8 @@ public sealed class QueueAdmin
                 missing.Add(id);
             }
             await slice.PaceAsync(ChangeCost);
-            if (_queue.Stopping)
+            // What has waited for the disk in vain is not waited for with each of the others again.
+            if (_queue.Stopping || (deed.IsRecorded && !_queue.Journal.HasOutcomeRoom))
             {
                 break;
             }

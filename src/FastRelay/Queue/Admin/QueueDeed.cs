@@ -113,11 +113,15 @@ public sealed class QueueDeed
             queue.MakeReady(handle);
             return DeedResult.Done;
         }
+        if (entry.IsHeld)
+        {
+            return DeedResult.Held;
+        }
         if (entry.State is EntryState.InFlight or EntryState.Settling)
         {
             entry.Flags |= EntryFlags.RetryWanted;
         }
-        return entry.IsHeld ? DeedResult.Held : WhenDone(entry.State);
+        return WhenDone(entry.State);
     }
 
     private static DeedResult DoRemove(QueueState queue, PickedEntry picked)
@@ -127,11 +131,7 @@ public sealed class QueueDeed
         DeedResult result = entry.IsDropped ? DeedResult.Already : WhenDone(entry.State);
         if (picked.Only is { } only)
         {
-            if (!entry.IsDropped)
-            {
-                StruckMail.Strike(queue, handle, only, null);
-            }
-            return result;
+            return !entry.IsDropped && StruckMail.Strike(queue, handle, only, null) ? result : DeedResult.Already;
         }
         // Also what was to be bounced, and has not been yet: the last word counts.
         entry.Flags = (entry.Flags & ~EntryFlags.Bouncing) | EntryFlags.Removing;
@@ -154,8 +154,7 @@ public sealed class QueueDeed
         DeedResult result = WhenDone(entry.State);
         if (picked.Only is { } only)
         {
-            StruckMail.Strike(queue, handle, only, text);
-            return result;
+            return StruckMail.Strike(queue, handle, only, text) ? result : DeedResult.Already;
         }
         entry.Flags |= EntryFlags.Bouncing;
         entry.Reason = queue.Reasons.Add(text);

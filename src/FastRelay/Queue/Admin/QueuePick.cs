@@ -34,10 +34,10 @@ internal sealed class QueuePick(QueueState queue, QueueScan scan)
         _handles.Clear();
         Left = Divides = false;
         bool paused = await scan.PickAsync(_handles);
-        foreach (int handle in _handles)
+        for (int i = 0; scan.MayDivide && !Divides && i < _handles.Count; i++)
         {
             // After a pause an entry may be another's: whether it still is the message's own is asked before anything is done to it.
-            Divides |= scan.StillSelects(handle) && scan.Divides(handle);
+            Divides = scan.StillSelects(_handles[i]) && scan.Divides(_handles[i]);
         }
         return paused;
     }

@@ -70,6 +70,9 @@ internal sealed class QueueScan
             && (Filter.Site is null || (destination.Site is { } site && (site.Key == Filter.Site || site.Budget.Key == Filter.Site)));
     }
 
+    /// <summary>False when no entry can be so that the filter <see cref="Divides"/> it.</summary>
+    public bool MayDivide => _domainName is not null;
+
     /// <summary>True when the filter may select some recipients of an entry and not the others, as its envelope says: mail of several domains goes by one route.</summary>
     public bool Divides(int handle) =>
         _domainName is not null && _queue.Destinations[_queue.Slab[handle].Destination].Origin.NextHop.Kind != NextHopKind.Mx;

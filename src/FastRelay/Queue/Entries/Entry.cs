@@ -152,6 +152,9 @@ internal sealed class EntryExtra
     /// </summary>
     public Dictionary<int, byte[]?>? Struck { get; set; }
 
+    /// <summary>Until then they wait, since their sender could not be told, and the others go on; on the loop's scale in seconds.</summary>
+    public int StruckAgainSeconds { get; set; }
+
     /// <summary>When the others go on then, on the loop's scale in seconds; 0 at once.</summary>
     public int GoesOnSeconds { get; set; }
 
@@ -171,7 +174,7 @@ internal sealed class EntryExtra
         NextCursor = -1;
         Failed.Clear();
         Struck = null;
-        GoesOnSeconds = 0;
+        GoesOnSeconds = StruckAgainSeconds = 0;
         MoveWanted = Alone = false;
         MoveTo = null;
     }

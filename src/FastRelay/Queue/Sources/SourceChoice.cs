@@ -20,6 +20,8 @@ internal sealed class SourceChoice(QueueState queue)
     /// <summary>A destination is new, or its route, tenant or the sources have changed: what it may leave from.</summary>
     public void Assign(Destination destination)
     {
+        // The walk of a reload comes to its tenant perhaps later, and new mail has brought it here.
+        queue.Tenants.Set(destination.Tenant);
         EgressSource[]? pool = Table.Of(destination.Route, destination.Tenant);
         destination.Pool = pool;
         if (destination.Head == destination)

@@ -12,21 +12,21 @@ internal sealed class ConfigWalk(QueueState queue)
     private const int Cost = 8;
 
     private readonly QueueWalk _walk = new(queue);
-    private int _number;
+    private bool _walks;
 
-    /// <summary>Walks. A later change takes over from one that is not through: it reaches everything as well.</summary>
+    /// <summary>Walks, one at a time; not to the end when the relay stops.</summary>
     /// <returns>Entries whose route is not in the table any more: they keep it.</returns>
     public async ValueTask<long> RunAsync()
     {
-        int number = ++_number;
+        Check.That(!_walks, "one change of the configuration at a time");
+        _walks = true;
         long kept = 0;
-        bool Goes() => number == _number;
         await _walk.EachAsync(
             queue.Tenants.Places,
             tenant =>
             {
                 queue.Tenants.Set(tenant);
-                return Goes();
+                return !queue.Stopping;
             },
             Cost);
         await _walk.EachAsync(
@@ -34,7 +34,7 @@ internal sealed class ConfigWalk(QueueState queue)
             site =>
             {
                 queue.Sites.Change(site);
-                return Goes();
+                return !queue.Stopping;
             },
             Cost);
         queue.Sites.RoomAgain();
@@ -48,9 +48,10 @@ internal sealed class ConfigWalk(QueueState queue)
                     queue.Destinations.Update(destination);
                     kept += DestinationTable.KeptOf(destination);
                 }
-                return Goes();
+                return !queue.Stopping;
             },
             Cost);
+        _walks = false;
         return kept;
     }
 }

@@ -18,23 +18,36 @@ internal sealed class QueueWalk(QueueState queue)
 
     /// <summary>True when mail of any tenant is known that new mail for a domain would join.</summary>
     /// <param name="domain">Lower case.</param>
-    public async ValueTask<bool> KnowsAsync(string domain) => await BusiestHeadAsync(domain) is not null;
+    public async ValueTask<bool> KnowsAsync(string domain) => await HeadsAsync(domain, static _ => false);
 
     /// <summary>Of what new mail for a domain goes to, one for each tenant with some, the one with the most entries; null when there is none.</summary>
     /// <param name="domain">Lower case.</param>
     public async ValueTask<Destination?> BusiestHeadAsync(string domain)
     {
-        Route? route = queue.Destinations.Router.FixedRoute(domain);
         Destination? busiest = null;
-        await EachAsync(queue.Tenants.Places, tenant =>
+        await HeadsAsync(domain, head =>
         {
-            if (tenant.TryFind(domain, out Destination? head) || (route is not null && tenant.TryFind(route, out head)))
-            {
-                busiest = head!.Entries <= busiest?.Entries ? busiest : head;
-            }
+            busiest = head.Entries <= busiest?.Entries ? busiest : head;
             return true;
         });
         return busiest;
+    }
+
+    /// <returns>True when there is one.</returns>
+    private async ValueTask<bool> HeadsAsync(string domain, Func<Destination, bool> goesOn)
+    {
+        Route? route = queue.Destinations.Router.FixedRoute(domain);
+        bool any = false;
+        await EachAsync(queue.Tenants.Places, tenant =>
+        {
+            if (!tenant.TryFind(domain, out Destination? head) && (route is null || !tenant.TryFind(route, out head)))
+            {
+                return true;
+            }
+            any = true;
+            return goesOn(head!);
+        });
+        return any;
     }
 
     /// <summary>

@@ -20,15 +20,17 @@ internal sealed class PlanQueue(QueueState queue, Router router, Action<Destinat
     private Destination? _first;
     private Destination? _last;
     private int _inFlight;
-    private int _changes;
     private long _begun;
     private long _seen = -1;
 
     /// <summary>Something is being asked of DNS.</summary>
     public bool IsAsking => router.Cache.InFlight > 0;
 
+    /// <summary>How often what plans are made by has changed. A plan of an earlier number is old.</summary>
+    public int Changes { get; private set; }
+
     /// <summary>What plans are made by is other now: those under way are made again.</summary>
-    public void Changed() => _changes++;
+    public void Changed() => Changes++;
 
     /// <summary>Plans a destination, unless that is under way.</summary>
     public void Renew(Destination destination)
@@ -105,10 +107,10 @@ internal sealed class PlanQueue(QueueState queue, Router router, Action<Destinat
             do
             {
                 // A plan by what was in force before is worth nothing.
-                (change, route) = (_changes, destination.Route);
+                (change, route) = (Changes, destination.Route);
                 plan = await router.PlanAsync(route);
             }
-            while (change != _changes || route != destination.Route);
+            while (change != Changes || route != destination.Route);
             if (number != destination.PlanNumber)
             {
                 return;

@@ -67,10 +67,10 @@ public sealed class ResolverCache
     /// <summary>Queries in flight now; at most <see cref="Limits.DnsQueries"/>.</summary>
     public int InFlight { get; private set; }
 
-    /// <summary>Entries now; at most <see cref="Limits.DnsCacheEntries"/> and the questions being asked.</summary>
+    /// <summary>Entries now; at most <see cref="Limits.DnsCacheEntries"/> and the questions being asked, but for what a reload that lowers the bound leaves to the next answers.</summary>
     public int Count => _entries.Count;
 
-    /// <summary>What the entries keep, octets (<see cref="DnsWeight"/>); at most <see cref="Limits.DnsCacheBytes"/> and the questions being asked.</summary>
+    /// <summary>What the entries keep, octets (<see cref="DnsWeight"/>); bounded the same way by <see cref="Limits.DnsCacheBytes"/>.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>Forgets everything that is not being asked just now.</summary>

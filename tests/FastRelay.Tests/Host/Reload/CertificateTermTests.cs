@@ -51,9 +51,9 @@ public sealed class CertificateTermTests : IDisposable
         using var watch = new SecretsWatch(_config, SecretsWatch.Fingerprint(_config), _rig.Relay, TimeSpan.FromHours(1), _clock);
         Assert.Empty(watch.Terms);
         Put(hoursLeft: 2_400);
-        watch.Use(_config, SecretsWatch.Fingerprint(_config));
+        watch.Use(_config, SecretsWatch.Fingerprint(_config), CertificateTerm.All(_config));
         Assert.Equal(("tls.certificate", PathOf("our.crt")), (watch.Terms.Single().Key, watch.Terms.Single().File));
-        watch.Use(_rig.Relay.Config, SecretsWatch.Fingerprint(_rig.Relay.Config));
+        watch.Use(_rig.Relay.Config, SecretsWatch.Fingerprint(_rig.Relay.Config), CertificateTerm.All(_rig.Relay.Config));
         Assert.Empty(watch.Terms);
     }
 

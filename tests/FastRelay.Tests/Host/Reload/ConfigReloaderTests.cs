@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using FastRelay.Config;
+using FastRelay.Host;
 using FastRelay.Host.Admin;
 using FastRelay.Host.Reload;
 using FastRelay.Host.Secrets;
@@ -113,7 +114,7 @@ public sealed class ConfigReloaderTests : IDisposable
         Assert.Single(_rig.Output.Lines, static line => line.Contains("event=renewal_failed", StringComparison.Ordinal) && line.Contains("admin.token_file", StringComparison.Ordinal));
         File.WriteAllText(PathOf("token"), "the-second-token-012\n");
         // A reload that comes first puts it in force as well.
-        watch.Use(named, SecretsWatch.Fingerprint(named));
+        watch.Use(named, SecretsWatch.Fingerprint(named), CertificateTerm.All(named));
         watch.Look();
         Assert.Equal(["the-second-token-012"], told);
         Assert.True(_rig.Logged("event=renewed", "key=admin.token_file"));

@@ -85,7 +85,8 @@ public sealed class QueueWalkTests
     public void The_ways_of_a_domain_are_found_among_many_tenants_in_slices()
     {
         FillTenants();
-        Assert.True(InSlices(() => _rig.Queue.Explainer.KnowsAsync("a.test")));
+        Assert.True(InSlices(() => _rig.Queue.Explainer.KnowsAsync("a.test"), turns: 0));
+        Assert.False(InSlices(() => _rig.Queue.Explainer.KnowsAsync("b.test")));
         Assert.Equal("a.test", InSlices(() => _rig.Queue.Explainer.OfDomainAsync("a.test")).Destination);
         IReadOnlyList<Explanation> others = InSlices(() => _rig.Queue.Explainer.OthersOfAsync("a.test"));
         Assert.Equal(Explainer.WaysShown, others.Count);

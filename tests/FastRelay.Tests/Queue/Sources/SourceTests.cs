@@ -50,6 +50,26 @@ public class SourceTests
     private static int Ready(QueueRig rig, string site) => rig.Queue.State.Sites.Find(site) is { } found ? found.Ready : 0;
 
     [Fact]
+    public void A_tenants_source_is_that_of_its_new_mail_before_the_walk_of_a_reload_comes_to_it()
+    {
+        QueueRig rig = new QueueRig(Options("blue")).Domain("a.test");
+        for (int i = 0; i < 400; i++)
+        {
+            rig.Tenant = $"t{i}";
+            rig.Commit("s@x.test", "u@a.test");
+        }
+        MessageHandle late = rig.Store("s@x.test", "u@a.test");
+        rig.Loop.Settle();
+        Assert.Equal(400, Ready(rig, "mx.a.test/blue"));
+        Task<long> change = rig.Queue.ChangeAsync(Options("blue", new TenantConfig("t399", 1, 0) { Source = "green" }), rig.Queue.State.Limits, plansHold: true).AsTask();
+        Assert.False(change.IsCompleted);
+        rig.Add(late);
+        rig.Loop.Settle();
+        Assert.True(change.IsCompletedSuccessfully);
+        Assert.Equal((399, 2), (Ready(rig, "mx.a.test/blue"), Ready(rig, "mx.a.test/green")));
+    }
+
+    [Fact]
     public void Messages_are_spread_by_weight_and_every_site_has_its_source()
     {
         QueueRig rig = new QueueRig(Options()).Domain("a.test");

@@ -117,8 +117,9 @@ public sealed class AppendFile : Output, IDisposable
     {
         lock (_gate)
         {
+            // What is asked for first is kept first: under load, each ask would else put it off.
+            _keepTo = _keeping ? _keepTo : _taken;
             _keeping = true;
-            _keepTo = _taken;
             Monitor.Pulse(_gate);
         }
     }
@@ -157,7 +158,7 @@ public sealed class AppendFile : Output, IDisposable
 
     private void CloseOld()
     {
-        if (_fd >= 0 && _keepTo > 0)
+        if (_fd >= 0)
         {
             // Its last lines are told to be kept by a sync of the file that comes now.
             _syncer.Wait();

@@ -66,7 +66,7 @@ public static class SafeReplace
         try
         {
             int locked = Libc.LockNow(folder);
-            for (int tries = 0; locked < 0 && tries < LockTries; tries++)
+            for (int tries = 0; locked is -Libc.EAGAIN or -Libc.EINTR && tries < LockTries; tries++)
             {
                 Thread.Sleep(LockWaitMs);
                 locked = Libc.LockNow(folder);
