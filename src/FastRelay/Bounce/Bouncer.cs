@@ -135,7 +135,7 @@ public sealed class Bouncer : BounceSink
         // A message that was set aside meanwhile has left its slot, and its bounce, behind: that one ends by itself.
         PendingBounce? known = _waiting.GetValueOrDefault(message) is { } waiting && waiting.Id == id ? waiting : null;
         // One that waits for its rate is not made urgent by what comes later: that is told by itself, and the other goes on waiting.
-        PendingBounce pending = known is null || (isUrgent && known.Relayed == 0) ? new PendingBounce(message, id, tenant) : known;
+        PendingBounce pending = known is null || (isUrgent && known.Relayed == 0) ? new PendingBounce(message, id, tenant, failed.Length) : known;
         Fill(pending, failed);
         if (pending != known)
         {
@@ -165,7 +165,7 @@ public sealed class Bouncer : BounceSink
             return;
         }
         // By itself: a bounce settles everybody that it names.
-        var pending = new PendingBounce(message, _journal.IdOf(message), tenant) { RetryUntil = until };
+        var pending = new PendingBounce(message, _journal.IdOf(message), tenant, delayed.Length) { RetryUntil = until };
         _warnings++;
         Fill(pending, delayed);
         _reports.Add(pending);

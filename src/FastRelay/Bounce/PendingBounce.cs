@@ -4,7 +4,11 @@ using FastRelay.Queue;
 namespace FastRelay.Bounce;
 
 /// <summary>What the sender of one message is still to be told of.</summary>
-internal sealed class PendingBounce(MessageHandle message, MessageId id, string tenant)
+/// <param name="message">Which.</param>
+/// <param name="id">Its id.</param>
+/// <param name="tenant">Whose it is; empty for the default tenant.</param>
+/// <param name="recipients">How many there is room for at first: nearly always it is one, of a hundred thousand that may wait.</param>
+internal sealed class PendingBounce(MessageHandle message, MessageId id, string tenant, int recipients)
 {
     public MessageHandle Message { get; } = message;
 
@@ -13,7 +17,7 @@ internal sealed class PendingBounce(MessageHandle message, MessageId id, string 
     /// <summary>Whose message it is; empty for the default tenant.</summary>
     public string Tenant { get; } = tenant;
 
-    public List<FailedRecipient> Failed { get; } = [];
+    public List<FailedRecipient> Failed { get; } = new(recipients);
 
     /// <summary>When the last of them failed.</summary>
     public DateTimeOffset FailedAt { get; set; }

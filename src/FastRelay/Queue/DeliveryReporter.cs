@@ -19,6 +19,7 @@ internal sealed class DeliveryReporter(QueueState queue)
     private readonly List<FailedRecipient> _failed = [];
     private readonly List<int> _told = [];
     private byte[] _whyPutOff = [];
+    private byte[] _lastReply = [];
 
     public void Report(in Delivery delivery, in Envelope envelope, in AttemptInfo attempt, ReadOnlySpan<RecipientReport> reports)
     {
@@ -96,9 +97,10 @@ internal sealed class DeliveryReporter(QueueState queue)
     {
         queue.Counters.Deferred++;
         queue.Counters.BouncesPutOff++;
-        if (first)
+        ReadOnlySpan<byte> wait = queue.Bounces is { IsPaced: true } ? "waits for the rate of bounces: "u8 : "waits until its sender can be told: "u8;
+        if (first && !(_whyPutOff.AsSpan().StartsWith(wait) && _whyPutOff.AsSpan(wait.Length).SequenceEqual(Cut(reply))))
         {
-            _whyPutOff = [.. queue.Bounces is { IsPaced: true } ? "waits for the rate of bounces: "u8 : "waits until its sender can be told: "u8, .. Cut(reply)];
+            _whyPutOff = [.. wait, .. Cut(reply)];
         }
         return failed with { Class = OutcomeClass.Deferred, Cause = OutcomeCause.Untold };
     }
@@ -370,7 +372,10 @@ internal sealed class DeliveryReporter(QueueState queue)
     private void Tell(in RecipientReport report, in Outcome outcome, in AttemptInfo attempt, NoticeKind kind)
     {
         string host = attempt.Host.Length == 0 ? "" : attempt.Address is null ? attempt.Host : $"{attempt.Host} ({attempt.Address.Address})";
-        _failed.Add(new FailedRecipient(report.Index, outcome, host, Cut(report.ReplyText.Span).ToArray()) { Kind = kind });
+        ReadOnlySpan<byte> reply = Cut(report.ReplyText.Span);
+        // Thousands that fail together fail by the same words: one copy of them.
+        _lastReply = reply.SequenceEqual(_lastReply) ? _lastReply : reply.ToArray();
+        _failed.Add(new FailedRecipient(report.Index, outcome, host, _lastReply) { Kind = kind });
     }
 
     private static bool WantsFailures(in Envelope envelope, int index)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using FastRelay.Journal;
 using FastRelay.Outside;
@@ -28,6 +29,9 @@ internal sealed class Settler
     private Destination? _last;
     private int[] _indexes = [];
     private RecipientReport[] _reports = [];
+    private (string Text, byte[] Reply) _said = ("", []);
+    private byte[] _lastWords = [];
+    private (Outcome Outcome, string Text) _lastBounced;
     private bool _running;
     private bool _idle;
 
@@ -166,6 +170,7 @@ internal sealed class Settler
         return false;
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask SettleAsync(Delivery delivery, bool byPlan)
     {
         BodyReader body = _queue.Journal.OpenBody();
@@ -212,7 +217,7 @@ internal sealed class Settler
             return;
         }
         (Outcome outcome, string text) = Verdict(in entry, delivery.Destination);
-        byte[] reply = Encoding.ASCII.GetBytes(text);
+        byte[] reply = ReplyOf(text);
         int count = _queue.CollectRecipients(delivery, envelope, _indexes, out _);
         for (int i = 0; i < count; i++)
         {
@@ -232,7 +237,7 @@ internal sealed class Settler
                 break;
             }
             (Outcome outcome, string said) = text is null ? Removed : Bounced(text);
-            _reports[count++] = new RecipientReport(index, outcome, Encoding.ASCII.GetBytes(said));
+            _reports[count++] = new RecipientReport(index, outcome, ReplyOf(said));
         }
         _queue.Reporter.Report(delivery, envelope, default(AttemptInfo) with { Host = "" }, _reports.AsSpan(0, count));
     }
@@ -263,11 +268,26 @@ internal sealed class Settler
     private static (Outcome Outcome, string Text) Removed => (OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.Removed), "removed by the operator");
 
     // The operator's own words, unless thousands of other texts have come since.
-    private static (Outcome Outcome, string Text) Bounced(ReadOnlySpan<byte> text)
+    private (Outcome Outcome, string Text) Bounced(ReadOnlySpan<byte> text)
     {
         text = text.IsEmpty ? "returned by the operator"u8 : text;
-        Outcome outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator) with { EnhancedCode = new EnhancedCode(5, 7, 1) };
-        return Coded(outcome, text);
+        if (!text.SequenceEqual(_lastWords))
+        {
+            _lastWords = text.ToArray();
+            Outcome outcome = OutcomePolicy.From(SmtpStage.Connect, OutcomeCause.ByOperator) with { EnhancedCode = new EnhancedCode(5, 7, 1) };
+            _lastBounced = Coded(outcome, text);
+        }
+        return _lastBounced;
+    }
+
+    // Of half a million that are removed or bounced each says the same: no garbage for them.
+    private byte[] ReplyOf(string text)
+    {
+        if (!ReferenceEquals(text, _said.Text))
+        {
+            _said = (text, Encoding.ASCII.GetBytes(text));
+        }
+        return _said.Reply;
     }
 
     // Whoever fails mail may say the code, and of a failure it is of class 5 (RFC 3464 2.3.4): any other is a part of the text.

@@ -145,7 +145,7 @@ public sealed class BounceQueueTests
 
     private PendingBounce Add(BounceQueue queue, string tenant, NoticeKind kind = NoticeKind.Failed)
     {
-        var pending = new PendingBounce(new MessageHandle(++_made), default, tenant);
+        var pending = new PendingBounce(new MessageHandle(++_made), default, tenant, 1);
         pending.Failed.Add(new FailedRecipient(0, s_no, "", []) { Kind = kind });
         queue.Counts(pending, 1);
         queue.Add(pending);

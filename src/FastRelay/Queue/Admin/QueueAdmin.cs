@@ -229,6 +229,7 @@ public sealed class QueueAdmin
 
     /// <summary>A message may have thousands of destinations: between its slices some of them may have come to their end.</summary>
     /// <returns>The best of what it came to; None where the filter selects nothing of it any more.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<DeedResult> ChangeAsync(QueueDeed deed, QueueScan scan, QueuePick pick)
     {
         bool paused = await pick.FindAsync();
@@ -269,6 +270,7 @@ public sealed class QueueAdmin
     }
 
     /// <summary>The envelope of a message that is there; null when it cannot be read.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<BodyReader?> OpenAsync(int slot)
     {
         BodyReader body = _queue.Journal.OpenBody();

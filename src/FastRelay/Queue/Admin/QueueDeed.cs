@@ -128,7 +128,8 @@ public sealed class QueueDeed
     {
         int handle = picked.Handle;
         ref Entry entry = ref queue.Slab[handle];
-        DeedResult result = entry.IsDropped ? DeedResult.Already : WhenDone(entry.State);
+        // What is being settled ends by being removed, whatever it was settled for.
+        DeedResult result = entry.IsDropped ? DeedResult.Already : entry.State == EntryState.InFlight ? DeedResult.Later : DeedResult.Done;
         if (picked.Only is { } only)
         {
             return !entry.IsDropped && StruckMail.Strike(queue, handle, only, null) ? result : DeedResult.Already;
