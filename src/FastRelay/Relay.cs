@@ -183,6 +183,11 @@ public sealed class Relay : LoopItem
         Queue.Dispatcher = Deliverer;
         Queue.Bounces = Bouncer;
 
+        if (Journal.Stats.Messages > 0)
+        {
+            // What a start leaves on the heap is gone through once, while nobody waits, and not when an operator's first wish allocates (0036).
+            GC.Collect();
+        }
         Receiver = new Receiver(World, Journal, Queue, ReceivingOf(Config), Log, Counters) { Tls = serverTls, Users = users };
         foreach (ListenConfig listen in Config.Listen)
         {

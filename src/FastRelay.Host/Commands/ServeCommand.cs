@@ -205,7 +205,5 @@ public static class ServeCommand
         {
             relay.Log.Line("admin"u8).Add("socket"u8, socket).Write();
         }
-        // What a start leaves on the heap is gone through once: now, and not when an operator's first wish allocates (0036).
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
     }
 }

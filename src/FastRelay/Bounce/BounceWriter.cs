@@ -13,6 +13,8 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
     private const int PieceBytes = 4096;
     private readonly MessageWriter _writer = new(journal);
     private readonly EnvelopeBuilder _envelope = new();
+    // Of one after the other; at most the octets that are returned, and our own.
+    private readonly ArrayBufferWriter<byte> _text = new(4096);
 
     /// <summary>The envelope of the bounce that was committed last.</summary>
     public EnvelopeBuilder Envelope => _envelope;
@@ -90,8 +92,8 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         ReturnedPart part = status != BodyStatus.Ok ? ReturnedPart.Nothing : whole ? ReturnedPart.Message : ReturnedPart.Headers;
         ReadOnlyMemory<byte> original = part == ReturnedPart.Nothing ? default : ReturnedBytes(body, part);
         BounceFacts facts = Facts(pending, id, body.Envelope, part, original);
-        var text = new ArrayBufferWriter<byte>(original.Length + 4096);
-        BounceShape shape = BounceText.Write(facts, text);
+        _text.ResetWrittenCount();
+        BounceShape shape = BounceText.Write(facts, _text);
         _writer.StuffedDots = shape.StuffedDots;
         EnvelopeFlags flags = EnvelopeFlags.Bounce | (shape.EightBit ? EnvelopeFlags.EightBit : EnvelopeFlags.None);
         if (ReportForm.Of(facts).IsUtf8)
@@ -105,7 +107,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         _envelope.SetPriority(body.Envelope.Priority);
         bool fits = _envelope.TryAddRecipient(facts.ReversePath);
         Check.That(fits);
-        return text;
+        return _text;
     }
 
     private BounceFacts Facts(PendingBounce pending, MessageId id, scoped in Envelope envelope, ReturnedPart part, ReadOnlyMemory<byte> original)

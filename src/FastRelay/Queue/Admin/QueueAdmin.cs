@@ -251,8 +251,9 @@ public sealed class QueueAdmin
             cost += recipients / RecipientsPerLook;
         }
         DeedResult result = DeedResult.None;
-        foreach (int handle in pick.Handles)
+        for (int i = 0; i < pick.Handles.Count; i++)
         {
+            int handle = pick.Handles[i];
             if ((paused && !scan.StillSelects(handle)) || pick.Of(handle, deed, body) is not { } picked)
             {
                 continue;
