@@ -31,13 +31,14 @@ function sendEvil() {
   });
 }
 
-async function click(browser, name, width, height, colorScheme) {
+// `port`: where a message is moved to, another each time: one that is there already is left as it is.
+async function click(browser, name, width, height, colorScheme, port) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const page = await context.newPage(), errors = [];
   page.on('pageerror', error => errors.push(String(error)));
   page.on('console', message => { if (message.type() === 'error' && !message.text().includes('401')) errors.push(message.text()); });
   page.on('request', request => { if (!request.url().startsWith(base)) errors.push('asked for ' + request.url()); });
-  page.on('dialog', dialog => dialog.accept(dialog.type() === 'prompt' ? 'smtp:[127.0.0.1]:9' : undefined));
+  page.on('dialog', dialog => dialog.accept(dialog.type() === 'prompt' ? `smtp:[127.0.0.1]:${port}` : undefined));
   const said = start => page.waitForFunction(text => !document.querySelector('#message').hidden && document.querySelector('#message').textContent.startsWith(text), start);
   const look = async filter => { for (const [key, value] of Object.entries(filter)) await page.fill('#by-' + key, value); await page.click('#look'); };
   const picture = async part => { await page.waitForTimeout(300); await page.screenshot({ path: `${folder}/${name}${part}.png`, fullPage: part === '' }); };
@@ -129,7 +130,7 @@ async function click(browser, name, width, height, colorScheme) {
   await panel('statehold|hold: the operator');
   await page.click('[data-key=message-move]');
   await said('move: 1 message');
-  await panel('moved by the operator to smtp:\\[127\\.0\\.0\\.1\\]:9');
+  await panel(`moved by the operator to smtp:\\[127\\.0\\.0\\.1\\]:${port}\\b`);
   assert.deepEqual(await held(), [id]);
   await picture('-message');
   await page.click('#close');
@@ -178,9 +179,9 @@ async function click(browser, name, width, height, colorScheme) {
 (async () => {
   assert.match(await sendEvil(), /\r\n5\d\d [^]*\r\n250 2\.0\.0 queued as /);
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
-  await click(browser, 'desktop-light', 1280, 900, 'light');
-  await click(browser, 'phone-dark', 390, 844, 'dark');
-  await click(browser, 'phone-light', 390, 844, 'light');
-  await click(browser, 'desktop-dark', 1280, 900, 'dark');
+  await click(browser, 'desktop-light', 1280, 900, 'light', 9);
+  await click(browser, 'phone-dark', 390, 844, 'dark', 10);
+  await click(browser, 'phone-light', 390, 844, 'light', 11);
+  await click(browser, 'desktop-dark', 1280, 900, 'dark', 12);
   await browser.close();
 })().catch(error => { console.error(error); process.exit(1); });
