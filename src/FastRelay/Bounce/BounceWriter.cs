@@ -33,9 +33,9 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
             return status == BodyStatus.Corrupt ? null : new CommitResult(JournalStatus.Failed, MessageHandle.None);
         }
         MessageId id = _writer.Begin();
-        ArrayBufferWriter<byte> text = Compose(pending, id, body, status);
+        Compose(pending, id, body, status);
         body.Close();
-        for (int at = 0; at < text.WrittenCount;)
+        for (int at = 0; at < _text.WrittenCount;)
         {
             JournalStatus flushed = _writer.IsFull ? await _writer.FlushAsync() : JournalStatus.Ok;
             if (flushed != JournalStatus.Ok)
@@ -43,7 +43,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
                 _writer.Abandon();
                 return new CommitResult(flushed, MessageHandle.None);
             }
-            at += CopyPiece(text.WrittenSpan[at..]);
+            at += CopyPiece(_text.WrittenSpan[at..]);
         }
         if (!IsLive(pending))
         {
@@ -84,7 +84,7 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         return _writer.CommitAsync(_envelope, pending.Message, indexes);
     }
 
-    private ArrayBufferWriter<byte> Compose(PendingBounce pending, MessageId id, BodyReader body, BodyStatus status)
+    private void Compose(PendingBounce pending, MessageId id, BodyReader body, BodyStatus status)
     {
         // RET=HDRS asks for less (RFC 3461 4.3); RET=FULL for more than is returned of a large message. Without a failure
         // the header is enough (RFC 3461 6.2).
@@ -107,7 +107,6 @@ internal sealed class BounceWriter(World world, MessageJournal journal, BounceOp
         _envelope.SetPriority(body.Envelope.Priority);
         bool fits = _envelope.TryAddRecipient(facts.ReversePath);
         Check.That(fits);
-        return _text;
     }
 
     private BounceFacts Facts(PendingBounce pending, MessageId id, scoped in Envelope envelope, ReturnedPart part, ReadOnlyMemory<byte> original)

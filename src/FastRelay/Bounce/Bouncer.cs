@@ -219,17 +219,20 @@ public sealed class Bouncer : BounceSink
         if (_running < _options.AtOnce && _reports.Count > 0 && !_stopping)
         {
             _running++;
-            _ = WorkAsync(new BounceWriter(_world, _journal, _options));
+            _ = WorkAsync();
         }
     }
 
     // A root: one for each bounce that is written at the same time. It ends when nothing waits.
-    private async Task WorkAsync(BounceWriter writer)
+    private async Task WorkAsync()
     {
+        BounceWriter? writer = null;
         try
         {
             while (Take() is { } pending)
             {
+                // Not before: while a rate holds all of them back, each that fails comes here for nothing.
+                writer ??= new BounceWriter(_world, _journal, _options);
                 _working.Add(pending);
                 pending.SinceMs = _world.Loop.NowMs;
                 if (!_timer.IsArmed)

@@ -85,6 +85,7 @@ public class DomainFilterTests
         Assert.Equal(["u@good.test", "w@good.test"], after.Recipients);
         Assert.Empty(_rig.Bounces.Seen);
         Assert.Equal((0, 0L, 1L), (Logged("failed"), _rig.Counters.Failed, _rig.Counters.Removed));
+        Assert.Equal(0, _rig.Counters.Troubles.Read().Sum(static one => one.Failed));
         string line = Assert.Single(_rig.Output.Lines, static line => line.Contains("status=removed", StringComparison.Ordinal));
         Assert.Contains("level=info", line, StringComparison.Ordinal);
         Assert.Contains($" to=v@typo.test site={Way}", line.Replace("\"", "", StringComparison.Ordinal), StringComparison.Ordinal);

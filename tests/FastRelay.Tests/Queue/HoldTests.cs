@@ -1,5 +1,6 @@
 using FastRelay.Config;
 using FastRelay.Journal;
+using FastRelay.Outside;
 using FastRelay.Queue;
 using FastRelay.Routing;
 using FastRelay.Smtp;
@@ -123,6 +124,48 @@ public class HoldTests
         _rig.Report(delivery, _ => QueueRig.Later);
         Assert.Equal((0, 0L), (_rig.Queue.Entries, _rig.Messages));
         Assert.Empty(_rig.Bounces.Seen);
+    }
+
+    [Fact]
+    public void What_is_being_bounced_is_removed_at_once()
+    {
+        _rig.Accept("s@x.test", "u@a.test");
+        _rig.Bounces.Room = false;
+        Do(QueueDeed.Bounce("no"));
+        Assert.Equal(EntryState.Settling, _rig.Queue.State.Slab[1].State);
+        DeedTally tally = Do(QueueDeed.Remove);
+        Assert.Equal((1, 0), (tally[DeedResult.Done], tally[DeedResult.Later]));
+        _rig.Bounces.Room = true;
+        _rig.Queue.BouncesMove();
+        _rig.Loop.Settle();
+        Assert.Empty(_rig.Bounces.Seen);
+        Assert.Equal((0, 1L), (_rig.Queue.Entries, _rig.Counters.Removed));
+    }
+
+    [Fact]
+    public void A_retry_of_what_is_held_while_it_is_delivered_is_no_wish_for_later()
+    {
+        MessageHandle message = _rig.Accept("s@x.test", "u@a.test");
+        Delivery delivery = _rig.Take("mx.a.test");
+        Do(QueueDeed.Hold);
+        Assert.Equal(1, Do(QueueDeed.Retry)[DeedResult.Held]);
+        Do(QueueDeed.Release);
+        _rig.Report(delivery, _ => QueueRig.Later);
+        Assert.Equal(QueuedState.Deferred, _rig.ShowOne(message).State);
+    }
+
+    [Fact]
+    public void Ids_behind_a_full_disk_are_not_waited_for_one_by_one()
+    {
+        MessageId[] ids = [.. Enumerable.Range(0, 6).Select(_ => _rig.Journal.IdOf(_rig.Accept("s@x.test", "u@a.test")))];
+        _rig.Disk.Fault = new DiskError(28, "write");
+        Do(QueueDeed.Hold, new QueueFilter { Id = ids[0] });
+        Assert.False(_rig.Journal.HasOutcomeRoom);
+        Task<DeedTally> held = _rig.Queue.Admin.ChangeAsync(QueueDeed.Hold, ids, []).AsTask();
+        _rig.Loop.Pass(40_000, step: 1_000);
+        Assert.True(held.IsCompletedSuccessfully);
+        Assert.InRange(held.Result.Found, 1, ids.Length - 1);
+        _rig.Disk.Fault = DiskError.None;
     }
 
     [Fact]

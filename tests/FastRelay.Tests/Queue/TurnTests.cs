@@ -204,7 +204,7 @@ public sealed class TurnTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2_000 * 16);
     }
 
-    /// <summary>The collector stops the loop for longer than any slice: with 40 octets for each of a million it did so eight times.</summary>
+    /// <summary>The collector stops the loop for longer than any slice: with 40 octets for each of a million it did so five times.</summary>
     [Fact]
     public void What_is_done_to_each_message_makes_no_garbage()
     {

@@ -54,9 +54,11 @@ public sealed class LinuxOutputTests
         }
         Assert.InRange(taken, 1_000, 2_000);
         Assert.Equal(3_000 - taken, output.Dropped);
+        Assert.False(output.WaitForRoom(line.Length, TimeSpan.FromMilliseconds(20)));
         string all = "";
         var reader = new Thread(() => all = new StreamReader(pipe).ReadToEnd());
         reader.Start();
+        Assert.True(output.WaitForRoom(line.Length, TimeSpan.FromMinutes(1)));
         output.Dispose();
         pipe.ClientSafePipeHandle.Dispose();
         reader.Join();
