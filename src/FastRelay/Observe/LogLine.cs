@@ -12,9 +12,6 @@ namespace FastRelay.Observe;
 /// </summary>
 public ref struct LogLine
 {
-    private static readonly SearchValues<byte> s_plain = SearchValues.Create(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@+<>[]()*,;!#$%&'^`{|}~?"u8);
-
     private readonly Log _log;
     private readonly Span<byte> _buffer;
     private int _length;
@@ -46,7 +43,7 @@ public ref struct LogLine
     public LogLine Add(scoped ReadOnlySpan<byte> key, scoped ReadOnlySpan<byte> value)
     {
         Key(key);
-        if (value.Length > 0 && value.IndexOfAnyExcept(s_plain) < 0)
+        if (IsPlain(value))
         {
             Raw(value);
             return this;
@@ -77,9 +74,7 @@ public ref struct LogLine
     public LogLine Add(scoped ReadOnlySpan<byte> key, long value)
     {
         Key(key);
-        Span<byte> digits = stackalloc byte[20];
-        Utf8Formatter.TryFormat(value, digits, out int written);
-        Raw(digits[..written]);
+        Number(value);
         return this;
     }
 
@@ -87,12 +82,9 @@ public ref struct LogLine
     public LogLine AddSeconds(scoped ReadOnlySpan<byte> key, long milliseconds)
     {
         Key(key);
-        Span<byte> digits = stackalloc byte[32];
-        Utf8Formatter.TryFormat(milliseconds / 1000, digits, out int written);
-        Raw(digits[..written]);
-        Raw("."u8);
-        Utf8Formatter.TryFormat(Math.Abs(milliseconds % 1000), digits, out written, new StandardFormat('D', 3));
-        Raw(digits[..written]);
+        Number(milliseconds / 1000);
+        int rest = (int)Math.Abs(milliseconds % 1000);
+        Raw([(byte)'.', (byte)('0' + (rest / 100)), (byte)('0' + (rest / 10 % 10)), (byte)('0' + (rest % 10))]);
         return this;
     }
 
@@ -156,9 +148,39 @@ public ref struct LogLine
 
     private void Key(scoped ReadOnlySpan<byte> key)
     {
-        Raw(" "u8);
-        Raw(key);
-        Raw("="u8);
+        if (_cut || _length + key.Length + 2 > _buffer.Length - Tail)
+        {
+            _cut = true;
+            return;
+        }
+        _buffer[_length++] = (byte)' ';
+        key.CopyTo(_buffer[_length..]);
+        _length += key.Length;
+        _buffer[_length++] = (byte)'=';
+    }
+
+    private void Number(long value)
+    {
+        if (_cut || !Utf8Formatter.TryFormat(value, _buffer[_length..^Tail], out int written))
+        {
+            _cut = true;
+            return;
+        }
+        _length += written;
+    }
+
+    // What needs no quotes: all that is printed in one piece but the quote, the backslash and the equals sign. Values are short, so that a loop
+    // is less than a set of the library's, which has to look octets up in a vector.
+    private static bool IsPlain(ReadOnlySpan<byte> value)
+    {
+        foreach (byte b in value)
+        {
+            if (b is <= (byte)' ' or >= 0x7F or (byte)'"' or (byte)'\\' or (byte)'=')
+            {
+                return false;
+            }
+        }
+        return value.Length > 0;
     }
 
     private void Raw(scoped ReadOnlySpan<byte> bytes)

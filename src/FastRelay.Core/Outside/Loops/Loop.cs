@@ -20,7 +20,7 @@ public sealed class Loop
     private readonly Random? _pick;
     private readonly TimerWheel _timers;
     private readonly long _startTimestamp;
-    private LoopItem[] _queue = new LoopItem[1024];
+    private Place[] _queue = new Place[1024];
     private int _head;
     private int _count;
     private LoopItem? _posted;
@@ -268,7 +268,7 @@ public sealed class Loop
     {
         if (_count == _queue.Length)
         {
-            var larger = new LoopItem[_queue.Length * 2];
+            var larger = new Place[_queue.Length * 2];
             for (int i = 0; i < _count; i++)
             {
                 larger[i] = _queue[(_head + i) & (_queue.Length - 1)];
@@ -276,7 +276,7 @@ public sealed class Loop
             _queue = larger;
             _head = 0;
         }
-        _queue[(_head + _count) & (_queue.Length - 1)] = item;
+        _queue[(_head + _count) & (_queue.Length - 1)].Item = item;
         _count++;
     }
 
@@ -288,10 +288,16 @@ public sealed class Loop
             int other = (_head + _pick.Next(_count)) & mask;
             (_queue[_head], _queue[other]) = (_queue[other], _queue[_head]);
         }
-        LoopItem item = _queue[_head];
-        _queue[_head] = null!;
+        LoopItem item = _queue[_head].Item;
+        _queue[_head].Item = null!;
         _head = (_head + 1) & mask;
         _count--;
         return item;
+    }
+
+    // An array of references asks at each store whether its type allows this one.
+    private struct Place
+    {
+        public LoopItem Item;
     }
 }

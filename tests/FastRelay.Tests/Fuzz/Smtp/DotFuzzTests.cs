@@ -56,6 +56,26 @@ public class DotFuzzTests
         }
     }
 
+    // What is looked through by 64 octets at a time: whatever stands at, before or behind the edge of such a piece, and where it is cut.
+    [Fact]
+    public void Every_four_octets_at_every_place_of_long_lines_decode_as_the_twin_says()
+    {
+        for (var number = 0; number < 256; number++)
+        {
+            var special = Enumerate(number, 4);
+            for (var place = 0; place <= 140; place++)
+            {
+                var stream = new byte[200];
+                Array.Fill(stream, (byte)'a');
+                "\r\n.."u8.CopyTo(stream.AsSpan(number & 31)); // lines and a stuffed dot before it, out of step with the pieces
+                special.CopyTo(stream.AsSpan(place));
+                stream = [.. stream, .. Tail];
+                Check(stream, [stream.Length], 4096);
+                Check(stream, [place + (number % 5), stream.Length - place - (number % 5)], 4096);
+            }
+        }
+    }
+
     [Theory]
     [InlineData(11)]
     [InlineData(12)]

@@ -10,7 +10,7 @@ internal sealed class LinkBuffers
     private const int Kept = 1024;
 
     // Pinned: they are handed to the kernel all the time, and must neither be moved nor keep others from moving.
-    private readonly byte[]?[] _free = new byte[]?[Kept];
+    private readonly Free[] _free = new Free[Kept];
     private int _count;
 
     /// <summary>Buffers in use now.</summary>
@@ -24,8 +24,8 @@ internal sealed class LinkBuffers
         {
             return GC.AllocateUninitializedArray<byte>(Link.ReadBufferBytes, pinned: true);
         }
-        byte[] buffer = _free[--_count]!;
-        _free[_count] = null;
+        byte[] buffer = _free[--_count].Buffer!;
+        _free[_count].Buffer = null;
         return buffer;
     }
 
@@ -36,7 +36,7 @@ internal sealed class LinkBuffers
         Rented--;
         if (_count < Kept)
         {
-            _free[_count++] = buffer;
+            _free[_count++].Buffer = buffer;
         }
     }
 
@@ -45,5 +45,11 @@ internal sealed class LinkBuffers
     {
         Check.That(Rented > 0);
         Rented--;
+    }
+
+    // An array of references asks at each store whether its type allows this one.
+    private struct Free
+    {
+        public byte[]? Buffer;
     }
 }
