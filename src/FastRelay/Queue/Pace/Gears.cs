@@ -58,8 +58,8 @@ internal sealed class Gears
         Suspensions = new Suspensions(queue.World, queue.Options.SuspensionsFile);
     }
 
-    /// <summary>The rules have changed: counts toward them begin anew, what they have set off goes on.</summary>
-    public void Change() => _rules = new ReplyRules(_queue.Options.ReplyRules);
+    /// <summary>The rules may have changed: then counts toward them begin anew. What they have set off goes on.</summary>
+    public void Change() => _rules = _rules.With(_queue.Options.ReplyRules);
 
     /// <summary>What the operator has suspended.</summary>
     public Suspensions Suspensions { get; }

@@ -282,6 +282,30 @@ public class GearTests
     }
 
     [Fact]
+    public void Rules_that_a_reload_leaves_as_they_are_go_on_counting()
+    {
+        QueueRig rig = Rig(Rule(ReplyAction.Suspend, "fast", count: 2, windowMs: 60_000));
+        Refuse(rig);
+        rig.Queue.Change(new QueueOptions { Jitter = 0, ReplyRules = [Rule(ReplyAction.Suspend, "fast", count: 2, windowMs: 60_000)] }, new FastRelay.Limits { SegmentBytes = 4 << 20 });
+        rig.Loop.Settle();
+        Refuse(rig);
+        Assert.Equal(1, rig.Counters.RuleShifts);
+    }
+
+    // A pattern takes 1 to 3 MB and 4 to 16 ms of the loop.
+    [Fact]
+    public void A_reload_compiles_no_pattern_again()
+    {
+        QueueRig rig = Rig([.. ProviderRules.All]);
+        Refuse(rig, "4.3.0 busy");
+        rig.Queue.Change(new QueueOptions { Jitter = 0, ReplyRules = [Rule(ReplyAction.Suspend, "^999 "), .. ProviderRules.All] }, new FastRelay.Limits { SegmentBytes = 4 << 20 });
+        rig.Loop.Settle();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Refuse(rig, "4.3.0 busy");
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 600_000); // one was added, of 200,000
+    }
+
+    [Fact]
     public void The_end_of_a_suspension_is_seen_though_the_site_is_slow_for_longer()
     {
         QueueRig rig = Rig(Rule(ReplyAction.Slow, "slow", forMs: 600_000), Rule(ReplyAction.Suspend, "stop"));
