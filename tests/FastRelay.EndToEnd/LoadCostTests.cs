@@ -45,8 +45,8 @@ public sealed class LoadCostTests
         SmtpSource.Run(relay.Address, relay.Port, Part);
         Allocated(http, relay);
         long few = Enumerable.Range(0, Parts).Min(_ => AllocatedBy(http, relay, Few));
-        // The runtime counts in steps of 8 KiB a thread, so the 100,000 are sent: a tenth of them, times ten, would make
-        // a failure of one step. One run in two may hold a collection.
+        // The runtime counts in steps of 8 KiB a thread, so the 100,000 are sent: 18,000 of them, times 5.5, would make
+        // a failure of two steps. One run in two may hold a collection.
         long many = Enumerable.Range(0, 2).Min(_ => AllocatedBy(http, relay, Many));
         // The same sessions connect in both, and the figures are looked at in both: what is left is the messages'.
         long spent = many - few;

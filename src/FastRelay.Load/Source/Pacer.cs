@@ -58,6 +58,10 @@ internal sealed partial class Pacer : IDisposable
                 _armed.WaitOne(50);
                 wait = (Volatile.Read(ref _due) - Stopwatch.GetTimestamp()) * 1_000_000 / Stopwatch.Frequency;
             }
+            if (_stopping)
+            {
+                return; // the wait above has taken the call to look
+            }
             _ = Sleep((uint)Math.Clamp(wait, LeastMicroseconds, 100_000));
             _loop.Post(_onDue);
         }

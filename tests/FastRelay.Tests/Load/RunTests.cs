@@ -114,6 +114,19 @@ public sealed class RunTests
         Assert.True(run.Counters.Started >= 2);
     }
 
+    [Fact]
+    public async Task A_run_ends_though_its_next_message_is_due_long_after()
+    {
+        // On a thread of its own, which would never come back.
+        Task<long> run = Task.Run(() =>
+        {
+            using var rig = new RunRig(new SinkScenario());
+            return rig.Run(new LoadOptions { Targets = [rig.Target], Messages = 0, DurationMs = 400, Sessions = 2, Rate = 0.5 }).Accepted;
+        });
+        Assert.Same(run, await Task.WhenAny(run, Task.Delay(TimeSpan.FromMinutes(1))));
+        Assert.Equal(1, await run);
+    }
+
     [Theory]
     [InlineData(DialogueStage.Banner, "554 5.7.1 go away\r\n", "554 to banner")]
     [InlineData(DialogueStage.Auth, "535 5.7.8 no\r\n", "535 to auth")]

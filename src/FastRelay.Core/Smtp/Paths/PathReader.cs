@@ -5,10 +5,6 @@ namespace FastRelay.Smtp;
 /// <summary>The grammar of a path (RFC 5321 4.1.2): [source route] mailbox between angle brackets. Called by <see cref="MailPath"/> only.</summary>
 internal static class PathReader
 {
-    // RFC 5322 atext with the UTF8-non-ascii of RFC 6531 3.3; whether the latter may stand is asked once for the whole local part.
-    private static readonly SearchValues<byte> Atext = SearchValues.Create(
-        [.. "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~"u8, .. NonAscii()]);
-
     // Ends a domain within a path: the next hop of a route, the route's end, the path's end, or junk.
     private static readonly SearchValues<byte> DomainEnd = SearchValues.Create(",:>@ <\""u8);
 
@@ -147,15 +143,17 @@ internal static class PathReader
         length = 0;
         while (true)
         {
-            var rest = text[length..];
-            var end = rest.IndexOfAnyExcept(Atext);
-            var atom = end < 0 ? rest.Length : end;
-            if (atom == 0)
+            var begin = length;
+            while (length < text.Length && IsAtext(text[length]))
+            {
+                length++;
+            }
+
+            if (length == begin)
             {
                 return PathStatus.BadLocalPart; // empty, or a dot at the start, at the end or doubled
             }
 
-            length += atom;
             if (length >= text.Length || text[length] != '.')
             {
                 return PathStatus.Ok;
@@ -232,16 +230,10 @@ internal static class PathReader
         return PathStatus.Ok;
     }
 
-    private static byte[] NonAscii()
-    {
-        var octets = new byte[0x80];
-        for (var i = 0; i < octets.Length; i++)
-        {
-            octets[i] = (byte)(0x80 + i);
-        }
-
-        return octets;
-    }
+    // RFC 5322 atext, which is what RFC 5322's specials leave of the printable octets, with the UTF8-non-ascii of RFC 6531 3.3; whether the
+    // latter may stand is asked once for the whole local part. Octet by octet: a local part is shorter than what a vector takes to prepare.
+    private static bool IsAtext(byte octet) => octet is > (byte)' ' and not (0x7F or (byte)'"' or (byte)'(' or (byte)')' or (byte)',' or (byte)'.'
+        or (byte)':' or (byte)';' or (byte)'<' or (byte)'>' or (byte)'@' or (byte)'[' or (byte)'\\' or (byte)']');
 
     private static PathStatus CheckNonAscii(ReadOnlySpan<byte> text, bool utf8)
     {
