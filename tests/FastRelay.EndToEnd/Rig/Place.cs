@@ -8,6 +8,7 @@ public static class Place
 {
     private static readonly Lock s_lock = new();
     private static int s_nextAddress = 10;
+    private static int s_lastPort = Random.Shared.Next();
 
     public static string Root { get; } = FindRoot();
 
@@ -21,11 +22,25 @@ public static class Place
         return path;
     }
 
+    /// <summary>A port that nobody listens on and that was given to no other test: below those that the system gives to connections, which would take it again.</summary>
     public static int FreePort()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        const int First = 10_000;
+        const int Count = 22_000;
+        while (true)
+        {
+            int port = First + (int)((uint)Interlocked.Increment(ref s_lastPort) % Count);
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Another program's.
+            }
+        }
     }
 
     /// <summary>An address in 127.0.0.0/8 that no other test of this run uses.</summary>
